@@ -1,0 +1,114 @@
+"""What a person sees while a run goes on and when it ends. Piped output is plain lines without control codes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.config import Config
+from explorer.data import Dataset
+
+if TYPE_CHECKING:  # importing it for real would import tinygrad
+    from explorer.train import Progress
+
+
+def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
+    """Three lines: the model, the data, the machine."""
+    if config.model == "mlp":
+        assert config.units is not None
+        net = "-".join(map(str, (784, *config.units, 10)))
+    else:
+        assert config.filters is not None and config.kernel_size is not None
+        net = "-".join(map(str, config.filters)) + f", kernels {config.kernel_size[0]} and {config.kernel_size[1]}"
+    length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
+    training = len(data.train_images) - (data.validation_count if config.train_on == "split" else 0)
+    validation = len(data.train_images) - training
+    sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
+    return "\n".join(
+        (
+            f"model    {config.model.upper()} {net}, {config.activation}; "
+            f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
+            f"data     {data.name}: {sizes} ({data.source})",
+            f"machine  {environment['device']} ({environment['renderer']}), {environment['cpu']}, "
+            f"{environment['cores']} cores, tinygrad {environment['tinygrad']}",
+        )
+    )
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+    """A listener that draws a live bar on a terminal, a plain line at each look elsewhere, and nothing if quiet."""
+    if quiet:
+        yield lambda told: None
+        return
+    if not sys.stdout.isatty():
+        yield _PlainLines()
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+    with Bar(*columns) as bar:
+        task = bar.add_task("", total=None, figures="compiling")
+
+        def listen(told: "Progress") -> None:
+            bar.update(task, total=told.total_steps, completed=told.step, figures=_figures(told))
+
+        yield listen
+
+
+class _PlainLines:
+    def __init__(self) -> None:
+        self.accuracy: float | None = None
+        self.twentieth = 0
+
+    def __call__(self, told: "Progress") -> None:
+        twentieth = 20 * told.step // told.total_steps
+        if twentieth == self.twentieth:
+            return
+        self.twentieth = twentieth
+        seconds_left = (told.total_steps - told.step) / told.steps_per_second if told.steps_per_second else 0
+        print(f"step {told.step}/{told.total_steps}  {_figures(told)}  {seconds_left:.0f} s left", flush=True)
+
+
+def _figures(told: "Progress") -> str:
+    validation = "" if told.val_accuracy is None else f"validation {percent(told.val_accuracy)}  "
+    return f"loss {told.train_loss:.4f}  {validation}{told.steps_per_second:.0f} steps/s"
+
+
+def summary(record: dict[str, Any], ledger: Path) -> str:
+    """The figures of a record, a line each."""
+    lines = []
+    if record["status"] != "ok":
+        lines.append(f"status      {record['status']}: {record['error']}")
+    else:
+        lines.append(f"test        {percent(record['test_accuracy'])}")
+        if record["val_accuracy"] is not None:
+            best = f"best look {percent(record['best_val_accuracy'])} at step {record['best_step']}"
+            lines.append(f"validation  {percent(record['val_accuracy'])}  ({best})")
+    seconds = record["seconds"]
+    pace = f", {record['step_ms']:.3g} ms a step" if record["step_ms"] else ""
+    lines.append(f"parameters  {record['parameters']:,}")
+    lines.append(
+        f"seconds     compile {seconds['compile']:.1f}, train {seconds['train']:.1f}, evaluation {seconds['eval']:.1f}{pace}"
+    )
+    lines.append(f"record      {record['id']} in {ledger}")
+    return "\n".join(lines)
+
+
+def brief(record: dict[str, Any]) -> str:
+    """One line for scripts that read text."""
+    config = record["config"]
+    figures = f"test {percent(record['test_accuracy'])}" if record["status"] == "ok" else f"{record['status']}: {record['error']}"
+    return f"{config['model']} {config['dataset']} seed {config['seed']}  {figures}  {record['id']}"
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.2f} %"

@@ -1,0 +1,80 @@
+"""A list of Configs -> records: skip what is recorded, train the rest, append each as it ends."""
+
+import datetime
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from explorer import environment
+from explorer.config import Config
+from explorer.data import Dataset
+from explorer.ledger import Ledger, run_id
+from explorer.train import Progress, Result, Trainer, shape_of, split_sizes
+
+HISTORY_POINTS = 25  # a record stays under 4 KB
+
+
+class Runner:
+    """Trains configs on one data set in this process. Runs of one shape share a Trainer, so only the first compiles."""
+
+    def __init__(self, data: Dataset, ledger: Ledger):
+        self.data, self.ledger = data, ledger
+        self.trainer: Trainer | None = None
+
+    def id_of(self, config: Config) -> str:
+        return run_id(config.to_json(), self.data.digest)
+
+    def check(self, configs: Iterable[Config]) -> None:
+        """Raises UserError for a config that cannot be run on this data set, before anything is computed."""
+        for config in configs:
+            split_sizes(config, self.data)
+
+    def recorded(self, config: Config) -> dict[str, Any] | None:
+        """The record of this very run, if it has been run; a failed run does not count."""
+        record = self.ledger.find(self.id_of(config))
+        return record if record and record["status"] != "failed" else None
+
+    def run(self, config: Config, listen: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
+        """Train, append the record to the ledger, return it."""
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        if self.trainer is None or self.trainer.shape != shape_of(config):
+            self.trainer = None  # its memory goes before the next one's comes
+            self.trainer = Trainer(config)
+        result = self.trainer.run(config, self.data, listen)
+        record = self.make_record(config, result, started)
+        self.ledger.append(record)
+        return record
+
+    def make_record(self, config: Config, result: Result, started: str) -> dict[str, Any]:
+        return {
+            "id": self.id_of(config),
+            "config": config.to_json(),
+            "status": result.status,
+            "train_loss": rounded(result.train_loss),
+            "val_loss": rounded(result.val_loss),
+            "val_accuracy": rounded(result.val_accuracy),
+            "test_accuracy": rounded(result.test_accuracy),
+            "best_val_accuracy": rounded(result.best_val_accuracy),
+            "best_step": result.best_step,
+            "history": [
+                {name: rounded(value) for name, value in look.items()} for look in thinned(result.history, HISTORY_POINTS)
+            ],
+            "parameters": result.parameters,
+            "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+            "step_ms": rounded(result.step_ms),
+            "environment": environment.describe(),
+            "data": {"name": self.data.name, "digest": self.data.digest},
+            "started": started,
+            "error": result.error,
+        }
+
+
+def rounded(value: Any) -> Any:
+    """Floats to 6 significant digits: what float32 holds, and no more bytes than that."""
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def thinned(history: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """At most ``most`` looks, evenly spread, the first and the last among them."""
+    if len(history) <= most:
+        return history
+    return [history[round(index * (len(history) - 1) / (most - 1))] for index in range(most)]

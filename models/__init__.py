@@ -1,0 +1,1 @@
+"""What is trained: one file a model, each a list of layers."""
