@@ -42,9 +42,9 @@ OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
     "adam": {"weight_decay": 0.0},
     "adamw": {"weight_decay": 0.01},
     "rmsprop": {"momentum": 0.0, "weight_decay": 0.0},
-    "muon": {"momentum": 0.95, "nesterov": True, "weight_decay": 0.0},
+    "muon": {"momentum": 0.95, "weight_decay": 0.0},
     "lamb": {"weight_decay": 0.0},
-    "lars": {"momentum": 0.9, "weight_decay": 1e-4},
+    "lars": {"momentum": 0.9, "nesterov": False, "weight_decay": 1e-4},
 }
 SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
     "constant": {},
@@ -77,7 +77,7 @@ class Config(BaseModel):
     batch_size: int = Field(128, ge=1, le=60_000, description="images in one step")
     optimizer: OptimizerName = Field("adam", description="update rule")
     momentum: float | None = Field(None, ge=0, lt=1, description="momentum (sgd, rmsprop, muon, lars)")
-    nesterov: bool | None = Field(None, description="Nesterov's look-ahead momentum (sgd, muon)")
+    nesterov: bool | None = Field(None, description="Nesterov's look-ahead momentum (sgd, lars)")
     weight_decay: float | None = Field(None, ge=0, le=100, description="pull of the weights towards zero")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="length in optimizer steps")
     epochs: int | None = Field(None, ge=1, le=100_000, description="length in epochs, instead of steps")

@@ -22,8 +22,7 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
         assert config.filters is not None and config.kernel_size is not None
         net = "-".join(map(str, config.filters)) + f", kernels {config.kernel_size[0]} and {config.kernel_size[1]}"
     length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
-    training = len(data.train_images) - (data.validation_count if config.train_on == "split" else 0)
-    validation = len(data.train_images) - training
+    training, validation = data.split(config.train_on)
     sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
     return "\n".join(
         (

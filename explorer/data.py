@@ -97,6 +97,11 @@ class Dataset:
     digest: str
     source: str
 
+    def split(self, train_on: str) -> tuple[int, int]:
+        """(training images, validation images): ``split`` keeps the last ones for validation, ``all`` keeps none."""
+        validation = self.validation_count if train_on == "split" else 0
+        return len(self.train_images) - validation, validation
+
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

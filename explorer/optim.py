@@ -6,6 +6,7 @@ captured step serves many runs here, so a rule reads all that may differ between
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tinygrad import Tensor
 
@@ -18,7 +19,8 @@ BETA1, BETA2 = 0.9, 0.999  # Adam, AdamW and LAMB: decay of the running mean of 
 RMSPROP_DECAY = 0.99  # of the running mean of the squared gradient
 EPSILON, LAMB_EPSILON = 1e-8, 1e-6
 LARS_TRUST = 0.001
-NEWTON_SCHULZ_STEPS, NEWTON_SCHULZ_COEFFICIENTS = 5, (3.4445, -4.775, 2.0315)
+NEWTON_SCHULZ_STEPS = 5
+NEWTON_SCHULZ_COEFFICIENTS: Any = (3.4445, -4.775, 2.0315)  # Any: tinygrad's annotation asks for ints
 
 # Rules use `p` parameter, `g` its gradient, `s` the scalars, each of shape (1,). None but sgd and lars read `nesterov`.
 Scalars = Mapping[str, Tensor]
@@ -72,9 +74,7 @@ def lamb(p: Tensor, g: Tensor, state: list[Tensor], s: Scalars, nesterov: bool) 
 def lars(p: Tensor, g: Tensor, state: list[Tensor], s: Scalars, nesterov: bool) -> tuple[Tensor, list[Tensor]]:
     """SGD with a learning rate per tensor, applied before the momentum (arXiv:1708.03888, equations 5 and 6)."""
     p_norm, g_norm = _norm(p), _norm(g)
-    trust = ((p_norm > 0) * (g_norm > 0)).where(
-        LARS_TRUST * p_norm / (g_norm + s["weight_decay"] * p_norm), 1.0
-    )
+    trust = ((p_norm > 0) * (g_norm > 0)).where(LARS_TRUST * p_norm / (g_norm + s["weight_decay"] * p_norm), 1.0)
     g = s["lr"] * trust * (g + s["weight_decay"] * p)
     velocity = s["momentum"] * state[0] + g
     return p - (g + s["momentum"] * velocity if nesterov else velocity), [velocity]

@@ -2,13 +2,16 @@
 
 import datetime
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from explorer import environment
 from explorer.config import Config
 from explorer.data import Dataset
+from explorer.errors import UserError
 from explorer.ledger import Ledger, run_id
-from explorer.train import Progress, Result, Trainer, shape_of, split_sizes
+
+if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
+    from explorer.train import Progress, Result, Trainer
 
 HISTORY_POINTS = 25  # a record stays under 4 KB
 
@@ -18,7 +21,7 @@ class Runner:
 
     def __init__(self, data: Dataset, ledger: Ledger):
         self.data, self.ledger = data, ledger
-        self.trainer: Trainer | None = None
+        self.trainer: "Trainer | None" = None
 
     def id_of(self, config: Config) -> str:
         return run_id(config.to_json(), self.data.digest)
@@ -26,15 +29,20 @@ class Runner:
     def check(self, configs: Iterable[Config]) -> None:
         """Raises UserError for a config that cannot be run on this data set, before anything is computed."""
         for config in configs:
-            split_sizes(config, self.data)
+            training, _ = self.data.split(config.train_on)
+            if config.batch_size > training:
+                size = f"the {training} training images of {self.data.name}"
+                raise UserError(f"batch_size {config.batch_size} is larger than {size}; it must be 1 to {training}")
 
     def recorded(self, config: Config) -> dict[str, Any] | None:
         """The record of this very run, if it has been run; a failed run does not count."""
         record = self.ledger.find(self.id_of(config))
         return record if record and record["status"] != "failed" else None
 
-    def run(self, config: Config, listen: Callable[[Progress], None] = lambda progress: None) -> dict[str, Any]:
+    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> dict[str, Any]:
         """Train, append the record to the ledger, return it."""
+        from explorer.train import Trainer, shape_of
+
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         if self.trainer is None or self.trainer.shape != shape_of(config):
             self.trainer = None  # its memory goes before the next one's comes
@@ -44,7 +52,7 @@ class Runner:
         self.ledger.append(record)
         return record
 
-    def make_record(self, config: Config, result: Result, started: str) -> dict[str, Any]:
+    def make_record(self, config: Config, result: "Result", started: str) -> dict[str, Any]:
         return {
             "id": self.id_of(config),
             "config": config.to_json(),

@@ -12,7 +12,7 @@ scipy is imported inside the functions that need it: it costs more than the rest
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -175,7 +175,8 @@ def verdicts(baseline: Point, points: Mapping[str, Point], alpha: float = 0.05) 
     """Every point of a sweep against ``baseline``, by paired t tests over the seeds common to both, Holm-corrected.
 
     The order is that of ``points``, which should not hold the baseline itself. The chance of any false *better* or
-    *worse* in the sweep is at most ``alpha``, whatever the spreads (see the top of this module). What that costs: a
+    *worse* in the sweep is at most ``alpha``, whatever the spreads (see the top of this module), of scores about
+    normally distributed; simulated with one point that collapses on every fifth seed, it is 12 %. What that costs: a
     difference of 3 of its own standard errors is found in 76 % of cases by 10 seeds in a single comparison and in 62 %
     by 5; among 5 comparisons 10 seeds find it in 46 %, and 5 seeds find 5 standard errors in 67 %, 8 in 97 %.
     """
@@ -311,7 +312,7 @@ def seeds_needed(
 
 
 def edge_of_grid(
-    best: object, grid: Iterable[object], lowest: float | None = None, highest: float | None = None
+    best: object, grid: Sequence[object], lowest: float | None = None, highest: float | None = None
 ) -> Literal["low", "high"] | None:
     """The edge of a numeric ``grid`` of three or more values that ``best`` lies on, or None.
 
@@ -319,7 +320,7 @@ def edge_of_grid(
     ``highest``: dropout cannot go below 0), where no wider grid exists.
     """
     values = [float(value) for value in grid if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    if len(values) != len(list(grid)) or len(set(values)) < 3:
+    if len(values) != len(grid) or len(set(values)) < 3:
         return None
     if best == min(values) and best != lowest:
         return "low"

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from tinygrad import Device, Tensor, TinyJit, dtypes, nn
+from tinygrad import Tensor, TinyJit, dtypes
+from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
 from explorer import augment, optim
 from explorer.config import IMAGE_SIDE, Config
 from explorer.data import Dataset, affine
-from explorer.errors import UserError
 from explorer.schedule import Plateau, lr_at
 from models.cnn import CNN
 from models.layers import Dropout
@@ -69,18 +69,6 @@ def shape_of(config: Config) -> tuple[Any, ...]:
     values = (getattr(config, name) for name in SHAPE_FIELDS)
     augmentation = (config.sampling, config.pivot or "center") if config.augments else None
     return (*values, bool(config.nesterov), config.dropout > 0, augmentation)
-
-
-def split_sizes(config: Config, data: Dataset) -> tuple[int, int]:
-    """(training images, validation images) this config leaves of the data set.
-
-    Raises UserError where a batch is larger than the training set.
-    """
-    validation = data.validation_count if config.train_on == "split" else 0
-    training = len(data.train_images) - validation
-    if config.batch_size > training:
-        raise UserError(f"batch_size {config.batch_size} is larger than the {training} training images of {data.name}")
-    return training, validation
 
 
 class Trainer:
@@ -160,10 +148,7 @@ class Trainer:
         return np.concatenate(found)
 
     def run(self, config: Config, data: Dataset, listen: Callable[[Progress], None] = lambda progress: None) -> Result:
-        """Train from scratch as ``config`` says and measure.
-
-        Raises UserError for a batch larger than the training set. KeyboardInterrupt passes through.
-        """
+        """Train from scratch as ``config`` says and measure. KeyboardInterrupt passes through."""
         assert shape_of(config) == self.shape, "this trainer was captured for another shape"
         run = Run(self, config, data, listen)
         with Context(TRAINING=1):
@@ -176,7 +161,7 @@ class Run:
     def __init__(self, trainer: Trainer, config: Config, data: Dataset, listen: Callable[[Progress], None]):
         started = time.perf_counter()
         self.trainer, self.config, self.data, self.listen = trainer, config, data, listen
-        self.training_images, validation = split_sizes(config, data)
+        self.training_images, validation = data.split(config.train_on)
         self.total_steps = config.total_steps(self.training_images)
         self.look_every = config.eval_every or math.ceil(self.total_steps / LOOKS)
         kept = slice(self.training_images, self.training_images + validation)
@@ -358,8 +343,12 @@ def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:
 
 def write(tensor: Tensor, values: np.ndarray) -> None:
     """Overwrite a tensor's memory in place: what a captured step reads is what was last written."""
-    memory = tensor.uop.base.buffer.ensure_allocated()
-    memory.copyin(memoryview(np.ascontiguousarray(values)).cast("B"))
+    memory = tensor.uop.buffer.ensure_allocated()
+    content = memoryview(np.ascontiguousarray(values)).cast("B")
+    if hasattr(memory.allocator, "_as_buffer"):  # host memory: written directly once the device is idle
+        memory.as_memoryview(force_zero_copy=True)[:] = content
+    else:
+        memory.copy_from(Buffer("PYTHON", memory.size, memory.dtype, opaque=content))
 
 
 def read(tensor: Tensor) -> np.ndarray:
@@ -368,7 +357,3 @@ def read(tensor: Tensor) -> np.ndarray:
 
 def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def device_name() -> str:
-    return Device.DEFAULT

@@ -182,6 +182,15 @@ def test_winner_is_the_best_mean_with_its_ties_best_first():
     assert won.interval == stats.mean_interval([0.970, 0.973, 0.972, 0.969, 0.9735])
 
 
+def test_a_point_is_set_aside_by_a_one_sided_test_shared_among_the_points():
+    # differences 0, 1, 2 thousandths: t = sqrt(3), one-sided p 0.1127 with 2 degrees of freedom
+    points = {"a": point(0.971, 0.972, 0.973), "b": point(0.971, 0.971, 0.971)}
+    assert stats.winner(points, alpha=0.112).ties == ("b",)
+    assert stats.winner(points, alpha=0.113).ties == ()
+    assert stats.winner({**points, "c": point(0.5, 0.5, 0.5)}, alpha=0.225).ties == ("b",)
+    assert stats.winner({**points, "c": point(0.5, 0.5, 0.5)}, alpha=0.226).ties == ()
+
+
 def test_winner_of_one_seed_is_told_from_nothing():
     won = stats.winner({"a": {0: 0.9}, "b": {0: 0.99}, "c": {0: 0.5}})
     assert (won.label, won.ties, won.untested) == ("b", ("a", "c"), ("a", "c"))
@@ -363,9 +372,9 @@ def test_an_unequalled_point_rejects_even_where_a_wilder_one_has_the_best_mean()
 
 
 def test_pareto_front_keeps_what_nothing_dominates():
-    # 2 is beaten by 1 at equal cost, 3 by 1 on both; the last two are equal and both stay
-    front = stats.pareto_front([1, 2, 2, 3, 5, 5], [0.7, 0.9, 0.8, 0.85, 0.95, 0.95])
-    assert front.tolist() == [True, True, False, False, True, True]
+    # the third loses at equal cost, the fourth on both, the fifth at equal gain; the last two are equal and both stay
+    front = stats.pareto_front([1, 2, 2, 3, 4, 5, 5], [0.7, 0.9, 0.8, 0.85, 0.9, 0.95, 0.95])
+    assert front.tolist() == [True, True, False, False, False, True, True]
     assert stats.pareto_front([], []).tolist() == []
     with pytest.raises(ValueError, match="equal lengths"):
         stats.pareto_front([1], [1, 2])

@@ -1,0 +1,52 @@
+"""What every test stands on: the CPU device, a compiler for it, and real MNIST where it is at hand."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from explorer import compiler, data
+from explorer.errors import UserError
+
+os.environ["DEV"] = "CPU"  # never a GPU that happens to be there: the tests are about one device
+for variable in ("JIT", "BEAM", "DEBUG"):
+    os.environ.pop(variable, None)
+compiler.ensure_compiler()
+
+PROJECT = Path(__file__).resolve().parent.parent
+BESIDE = PROJECT.parent / "shared" / "data"
+if BESIDE.is_dir():
+    os.environ.setdefault(data.VARIABLE, str(BESIDE))
+
+
+@pytest.fixture(scope="session")
+def digits() -> data.Dataset:
+    return data.load("digits")
+
+
+@pytest.fixture(scope="session")
+def mnist() -> data.Dataset:
+    if data.VARIABLE not in os.environ:
+        pytest.skip(f"needs real MNIST: {data.VARIABLE} is not set")
+    try:
+        return data.load("mnist")
+    except UserError as error:
+        pytest.skip(f"needs real MNIST: {error}")
+
+
+@pytest.fixture(scope="session")
+def trained(digits):
+    """run(**fields) -> Result of training a small net on the digits; runs of one shape share one captured step."""
+    from explorer.config import make_config
+    from explorer.train import Trainer, shape_of
+
+    trainers: dict = {}
+
+    def run(keep_weights: bool = False, **fields):
+        config = make_config(fields)
+        trainer = trainers.setdefault(shape_of(config), None) or Trainer(config)
+        trainers[shape_of(config)] = trainer
+        result = trainer.run(config, digits)
+        return (result, trainer.weights()) if keep_weights else result
+
+    return run

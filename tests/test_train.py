@@ -1,0 +1,187 @@
+"""One run: every knob connected, the same twice, one captured step for many runs."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from explorer.config import Config, make_config
+from explorer.errors import UserError
+from explorer.train import Trainer, batches, score, shape_of
+from tests.conftest import PROJECT
+
+MLP = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 6, "eval_every": 3}
+CNN = {"model": "cnn", "dataset": "digits", "filters": (2, 3, 4, 3), "batch_size": 16, "steps": 3, "eval_every": 3}
+
+# For every field: what to set besides the base (so the field can matter), and the value to change it to.
+CHANGES = {
+    "lr": ({}, 0.01),
+    "batch_size": ({}, 33),
+    "optimizer": ({}, "rmsprop"),
+    "momentum": ({"optimizer": "sgd"}, 0.9),
+    "nesterov": ({"optimizer": "sgd", "momentum": 0.9}, True),
+    "weight_decay": ({}, 0.5),
+    "steps": ({}, 7),
+    "epochs": ({"steps": None, "epochs": 1, "steps_per_epoch": 3}, 2),
+    "steps_per_epoch": ({"steps": None, "epochs": 1, "steps_per_epoch": 2}, 3),
+    "lr_schedule": ({}, "cosine"),
+    "lr_decay": ({"lr_schedule": "plateau", "patience": 1, "eval_every": 1, "lr": 3.0}, 0.1),
+    "patience": ({"lr_schedule": "plateau", "patience": 1, "eval_every": 1, "lr": 3.0}, 2),
+    "warmup_steps": ({}, 3),
+    "activation": ({}, "tanh"),
+    "units": ({}, (25,)),
+    "width": ({"units": None, "depth": 1, "width": 24}, 20),
+    "depth": ({"units": None, "depth": 1, "width": 24}, 2),
+    "filters": ({}, (3, 3, 4, 3)),
+    "kernel_size": ({}, (3, 3)),
+    "dropout": ({}, 0.5),
+    "batchnorm": ({}, None),  # set to the opposite of the model's own
+    "angle": ({}, 30.0),
+    "scale": ({}, 0.3),
+    "shift": ({}, 2.0),
+    "sampling": ({"angle": 20.0}, "bilinear"),
+    "pivot": ({"angle": 20.0}, "corner"),
+    "scaling": ({}, "signed"),
+    "train_on": ({}, "all"),
+    "eval_every": ({}, 2),
+    "seed": ({}, 1),
+    "dataset": ({}, None),  # the other data sets are other files: see test_data.py
+    "model": ({}, None),  # the model is what the base below is for
+}
+NOT_OF = {"mlp": {"filters", "kernel_size"}, "cnn": {"units", "width", "depth"}}
+
+
+def outcome(result) -> tuple:
+    """All of a run that its hyperparameters could have changed."""
+    return result.losses, json.dumps(result.history), result.test_accuracy, result.parameters
+
+
+def test_every_field_of_config_is_in_the_walk():
+    assert CHANGES.keys() == Config.model_fields.keys()
+
+
+@pytest.mark.parametrize("base", [MLP, CNN], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("field", [name for name in CHANGES if name not in ("dataset", "model")])
+def test_no_field_is_a_dead_knob(base, field, trained):
+    besides, value = CHANGES[field]
+    if field in NOT_OF[base["model"]]:
+        with pytest.raises(UserError, match=field):
+            make_config({**base, field: value})
+        return
+    before = {**base, **besides}
+    if field == "batchnorm":
+        value = base["model"] == "mlp"
+    after = {**before, field: value}
+    assert outcome(trained(**before)) != outcome(trained(**after)), f"{field} changed nothing"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon", "lamb", "lars"])
+def test_every_optimizer_trains_with_the_rate_and_the_decay_it_is_given(optimizer, trained):
+    lr = {"sgd": 0.1, "lars": 1.0}.get(optimizer, 0.003)
+    base = trained(**MLP, optimizer=optimizer, lr=lr)
+    assert base.losses[-1] < base.losses[0]
+    assert trained(**MLP, optimizer=optimizer, lr=lr * 2).losses != base.losses
+    assert trained(**MLP, optimizer=optimizer, lr=lr, weight_decay=0.7).losses != base.losses
+
+
+@pytest.mark.parametrize("base", [MLP, {**CNN, "dropout": 0.3, "angle": 10}], ids=["mlp", "cnn with every random part"])
+def test_a_run_is_the_same_to_the_bit_the_second_time_in_one_process(base, trained):
+    first, weights = trained(keep_weights=True, **base)
+    trained(**{**base, "seed": 5, "lr": 0.1})  # leaves other weights and other optimizer state behind
+    again, weights_again = trained(keep_weights=True, **base)
+    assert outcome(first) == outcome(again)
+    for one, other in zip(weights, weights_again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_run_is_the_same_to_the_bit_in_a_fresh_process(trained, tmp_path):
+    words = [sys.executable, "mnist_explorer.py", "mlp", "--json", "--results", str(tmp_path)]
+    for name, value in MLP.items():
+        if name != "model":
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += ["--" + name.replace("_", "-"), text]
+    answer = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=True)
+    record = json.loads(answer.stdout)
+    trained(**{**MLP, "seed": 9})  # so that ours is not the first run of its trainer
+    ours = trained(**MLP)
+    rounded = json.loads(json.dumps(ours.history), parse_float=lambda text: float(f"{float(text):.6g}"))
+    assert record["history"] == rounded
+    assert record["test_accuracy"] == pytest.approx(ours.test_accuracy, abs=1e-6)
+
+
+def test_the_second_run_of_a_shape_starts_from_fresh_weights_and_moves_them(digits):
+    config = make_config(MLP)
+    other = make_config({**MLP, "seed": 1})
+    shared = Trainer(config)
+    shared.run(config, digits)
+    second = shared.run(other, digits)
+    moved = shared.weights()
+    alone = Trainer(other)
+    start = alone.weights()
+    assert outcome(second) == outcome(alone.run(other, digits))
+    for one, unmoved, lone in zip(moved, start, alone.weights(), strict=True):
+        np.testing.assert_array_equal(one, lone)
+        assert not np.array_equal(one, unmoved)
+
+
+def test_runs_that_differ_in_numbers_alone_share_a_shape():
+    base = make_config({**MLP, "optimizer": "sgd", "momentum": 0.5, "dropout": 0.1, "angle": 5})
+    fields = dict(lr=0.5, weight_decay=0.1, momentum=0.9, dropout=0.4, angle=9, seed=3, steps=9, scaling="standard")
+    other = make_config({**base.to_json(), **fields})
+    assert shape_of(base) == shape_of(other)
+    assert shape_of(base) != shape_of(make_config({**base.to_json(), "units": [25]}))
+
+
+def test_a_run_without_jit_trains_alike(trained, digits):
+    from tinygrad.helpers import Context
+
+    with Context(JIT=0):
+        slow = Trainer(make_config(MLP)).run(make_config(MLP), digits)
+    np.testing.assert_allclose(slow.losses, trained(**MLP).losses, rtol=1e-5)
+
+
+def test_a_diverging_run_ends_at_the_step_where_its_loss_is_no_longer_finite(trained):
+    result = trained(**{**MLP, "steps": 50, "optimizer": "sgd", "lr": 1e18})
+    assert result.status == "diverged"
+    step = len(result.losses)
+    assert 1 < step < 50
+    assert result.error == f"the loss was not finite at step {step}"
+    assert np.isfinite(result.losses[:-1]).all()
+    assert not np.isfinite(result.losses[-1])
+    assert result.test_accuracy is None
+    json.dumps(result.history, allow_nan=False)
+
+
+def test_training_on_everything_has_no_validation_accuracy(trained):
+    result = trained(**{**MLP, "train_on": "all"})
+    assert (result.val_accuracy, result.best_val_accuracy, result.best_step) == (None, None, None)
+    assert result.test_accuracy is not None
+    assert result.history[-1]["val_accuracy"] is None
+
+
+def test_the_plateau_schedule_goes_back_to_the_best_weights(digits):
+    config = make_config({**MLP, "lr_schedule": "plateau", "patience": 1, "eval_every": 1, "lr": 3.0, "steps": 12})
+    trainer = Trainer(config)
+    restored = []
+    put_back = trainer.set_weights
+    trainer.set_weights = lambda weights: (restored.append(weights), put_back(weights))  # type: ignore[method-assign]
+    result = trainer.run(config, digits)
+    losses = [look["val_loss"] for look in result.history]
+    worse = [now >= min(losses[:index]) for index, now in enumerate(losses) if index]
+    assert sum(worse) == len(restored) > 0
+
+
+def test_an_epoch_shows_every_image_once_even_where_batches_straddle():
+    stream = batches(10, 4, np.random.default_rng(0))
+    seen = np.concatenate([next(stream) for _ in range(5)])
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10))
+    assert list(seen[:10]) != list(seen[10:])
+
+
+def test_score_agrees_with_a_hand_computed_case():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], np.float32))
+    loss, accuracy = score(logits, np.array([0, 1]))
+    assert loss == pytest.approx(-(np.log(0.5) + np.log(0.2)) / 2, rel=1e-6)
+    assert accuracy == 0.5
