@@ -143,6 +143,8 @@ def run(runner: Any, config: Config, options: argparse.Namespace) -> dict[str, A
 
     if options.device:
         os.environ["DEV"] = options.device
+    # tinygrad would start worker processes to compile its kernels: they take longer to start than the few we leave it.
+    os.environ.setdefault("PARALLEL", "0")
     compiler.ensure_compiler()
     environment.open_device()
     silent = options.quiet or options.json

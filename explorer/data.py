@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import importlib.util
 import io
 import os
 import queue
@@ -383,13 +384,17 @@ def _digits() -> Dataset:
     They are shuffled by a fixed seed, for the original order has whole stretches by one writer.
     Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI, 1998 (its test part).
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
+    # The file alone: importing scikit-learn takes two seconds.
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the digits come with scikit-learn, which is not installed: pip install -r requirements.txt")
+    file = Path(spec.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
+    table = np.loadtxt(file, delimiter=",", dtype=np.int64)  # 64 pixels from 0 to 16, then the label
+    pixels, target = table[:, :64].reshape(-1, 8, 8), table[:, 64]
     # RandomState, unlike Generator, promises the same stream in every release of numpy.
-    order = np.random.RandomState(0).permutation(len(bunch.target))
-    images = enlarge(bunch.images[order].astype(np.int64))
-    labels = bunch.target[order].astype(np.uint8)
+    order = np.random.RandomState(0).permutation(len(target))
+    images = enlarge(pixels[order])
+    labels = target[order].astype(np.uint8)
     arrays = (images[:1500], labels[:1500], images[1500:], labels[1500:])
     for array in arrays:
         array.flags.writeable = False

@@ -11,6 +11,8 @@ from typing import Any
 from tinygrad import Tensor
 
 from explorer.errors import UserError
+from models.kernels import ops
+from models.kernels.native import enabled
 
 SCALARS = ("lr", "weight_decay", "momentum", "correction1", "correction2")
 """Names of the numbers a step reads; `scalar_values` computes them, the trainer writes them to the device."""
@@ -84,13 +86,26 @@ def muon(p: Tensor, g: Tensor, state: list[Tensor], s: Scalars, nesterov: bool) 
     """As tinygrad's Muon: Nesterov always, and biases are columns (https://kellerjordan.github.io/posts/muon/)."""
     velocity = s["momentum"] * state[0] + g
     matrix = (g + s["momentum"] * velocity).reshape(p.shape[0], -1)
-    # Singular values driven towards 1, singular vectors kept.
-    direction = matrix.newton_schulz(NEWTON_SCHULZ_STEPS, NEWTON_SCHULZ_COEFFICIENTS).reshape(p.shape)
+    direction = _orthogonal(matrix).reshape(p.shape)
     return p - s["lr"] * (direction + s["weight_decay"] * p), [velocity]
 
 
 def _norm(x: Tensor) -> Tensor:
     return x.square().sum().sqrt()
+
+
+def _orthogonal(x: Tensor) -> Tensor:
+    """Newton-Schulz iteration of a matrix: its singular values driven towards 1, its singular vectors kept."""
+    if not enabled():
+        return x.newton_schulz(NEWTON_SCHULZ_STEPS, NEWTON_SCHULZ_COEFFICIENTS)
+    a, b, c = NEWTON_SCHULZ_COEFFICIENTS
+    wide = x.shape[0] <= x.shape[1]
+    x = (x if wide else x.T).contiguous()
+    x = (x / (_norm(x) + 1e-7)).contiguous()
+    for _ in range(NEWTON_SCHULZ_STEPS):
+        gram = ops.matmul(x, x, transpose_b=True)
+        x = (a * x + ops.matmul((b * gram + c * ops.matmul(gram, gram)).contiguous(), x)).contiguous()
+    return x if wide else x.T
 
 
 @dataclass(frozen=True)
@@ -163,13 +178,17 @@ class Optimizer:
     gradients too, and would be trained.
     """
 
-    def __init__(self, name: str, params: list[Tensor], scalars: Scalars, nesterov: bool = False) -> None:
+    def __init__(
+        self, name: str, params: list[Tensor], scalars: Scalars, nesterov: bool = False, numbers: Tensor | None = None
+    ) -> None:
         self.rule = rule_of(name)
         if nesterov and not self.rule.uses_nesterov:
             raise UserError(f"{name} has no nesterov switch: leave it out, or use sgd or lars")
         if not all(param.is_param for param in params):
             raise ValueError("params holds a tensor that is not trained (is_param is False)")
         self.params, self.scalars, self.nesterov = params, scalars, nesterov
+        # One buffer that starts with all SCALARS lets the CPU's fused kernel do an element-wise rule in one pass.
+        self.numbers = numbers if self.rule.name in ops.OPTIMIZERS and enabled() else None
         self.state = [[_zeros(param).contiguous() for _ in range(self.rule.state_count)] for param in params]
         Tensor.realize(*self._kept())
 
@@ -181,15 +200,21 @@ class Optimizer:
 
         ValueError if a parameter has none: `backward` was not called, or the loss does not depend on it.
         """
-        for param, state in zip(self.params, self.state, strict=True):
+        gradients = []
+        for param in self.params:
             if param.grad is None:
                 raise ValueError(f"a parameter of shape {param.shape} has no gradient")
-            # No contiguous() on the gradient: tinygrad computes it once as it is, and it would cost a kernel or two.
-            new_param, new_state = self.rule.update(param, param.grad, state, self.scalars, self.nesterov)
-            for tensor, new in zip([param, *state], [new_param, *new_state], strict=True):
-                tensor.assign(new)
+            gradients.append(param.grad)
             # backward() adds to a gradient that is there.
             param.grad = None
+        if self.numbers is not None:
+            rule = "nesterov" if self.nesterov else self.rule.name
+            return ops.optimizer_step(rule, self.params, gradients, self.state, self.numbers)
+        for param, gradient, state in zip(self.params, gradients, self.state, strict=True):
+            # No contiguous() on the gradient: tinygrad computes it once as it is, and it would cost a kernel or two.
+            new_param, new_state = self.rule.update(param, gradient, state, self.scalars, self.nesterov)
+            for tensor, new in zip([param, *state], [new_param, *new_state], strict=True):
+                tensor.assign(new)
         return [*self.params, *self._kept()]
 
     def reset(self) -> None:

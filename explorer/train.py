@@ -21,6 +21,9 @@ from explorer.config import IMAGE_SIDE, Config
 from explorer.data import Dataset, affine
 from explorer.schedule import Plateau, lr_at
 from models.cnn import CNN
+from models.kernels import ops
+from models.kernels.native import enabled
+from models.kernels.replay import Replay
 from models.layers import Dropout
 from models.mlp import MLP
 
@@ -94,10 +97,11 @@ class Trainer:
         self.reset(np.random.default_rng(0))  # gives every weight its memory, before the step is captured
         self.parameters = [tensor for tensor, _ in self._initial if tensor.is_param]
         self.running = [tensor for tensor, _ in self._initial if not tensor.is_param]
-        self.optimizer = optim.Optimizer(config.optimizer, self.parameters, self.scalars, bool(config.nesterov))
+        self.optimizer = optim.Optimizer(
+            config.optimizer, self.parameters, self.scalars, bool(config.nesterov), self.numbers
+        )
         # One TinyJit an instance: as a decorator of the method it would be one object for all trainers.
-        self.step = TinyJit(self._step)
-        self.forward = TinyJit(self._forward)
+        self.step, self.forward = Replay(TinyJit(self._step)), Replay(TinyJit(self._forward))
 
     def _step(self) -> None:
         images: Tensor = self.images
@@ -105,11 +109,10 @@ class Trainer:
             magnitudes = (self.scalars[name] for name in ("angle", "scale", "shift"))
             images = augment.augment(images, self.draws, *magnitudes, *self.augmentation)
         logits = self.model(self._inputs(images))
-        loss = logits.sparse_categorical_crossentropy(self.labels)
+        loss, accuracy = loss_and_accuracy(logits, self.labels)
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward()
-        accuracy = (logits.argmax(1) == self.labels).mean()
         # The loss stays on the device: fetching it each step would make the host wait for each step.
         here = Tensor.arange(LOG_STEPS) == self.scalars["position"]
         self.log.assign(here.where(Tensor.stack(loss, accuracy).reshape(2, 1), self.log))
@@ -186,7 +189,7 @@ class Run:
         span_start, span_step = time.perf_counter(), 0
         looked = 0
         for step in range(1, total + 1):
-            capturing = self.trainer.step.cnt < 2
+            capturing = not self.trainer.step.captured
             self.take_step(step)
             look = step % self.look_every == 0 or step == total
             now = time.perf_counter()
@@ -302,6 +305,14 @@ class Run:
         """(mean cross-entropy, accuracy) of the net as it stands."""
         self.write_scalars()
         return score(self.trainer.logits(images), labels)
+
+
+def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(mean cross-entropy, share of rows whose largest logit is at the label) of logits (B, 10), labels (B,)."""
+    if enabled():
+        loss, correct = ops.cross_entropy(logits, labels)
+        return loss, correct / logits.shape[0]
+    return logits.sparse_categorical_crossentropy(labels), (logits.argmax(1) == labels).mean()
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

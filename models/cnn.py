@@ -26,8 +26,7 @@ class CNN:
         channels, side = 1, 28
         for kernel, (first, second) in zip(kernel_size, (filters[:2], filters[2:]), strict=True):
             self.layers += [Conv2d(channels, first, kernel, activation), Conv2d(first, second, kernel, activation)]
-            self.layers += [BatchNorm(second)] if batchnorm else []
-            self.layers += [max_pool]
+            self.layers += [BatchNorm(second, pool=True) if batchnorm else max_pool]
             channels, side = second, (side - 2 * (kernel - 1)) // 2
         self.layers += [flatten]
         self.layers += [Dropout(len(self.layers))] if dropout else []

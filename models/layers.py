@@ -6,6 +6,9 @@ import numpy as np
 from tinygrad import Tensor, dtypes
 from tinygrad.helpers import TRAINING
 
+from models.kernels import ops
+from models.kernels.native import enabled
+
 ACTIVATIONS = {
     "relu": Tensor.relu,
     "silu": Tensor.silu,
@@ -15,6 +18,7 @@ ACTIVATIONS = {
     "elu": Tensor.elu,
     "sigmoid": Tensor.sigmoid,
 }
+EPSILON, MOMENTUM = 1e-5, 0.1  # of batch normalization
 Values = list[tuple[Tensor, np.ndarray]]
 
 
@@ -25,7 +29,7 @@ def flatten(x: Tensor) -> Tensor:
 
 def max_pool(x: Tensor) -> Tensor:
     """2x2, stride 2: (B, C, H, W) -> (B, C, H//2, W//2)"""
-    return x.max_pool2d().contiguous()
+    return ops.max_pool(x) if enabled() else x.max_pool2d().contiguous()
 
 
 class Activation:
@@ -33,6 +37,7 @@ class Activation:
     would each compute it again otherwise."""
 
     def __init__(self, name: str | None):
+        self.name = name
         self.function = ACTIVATIONS[name] if name else None
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -47,6 +52,8 @@ class Linear:
         self.activation = Activation(activation)
 
     def __call__(self, x: Tensor) -> Tensor:
+        if enabled():
+            return ops.linear(x, self.weight, self.bias, self.activation.name)
         return self.activation(x.linear(self.weight.T, self.bias))
 
     def initial(self, random: np.random.Generator) -> Values:
@@ -62,6 +69,8 @@ class Conv2d:
         self.activation = Activation(activation)
 
     def __call__(self, x: Tensor) -> Tensor:
+        if enabled():
+            return ops.conv2d(x, self.weight, self.bias, self.activation.name)
         return self.activation(x.conv2d(self.weight, self.bias))
 
     def initial(self, random: np.random.Generator) -> Values:
@@ -69,29 +78,40 @@ class Conv2d:
 
 
 class BatchNorm:
-    """Batch normalization over every axis but the second, https://arxiv.org/abs/1502.03167.
+    """Batch normalization over every axis but the second, https://arxiv.org/abs/1502.03167; then 2x2 max pooling if
+    ``pool``.
 
     In training (``Context(TRAINING=1)``) it uses the batch's mean and variance and moves the running ones by a tenth;
     in evaluation it uses the running ones.
     """
 
-    def __init__(self, features: int, epsilon: float = 1e-5, momentum: float = 0.1):
+    def __init__(self, features: int, pool: bool = False):
         self.weight, self.bias = Tensor.empty(features), Tensor.empty(features)
         self.running_mean = Tensor.empty(features).is_param_(False)
         self.running_variance = Tensor.empty(features).is_param_(False)
-        self.epsilon, self.momentum = epsilon, momentum
+        self.pool = pool
 
     def __call__(self, x: Tensor) -> Tensor:
-        mean, variance = self.running_mean, self.running_variance
-        if TRAINING:
+        if not TRAINING:
+            return self.pooled(self.normalized(x, self.running_mean, self.running_variance))
+        if enabled() and x.ndim == 4:
+            found, mean, variance = ops.batchnorm(x, self.weight, self.bias, self.pool)
+        else:
             axes = tuple(axis for axis in range(x.ndim) if axis != 1)
             mean = x.mean(axes).contiguous()
             variance = (x - mean.detach().reshape(1, -1, *[1] * (x.ndim - 2))).square().mean(axes).contiguous()
-            count = x.numel() // x.shape[1]
-            unbiased = variance.detach() * (count / max(count - 1, 1))
-            self.running_mean.assign(self.running_mean * (1 - self.momentum) + mean.detach() * self.momentum)
-            self.running_variance.assign(self.running_variance * (1 - self.momentum) + unbiased * self.momentum)
-        return x.batchnorm(self.weight, self.bias, mean, (variance + self.epsilon).rsqrt())
+            found = self.pooled(self.normalized(x, mean, variance))
+        count = x.numel() // x.shape[1]
+        unbiased = variance.detach() * (count / max(count - 1, 1))
+        self.running_mean.assign(self.running_mean * (1 - MOMENTUM) + mean.detach() * MOMENTUM)
+        self.running_variance.assign(self.running_variance * (1 - MOMENTUM) + unbiased * MOMENTUM)
+        return found
+
+    def normalized(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        return x.batchnorm(self.weight, self.bias, mean, (variance + EPSILON).rsqrt())
+
+    def pooled(self, x: Tensor) -> Tensor:
+        return max_pool(x) if self.pool else x
 
     def initial(self, random: np.random.Generator) -> Values:
         zeros, ones = np.zeros(self.bias.shape, np.float32), np.ones(self.bias.shape, np.float32)

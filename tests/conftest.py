@@ -11,6 +11,7 @@ from explorer.errors import UserError
 os.environ["DEV"] = "CPU"  # never a GPU that happens to be there: the tests are about one device
 for variable in ("JIT", "BEAM", "DEBUG"):
     os.environ.pop(variable, None)
+os.environ["PARALLEL"] = "0"
 compiler.ensure_compiler()
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -81,8 +81,8 @@ def test_dropout_drops_its_share_scales_the_rest_and_follows_its_key():
     shares = [(dropped(x, 0.3, key) == 0).mean() for key in range(20)]
     assert np.mean(shares) == pytest.approx(0.3, abs=0.003)  # four standard errors of 400,000 draws
     np.testing.assert_array_equal(once, dropped(x, 0.3, 7))
-    assert ((once == 0) == (dropped(x, 0.3, 8) == 0)).mean() == pytest.approx(0.3**2 + 0.7**2, abs=0.01)
-    assert ((once == 0) == (dropped(x, 0.3, 7, layer=1) == 0)).mean() == pytest.approx(0.3**2 + 0.7**2, abs=0.01)
+    assert ((once == 0) == (dropped(x, 0.3, 8) == 0)).mean() == pytest.approx(0.3**2 + 0.7**2, abs=0.02)
+    assert ((once == 0) == (dropped(x, 0.3, 7, layer=1) == 0)).mean() == pytest.approx(0.3**2 + 0.7**2, abs=0.02)
     with Context(TRAINING=0):
         np.testing.assert_array_equal(Dropout(0)(Tensor(x)).numpy(), x)
 

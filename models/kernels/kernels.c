@@ -155,6 +155,16 @@ void pool_run(struct pool *pool, const struct task *tasks, long count) {
 
 void pool_stop(struct pool *pool) { pool_run(pool, 0, -1); }
 
+// Call programs one after the other: each row of `calls` is an address and 63 arguments, of which a program takes what
+// it declares (the others cost nothing much: tinygrad's own CPU queue calls so too).
+#define A7(f, i) f(i + 1), f(i + 2), f(i + 3), f(i + 4), f(i + 5), f(i + 6), f(i + 7)
+#define A63(f) A7(f, 0), A7(f, 7), A7(f, 14), A7(f, 21), A7(f, 28), A7(f, 35), A7(f, 42), A7(f, 49), A7(f, 56)
+#define LONG(i) long
+#define ARGUMENT(i) calls[i]
+void replay(const long *calls, long count) {
+  for (; count > 0; count--, calls += 64) ((void (*)(A63(LONG)))calls[0])(A63(ARGUMENT));
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Transposes: scratch is filled through these, in blocks of LANES x LANES held in registers.
 
@@ -286,7 +296,8 @@ INLINE vec exp_vec(vec x) {
   return (vec)((ivec)p + shift);
 }
 
-enum { LINEAR = 0, RELU = 1, SILU = 2, GELU = 3, TANH = 4, LEAKY_RELU = 5 };
+enum { LINEAR = 0, RELU = 1, SILU = 2, GELU = 3, TANH = 4, LEAKY_RELU = 5, ELU = 6, SIGMOID = 7 };
+#define EACH_ACTIVATION(x) x(LINEAR) x(RELU) x(SILU) x(GELU) x(TANH) x(LEAKY_RELU) x(ELU) x(SIGMOID)
 
 // The activation `kind` of x, and its derivative. GELU is the tanh form; LEAKY_RELU has slope 0.01 below zero.
 INLINE vec sigmoid(vec x) { return 1.0f / (1.0f + exp_vec(-x)); }
@@ -296,6 +307,8 @@ INLINE vec activate(vec x, const long kind) {
   if (kind == SILU) return x * sigmoid(x);
   if (kind == GELU) return x * sigmoid(1.5957691216f * (x + 0.044715f * x * x * x));
   if (kind == TANH) return 2.0f * sigmoid(2.0f * x) - 1.0f;
+  if (kind == ELU) return where(x > 0.0f, x, exp_vec(x) - 1.0f);
+  if (kind == SIGMOID) return sigmoid(x);
   return x;
 }
 INLINE vec slope(vec x, const long kind) {
@@ -313,6 +326,11 @@ INLINE vec slope(vec x, const long kind) {
   if (kind == TANH) {
     vec s = sigmoid(2.0f * x);
     return 4.0f * s * (1.0f - s);
+  }
+  if (kind == ELU) return where(x > 0.0f, one, exp_vec(x));
+  if (kind == SIGMOID) {
+    vec s = sigmoid(x);
+    return s * (1.0f - s);
   }
   return one;
 }
@@ -373,7 +391,7 @@ INLINE void finish_row_kind(float *x, float *active, const float *bias, long one
 KERNEL NOINLINE void finish_row(float *x, float *active, const float *bias, long one_bias, long n, long kind) {
   if (!bias && !active) return;
 #define CASE(k) case k: finish_row_kind(x, active, bias, one_bias, n, k); return;
-  switch (active ? kind : LINEAR) { CASE(LINEAR) CASE(RELU) CASE(SILU) CASE(GELU) CASE(TANH) CASE(LEAKY_RELU) }
+  switch (active ? kind : LINEAR) { EACH_ACTIVATION(CASE) }
 #undef CASE
 }
 
@@ -389,7 +407,7 @@ INLINE float through_activation_kind(float *out, const float *gradient, const fl
 }
 KERNEL NOINLINE float through_activation(float *out, const float *gradient, const float *x, long n, long kind) {
 #define CASE(k) case k: return through_activation_kind(out, gradient, x, n, k);
-  switch (kind) { CASE(RELU) CASE(SILU) CASE(GELU) CASE(TANH) CASE(LEAKY_RELU) }
+  switch (kind) { EACH_ACTIVATION(CASE) }
 #undef CASE
   return through_activation_kind(out, gradient, x, n, LINEAR);
 }
@@ -642,23 +660,6 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
 // ---------------------------------------------------------------------------------------------------------------------
 // Element-wise kernels.
 
-struct activation {
-  float *active;
-  const float *x;
-  long n, activation;
-};
-
-INLINE void activation_kind(float *active, const float *x, long n, const long kind) {
-  FOR_VECTORS(n, WRITE(active, activate(READ(x), kind)););
-}
-KERNEL void activation(struct team *team, long index, const struct activation *a) {
-  long from, to;
-  share(a->n, index, team->count, &from, &to);
-#define CASE(k) case k: activation_kind(a->active + from, a->x + from, to - from, k); return;
-  switch (a->activation) { CASE(LINEAR) CASE(RELU) CASE(SILU) CASE(GELU) CASE(TANH) CASE(LEAKY_RELU) }
-#undef CASE
-}
-
 // dz[r][c] = d_active[r][c] * activation'(z[r][c]) and d_bias[c] = sum over r of dz[r][c] (dz, d_bias: NULL where not
 // wanted; dz may be d_active; z is read unless activation is LINEAR). Threads share the columns.
 struct activation_gradient {
@@ -687,7 +688,7 @@ KERNEL void activation_gradient(struct team *team, long index, const struct acti
   from *= LANES;
   to = min_long(to * LANES, a->columns);
 #define CASE(k) case k: activation_gradient_kind(a, from, to - from, k); return;
-  switch (a->activation) { CASE(LINEAR) CASE(RELU) CASE(SILU) CASE(GELU) CASE(TANH) CASE(LEAKY_RELU) }
+  switch (a->activation) { EACH_ACTIVATION(CASE) }
 #undef CASE
 }
 
@@ -699,12 +700,13 @@ KERNEL void activation_gradient(struct team *team, long index, const struct acti
 // Where several of the four values are the maximum, the gradient is divided among them, as tinygrad does it.
 // Scratch: threads * (height * width + width + 2 * LANES) floats, where `pool`.
 
+#define EPSILON 1e-5f
+
 struct batchnorm {
   float *y, *mean, *variance; // variance: that of the batch (divided by the number of values), without epsilon
   const float *x, *weight, *bias;
   float *scratch;
   long images, channels, height, width, normalize, pool;
-  const float *epsilon; // one value
 };
 
 struct batchnorm_gradient {
@@ -712,7 +714,6 @@ struct batchnorm_gradient {
   const float *dy, *x, *mean, *variance, *weight, *bias;
   float *scratch;
   long images, channels, height, width, normalize, pool;
-  const float *epsilon;
 };
 
 static long batchnorm_share(long height, long width) { return height * width + width + 2 * LANES; }
@@ -755,7 +756,7 @@ KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) 
       variance /= count;
       b->mean[c] = mean;
       b->variance[c] = variance;
-      scale = b->weight[c] / square_root(variance + b->epsilon[0]);
+      scale = b->weight[c] / square_root(variance + EPSILON);
       shift = b->bias[c] - mean * scale;
     }
     for (long n = 0; n < b->images; n++) {
@@ -813,7 +814,7 @@ KERNEL void batchnorm_gradient(struct team *team, long index, const struct batch
     float inverse = 0, scale = 1, shift = 0, mean = 0, d_bias = 0, d_weight = 0;
     if (b->normalize) {
       mean = b->mean[c];
-      inverse = 1 / square_root(b->variance[c] + b->epsilon[0]);
+      inverse = 1 / square_root(b->variance[c] + EPSILON);
       scale = b->weight[c] * inverse;
       shift = b->bias[c] - mean * scale;
     }
@@ -899,17 +900,18 @@ KERNEL void cross_entropy(struct team *team, long index, const struct cross_entr
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Optimizers over one flat array, everything in one pass over memory. `rates` are the step's numbers:
-//   {lr, momentum or beta1, beta2 or RMSprop's decay, epsilon, weight_decay, 1 - beta1^t, 1 - beta2^t,
-//   1 - beta1, 1 - beta2}: the differences are the caller's, who has more digits (1 - 0.999f is off by 3e-5)
-// first, second: the moments (SGD: first is the momentum buffer, NULL without momentum; RMSprop: second: mean square
-// and first the momentum buffer, NULL without). Weight decay: ADAM_W and the others as in PyTorch: AdamW shrinks the
-// weights by lr * weight_decay, the others add weight_decay * weight to the gradient.
-enum { SGD = 0, ADAM = 1, ADAM_W = 2, RMS_PROP = 3, NESTEROV = 4 };
+// Optimizers over one flat array, everything in one pass over memory: the element-wise rules of explorer/optim.py.
+// `scalars` are that file's SCALARS: {lr, weight_decay, momentum, 1 - beta1^t, 1 - beta2^t}; state0 and state1 are its
+// state tensors in its order: SGD velocity; Adam and AdamW mean, square; RMSprop square, velocity.
+enum { SGD = 0, NESTEROV = 1, ADAM = 2, ADAM_W = 3, RMS_PROP = 4 };
+#define BETA1 0.9
+#define BETA2 0.999
+#define RMS_PROP_DECAY 0.99
+#define OPTIMIZER_EPSILON 1e-8f
 
 struct optimizer {
-  float *weights, *first, *second;
-  const float *gradient, *rates;
+  float *weights, *state0, *state1;
+  const float *gradient, *scalars;
   long n, kind;
 };
 
@@ -917,13 +919,13 @@ INLINE vec square_roots(vec v) {
   UNROLL for (int i = 0; i < LANES; i++) v[i] = square_root(v[i]);
   return v;
 }
+// The running mean of x. 1 - decay is taken in double: in float32 1 - 0.999 is off by 3e-5 of itself.
+#define RUNNING(mean, x, decay) (READ(mean) * (float)(decay) + (x) * (float)(1 - (decay)))
 
 INLINE void optimizer_kind(const struct optimizer *o, long from, long n, const long kind) {
-  const float lr = o->rates[0], momentum = o->rates[1], decay = o->rates[2], epsilon = o->rates[3];
-  const float weight_decay = o->rates[4], step = lr / o->rates[5], square_scale = 1 / o->rates[6];
-  const float fresh = o->rates[7], fresh_square = o->rates[8];
-  float *weights = o->weights + from, *first = o->first ? o->first + from : 0;
-  float *second = o->second ? o->second + from : 0;
+  const float lr = o->scalars[0], weight_decay = o->scalars[1], momentum = o->scalars[2];
+  const float step = lr / o->scalars[3], square_scale = 1 / o->scalars[4];
+  float *weights = o->weights + from, *state0 = o->state0 + from, *state1 = o->state1 + from;
   const float *gradient = o->gradient + from;
   FOR_VECTORS(n, {
     vec g = READ(gradient);
@@ -931,23 +933,20 @@ INLINE void optimizer_kind(const struct optimizer *o, long from, long n, const l
     if (kind == ADAM_W) w -= w * (lr * weight_decay);
     else g += w * weight_decay;
     if (kind == ADAM || kind == ADAM_W) {
-      vec m = READ(first) * momentum + g * fresh;
-      vec v = READ(second) * decay + g * g * fresh_square;
-      WRITE(first, m);
-      WRITE(second, v);
-      w -= step * m / (square_roots(v * square_scale) + epsilon);
+      vec mean = RUNNING(state0, g, BETA1), square = RUNNING(state1, g * g, BETA2);
+      WRITE(state0, mean);
+      WRITE(state1, square);
+      w -= step * mean / (square_roots(square * square_scale) + OPTIMIZER_EPSILON);
+    } else if (kind == RMS_PROP) {
+      vec square = RUNNING(state0, g * g, RMS_PROP_DECAY);
+      vec velocity = READ(state1) * momentum + g / (square_roots(square) + OPTIMIZER_EPSILON);
+      WRITE(state0, square);
+      WRITE(state1, velocity);
+      w -= velocity * lr;
     } else {
-      if (kind == RMS_PROP) {
-        vec v = READ(second) * decay + g * g * fresh_square;
-        WRITE(second, v);
-        g /= square_roots(v) + epsilon;
-      }
-      if (first) {
-        vec m = READ(first) * momentum + g;
-        WRITE(first, m);
-        g = kind == NESTEROV ? g + m * momentum : m;
-      }
-      w -= g * lr;
+      vec velocity = READ(state0) * momentum + g;
+      WRITE(state0, velocity);
+      w -= (kind == NESTEROV ? g + velocity * momentum : velocity) * lr;
     }
     WRITE(weights, w);
   });
@@ -956,29 +955,6 @@ KERNEL void optimizer(struct team *team, long index, const struct optimizer *o) 
   long from, to;
   share(o->n, index, team->count, &from, &to);
 #define CASE(k) case k: optimizer_kind(o, from, to - from, k); return;
-  switch (o->kind) { CASE(SGD) CASE(ADAM) CASE(ADAM_W) CASE(RMS_PROP) CASE(NESTEROV) }
+  switch (o->kind) { CASE(SGD) CASE(NESTEROV) CASE(ADAM) CASE(ADAM_W) CASE(RMS_PROP) }
 #undef CASE
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Batch gather: out[b][i] = pixels[rows[b]][i] * scale + shift, and label_out[b] = labels[rows[b]].
-struct gather {
-  float *out;
-  int32 *label_out;
-  const uint8 *pixels, *labels;
-  const int32 *rows;
-  const float *scale_shift; // two values
-  long batch, width;
-};
-
-KERNEL void gather(struct team *team, long index, const struct gather *g) {
-  long from, to;
-  const float scale = g->scale_shift[0], shift = g->scale_shift[1];
-  share(g->batch, index, team->count, &from, &to);
-  for (long b = from; b < to; b++) {
-    const uint8 *restrict pixels = g->pixels + g->rows[b] * g->width;
-    float *restrict out = g->out + b * g->width;
-    for (long i = 0; i < g->width; i++) out[i] = (float)pixels[i] * scale + shift;
-    g->label_out[b] = g->labels[g->rows[b]];
-  }
 }

@@ -1,0 +1,855 @@
+"""The report's pictures, two functions each: facts (plain data, tested) and a drawing of the facts.
+
+Accuracies in facts are fractions; the drawings show per cent. Bars and bands are 95 % intervals of the mean over seeds.
+A PNG carries the digest of its facts and of this file, and is drawn again only if that digest changes: drawing is most
+of what rebuilding the report costs. matplotlib is imported only where something is drawn.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer import stats
+from explorer.evidence import Findings, Measured, short_name, value_words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette: told apart with every common colour blindness.
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
+)  # fmt: skip
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
+GREY = "#666666"
+DPI = 110
+STYLE = {
+    "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 10.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e3e3e3",
+    "axes.axisbelow": True, "lines.linewidth": 2.0, "lines.markersize": 7, "errorbar.capsize": 4,
+    "legend.frameon": False, "figure.facecolor": "white", "savefig.facecolor": "white",
+}  # fmt: skip
+UNITS = {
+    "lr": "learning rate", "batch_size": "batch size (images)", "steps": "training steps", "epochs": "epochs",
+    "width": "units in each hidden layer", "depth": "hidden layers", "units1": "units in hidden layer 1",
+    "units2": "units in hidden layer 2", "dropout": "dropout (share of activations)", "angle": "rotation up to ± (degrees)",
+    "shift": "shift up to ± (pixels)", "scale": "zoom up to ± (share)", "momentum": "momentum",
+    "weight_decay": "weight decay", "warmup_steps": "warm-up (steps)", "lr_schedule": "learning-rate schedule",
+    "batchnorm": "batch normalization", "kernel_size": "kernel sides",
+}  # fmt: skip
+# The accuracy on the test set that each model is meant to reach.
+TARGETS = {("mnist", "mlp"): 0.988, ("mnist", "cnn"): 0.995, ("fashion", "mlp"): 0.90, ("fashion", "cnn"): 0.93}
+DATASETS = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "digits": "digits"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A mean with the half-width of its 95 % interval (None for a single run)."""
+
+    mean: float
+    half_width: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One point of a sweep: x is set on a numeric axis; ``lost`` says which runs have no result."""
+
+    label: str
+    x: float | None
+    validation: Bar | None
+    test: Bar | None
+    reference: float | None
+    lost: str
+
+
+@dataclass(frozen=True)
+class AccuracyFacts:
+    """Accuracy by knob, or by point. ``axis`` names the x axis; None: a dot plot, best first."""
+
+    title: str
+    axis: str | None
+    log: bool
+    rows: tuple[Row, ...]
+    baseline: str | None
+    winner: str | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One configuration's looks, averaged over seeds: (steps,) each, half-widths 0 where there is one seed."""
+
+    label: str
+    steps: tuple[float, ...]
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+    half_width: tuple[float, ...]
+    n: int
+
+
+@dataclass(frozen=True)
+class CurvesFacts:
+    title: str
+    log: bool
+    curves: tuple[Curve, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class HeatFacts:
+    """cells[row][column]; None where nothing was measured, with the reason in ``lost``."""
+
+    title: str
+    row_axis: str
+    column_axis: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Bar | None, ...], ...]
+    lost: tuple[tuple[str, ...], ...]
+    best: tuple[int, int] | None
+    ties: tuple[tuple[int, int], ...]
+    baseline: tuple[int, int] | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class ParetoFacts:
+    """Mean training seconds and validation accuracy of every configuration, quickest first."""
+
+    title: str
+    labels: tuple[str, ...]
+    seconds: tuple[float, ...]
+    accuracy: tuple[Bar, ...]
+    front: tuple[bool, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class KnobRow:
+    """A sweep's effect: standard deviation of its points' means, seed noise taken out; range; the seed's own spread."""
+
+    sweep: str
+    effect: float
+    range: float
+    noise: float
+    p: float | None
+    points: int
+    n: int
+
+
+@dataclass(frozen=True)
+class ImportanceFacts:
+    title: str
+    rows: tuple[KnobRow, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class RankingFacts:
+    title: str
+    labels: tuple[str, ...]
+    validation: tuple[Bar, ...]
+    test: tuple[Bar | None, ...]
+    tied: tuple[bool, ...]
+    target: float | None
+    caption: str
+
+
+@dataclass(frozen=True)
+class ConfusionFacts:
+    """counts[true][predicted] on the test set, and the wrong images the model was surest of, surest first."""
+
+    title: str
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    wrong: tuple[tuple[int, int, int, float], ...]  # (index of the image, true, predicted, confidence)
+    caption: str
+
+
+CLASSES = {
+    "fashion": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
+}
+
+
+def bar(scores: Mapping[int, float]) -> Bar | None:
+    """Mean and interval of seed -> score; None without any."""
+    if not scores:
+        return None
+    interval = stats.mean_interval(list(scores.values()))
+    return Bar(interval.mean, None if math.isnan(interval.half_width) else interval.half_width, interval.n)
+
+
+def is_geometric(values: Sequence[float]) -> bool:
+    """Whether numbers ask for a log axis: all above 0, and their ratios about as alike as a grid of factors' are."""
+    ordered = sorted(set(values))
+    if len(ordered) < 3 or ordered[0] <= 0 or ordered[-1] / ordered[0] < 8:
+        return False
+    ratios = np.log(np.divide(ordered[1:], ordered[:-1]))
+    return float(ratios.max() / ratios.min()) < 3.5
+
+
+def seeds_words(counts: Sequence[int]) -> str:
+    """``n = 5 seeds``, or ``n = 3 to 5 seeds`` where points differ."""
+    counts = [count for count in counts if count]
+    if not counts:
+        return "n = 0"
+    low, high = min(counts), max(counts)
+    if high == 1:
+        return "n = 1 seed, so no intervals"
+    return f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
+
+
+def heading(findings: Findings) -> str:
+    return f"{findings.sweep.title}: {findings.plan.model.upper()} on {DATASETS[findings.plan.dataset]}"
+
+
+def accuracy_facts(findings: Findings) -> AccuracyFacts:
+    """Every point with its figures: in the order of x on a numeric axis, else the best validation mean first."""
+    knob = findings.numeric_knob
+    rows = [
+        Row(
+            outcome.label,
+            float(outcome.point.values[knob]) if knob else None,
+            bar(outcome.validation),
+            bar(outcome.test),
+            outcome.point.reference,
+            outcome.lost,
+        )
+        for outcome in findings.distinct
+        if outcome.records
+    ]
+    if knob:
+        rows.sort(key=lambda row: row.x if row.x is not None else 0.0)
+    else:
+        rows.sort(key=lambda row: -_height(row))
+    present = {row.label for row in rows}
+    counts = [row.test.n for row in rows if row.test]
+    return AccuracyFacts(
+        heading(findings),
+        UNITS.get(knob, knob.replace("_", " ")) if knob else None,
+        bool(knob) and is_geometric([row.x for row in rows if row.x is not None]),
+        tuple(rows),
+        findings.baseline if findings.baseline in present else None,
+        findings.winner.label if findings.winner else None,
+        f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported.",
+    )
+
+
+def _height(row: Row) -> float:
+    shown = row.validation or row.test
+    return shown.mean if shown else -1.0
+
+
+def curve_of(measured: Measured, label: str) -> Curve | None:
+    """The mean of a configuration's looks over the seeds that ended well; None without looks at validation."""
+    histories = [record["history"] for record in measured.records.values() if record["status"] == "ok"]
+    histories = [looks for looks in histories if looks and looks[0]["val_accuracy"] is not None]
+    if not histories:
+        return None
+    steps = [look["step"] for look in histories[0]]
+    histories = [looks for looks in histories if [look["step"] for look in looks] == steps]
+    train = np.array([[look["train_accuracy"] for look in looks] for looks in histories])
+    validation = np.array([[look["val_accuracy"] for look in looks] for looks in histories])
+    widths = [stats.mean_interval(column).half_width if len(histories) > 1 else 0.0 for column in validation.T]
+    return Curve(
+        label,
+        tuple(map(float, steps)),
+        tuple(map(float, train.mean(axis=0))),
+        tuple(map(float, validation.mean(axis=0))),
+        tuple(widths),
+        len(histories),
+    )
+
+
+def curves_facts(findings: Findings, most: int = len(SERIES)) -> CurvesFacts | None:
+    """The winner, the baseline, the worst point with a result, and the best of the rest, up to ``most`` curves."""
+    means = {label: stats.mean_interval(list(s.values())).mean for label, s in findings.validation.items()}
+    if not means or findings.winner is None:
+        return None
+    ranked = sorted(means, key=lambda label: -means[label])
+    chosen = list(dict.fromkeys([findings.winner.label, findings.baseline, ranked[-1], *ranked]))
+    chosen = [label for label in chosen if label in means][:most]
+    marks = {findings.baseline: " (baseline)", findings.winner.label: " (best)"}
+    curves = [
+        curve_of(findings.by_label[label], label + marks.get(label, "")) for label in sorted(chosen, key=ranked.index)
+    ]
+    return curves_of(f"Learning curves, {heading(findings)}", [curve for curve in curves if curve], len(means))
+
+
+def curves_of(title: str, curves: Sequence[Curve], of: int) -> CurvesFacts | None:
+    """Facts of given curves, ``of`` so many there could be."""
+    if not curves:
+        return None
+    ends = [curve.steps[-1] for curve in curves]
+    some = f"{len(curves)} of {of} points. " if len(curves) < of else ""
+    return CurvesFacts(
+        title,
+        max(ends) >= 8 * min(ends),
+        tuple(curves),
+        f"{some}Solid: validation (2,000 images a look) with 95 % band, {seeds_words([c.n for c in curves])}. "
+        "Dashed: training batches.",
+    )
+
+
+def top_curves_facts(dataset: str, model: str, ranked: Sequence[Measured], most: int = 3) -> CurvesFacts | None:
+    """Learning curves of the best configurations."""
+    curves = [curve_of(run, short_name(run.config)) for run in ranked[:most]]
+    title = f"Train against validation, best configurations: {model.upper()} on {DATASETS[dataset]}"
+    shown = [curve for curve in curves if curve]
+    return curves_of(title, shown, len(shown))
+
+
+def heat_facts(findings: Findings) -> HeatFacts:
+    """Validation accuracy of a pair sweep: the first knob down, the second across, in the sweep's order."""
+    row_knob, column_knob = findings.sweep.knobs
+    rows, columns = findings.values(row_knob), findings.values(column_knob)
+    place = {
+        outcome.label: (rows.index(findings.value(outcome.label, row_knob)), columns.index(findings.value(outcome.label, column_knob)))
+        for outcome in findings.distinct
+    }  # fmt: skip
+    cells: list[list[Bar | None]] = [[None] * len(columns) for _ in rows]
+    lost = [["not run"] * len(columns) for _ in rows]
+    for outcome in findings.distinct:
+        row, column = place[outcome.label]
+        cells[row][column] = bar(outcome.validation)
+        if outcome.records:
+            statuses = outcome.statuses
+            lost[row][column] = next(
+                (f"{statuses[s]}/{len(outcome.records)} {s}" for s in ("diverged", "failed") if statuses[s]), ""
+            )
+    winner = findings.winner
+    return HeatFacts(
+        heading(findings),
+        UNITS.get(row_knob, row_knob.replace("_", " ")),
+        UNITS.get(column_knob, column_knob.replace("_", " ")),
+        tuple(map(value_words, rows)),
+        tuple(map(value_words, columns)),
+        tuple(map(tuple, cells)),
+        tuple(map(tuple, lost)),
+        place[winner.label] if winner else None,
+        tuple(place[label] for label in winner.ties) if winner else (),
+        place.get(findings.baseline),
+        f"Mean validation accuracy in % ± half its 95 % interval, "
+        f"{seeds_words([len(scores) for scores in findings.validation.values()])}.",
+    )
+
+
+def pareto_facts(dataset: str, model: str, ranked: Sequence[Measured]) -> ParetoFacts | None:
+    """Every configuration that validation ranks, against its training seconds; None for fewer than two."""
+    runs = sorted((run for run in ranked if run.mean_seconds > 0), key=lambda run: run.mean_seconds)
+    if len(runs) < 2:
+        return None
+    bars = [bar(run.validation) for run in runs]
+    accuracy = [shown for shown in bars if shown]
+    front = stats.pareto_front([run.mean_seconds for run in runs], [shown.mean for shown in accuracy])
+    return ParetoFacts(
+        f"Accuracy against training time: {model.upper()} on {DATASETS[dataset]}",
+        tuple(short_name(run.config) for run in runs),
+        tuple(run.mean_seconds for run in runs),
+        tuple(accuracy),
+        tuple(map(bool, front)),
+        f"{len(runs)} configurations, {seeds_words([shown.n for shown in accuracy])}; "
+        "training seconds without compiling and looking.",
+    )
+
+
+def importance_facts(dataset: str, model: str, sweeps: Sequence[Findings]) -> ImportanceFacts | None:
+    """Single-knob sweeps of one model and data set, the greatest effect first; None where nothing was repeated."""
+    rows = []
+    for findings in sweeps:
+        importance = findings.importance
+        if findings.sweep.kind != "grid" or len(findings.sweep.knobs) != 1 or math.isnan(importance.corrected):
+            continue
+        p = None if math.isnan(importance.p) else importance.p
+        spread = importance.spread.range
+        rows.append(KnobRow(findings.slug, importance.corrected, spread, findings.noise, p, importance.points, importance.n))
+    if not rows:
+        return None
+    rows.sort(key=lambda row: (-row.effect, row.sweep))
+    return ImportanceFacts(
+        f"Which knobs matter: {model.upper()} on {DATASETS[dataset]}",
+        tuple(rows),
+        f"Standard deviation of validation accuracy over a knob's values, {seeds_words([row.n for row in rows])}. "
+        "A knob's grid sets its reach: a wider one moves more.",
+    )
+
+
+def ranking_facts(dataset: str, model: str, ranked: Sequence[Measured], most: int = 12) -> RankingFacts | None:
+    """The best configurations by validation; ``tied``: cannot be told from the best of all."""
+    if len(ranked) < 2:
+        return None
+    scores = {str(index): run.validation for index, run in enumerate(ranked)}
+    winner = stats.winner(scores)
+    shown = ranked[:most]
+    bars = [bar(run.validation) for run in shown]
+    return RankingFacts(
+        f"Top configurations: {model.upper()} on {DATASETS[dataset]}",
+        tuple(short_name(run.config) for run in shown),
+        tuple(item for item in bars if item),
+        tuple(bar(run.test) for run in shown),
+        tuple(str(index) == winner.label or str(index) in winner.ties for index in range(len(shown))),
+        TARGETS.get((dataset, model)),
+        f"{len(shown)} of {len(ranked)} configurations by mean validation accuracy, "
+        f"{seeds_words([item.n for item in bars if item])}, 95 % intervals.",
+    )
+
+
+def confusion_facts(
+    dataset: str, model: str, name: str, logits: NDArray[Any], labels: NDArray[Any], most: int = 12
+) -> ConfusionFacts:
+    """From the test set's logits (n, 10) and labels (n,): counts, and the wrong images with the greatest softmax."""
+    scores = np.asarray(logits, np.float64)
+    labels = np.asarray(labels).astype(int)
+    predicted = scores.argmax(axis=1)
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (labels, predicted), 1)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    surest = wrong[np.lexsort((wrong, -confidence[wrong]))][:most]
+    return ConfusionFacts(
+        f"Where the best {model.upper()} on {DATASETS[dataset]} errs",
+        CLASSES.get(dataset, tuple(map(str, range(10)))),
+        tuple(tuple(map(int, row)) for row in counts),
+        tuple((int(i), int(labels[i]), int(predicted[i]), float(confidence[i])) for i in surest),
+        f"{name}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
+    )
+
+
+def write(path: Path, facts: Any, draw: Callable[..., "Figure"], *arrays: NDArray[Any]) -> Path:
+    """Draws ``facts`` (and arrays the drawing needs) into the PNG ``path``, unless that very picture is there.
+
+    The file is replaced as a whole, never half written, and its bytes depend on nothing but facts and this code.
+    """
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(json.dumps([draw.__name__, asdict(facts)], sort_keys=True).encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    if _digest_in(path) == digest.hexdigest():
+        return path
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with matplotlib.style.context(["default", STYLE]):  # a person's own matplotlibrc must not change the bytes
+        figure = draw(facts, *arrays)
+        FigureCanvasAgg(figure)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(_with_digest(buffer.getvalue(), digest.hexdigest()))
+    temporary.replace(path)
+    return path
+
+
+SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its second chunk: 8 of signature, 25 of IHDR
+KEYWORD = b"facts\0"
+
+
+def _with_digest(png: bytes, digest: str) -> bytes:
+    """The PNG with a tEXt chunk (PNG specification, 11.3.4.3) right behind its header, and its palette reduced."""
+    body = b"tEXt" + KEYWORD + digest.encode()
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:SIGNATURE_AND_HEADER] + chunk + png[SIGNATURE_AND_HEADER:]
+
+
+def _digest_in(path: Path) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            start = file.read(SIGNATURE_AND_HEADER + 8 + len(KEYWORD) + 64)
+    except OSError:
+        return None
+    text = start[SIGNATURE_AND_HEADER + 4 :]
+    return text[4 + len(KEYWORD) :].decode("latin-1") if text.startswith(b"tEXt" + KEYWORD) else None
+
+
+def _figure(width: float, height: float, title: str, caption: str) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
+    figure.supxlabel(_wrapped(caption, int(width * 12.5)), x=0.01, ha="left", fontsize=10.5, color=GREY)
+    return figure
+
+
+def _wrapped(text: str, columns: int) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, columns))
+
+
+def _window(values: Sequence[float]) -> tuple[float, float] | None:
+    """Limits in per cent that show the good points apart where a few lie far below them; None: no need."""
+    ordered = np.sort(np.asarray(values, float))[::-1]
+    if len(ordered) < 4:
+        return None
+    top, middle, bottom = ordered[0], ordered[len(ordered) // 2], ordered[-1]
+    reach = max(3 * (top - middle), 1.0)
+    return (top - reach, top + 0.12 * reach) if top - bottom > 2.5 * reach else None
+
+
+def draw_accuracy(facts: AccuracyFacts) -> "Figure":
+    return _draw_line(facts) if facts.axis else _draw_dots(facts)
+
+
+def _draw_line(facts: AccuracyFacts) -> "Figure":
+    figure = _figure(8, 5, facts.title, facts.caption)
+    axes = figure.subplots()
+    rows = [row for row in facts.rows if row.x is not None]
+    means = [100 * shown.mean for row in rows for shown in (row.validation, row.test) if shown]
+    if facts.log:
+        axes.set_xscale("log")
+    window = _window(means)
+    if window:
+        axes.set_ylim(*window)
+    for name, color, marker in (("test", ORANGE, "s"), ("validation", BLUE, "o")):
+        shown = [(row.x, getattr(row, name)) for row in rows if getattr(row, name)]
+        if shown:
+            axes.errorbar(
+                [x for x, _ in shown],
+                [100 * item.mean for _, item in shown],
+                yerr=[100 * (item.half_width or 0.0) for _, item in shown],
+                color=color,
+                marker=marker,
+                label=name,
+                zorder=3 if name == "validation" else 2,
+                markerfacecolor=color if name == "validation" else "white",
+                linestyle="-" if name == "validation" else ":",
+            )
+    published = [(row.x, row.reference) for row in rows if row.reference is not None]
+    if published:
+        x, y = zip(*published, strict=True)
+        axes.plot(x, [100 * value for value in y], "D", color=BLACK, mfc="none", label="published", zorder=4)
+    for row in rows:
+        assert row.x is not None
+        if row.label == facts.baseline:
+            axes.axvline(row.x, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
+        below = window and row.validation and 100 * row.validation.mean < window[0]
+        note = f"{100 * row.validation.mean:.1f} %" if below and row.validation else row.lost and _short(row.lost)
+        if note:
+            axes.plot(
+                row.x, 0.02, "v" if below else "X", color=VERMILION, transform=axes.get_xaxis_transform(), clip_on=False, zorder=5
+            )
+            axes.annotate(
+                note,
+                (row.x, 0.02),
+                xycoords=axes.get_xaxis_transform(),
+                xytext=(0, 9),
+                textcoords="offset points",
+                ha="center",
+                fontsize=10,
+                color=VERMILION,
+            )
+    _number_ticks(axes, [row.x for row in rows if row.x is not None], facts.log)
+    axes.margins(x=0.06)
+    axes.set_xlabel(str(facts.axis))
+    axes.set_ylabel("accuracy (%)")
+    _legend(figure, axes)
+    return figure
+
+
+def _short(lost: str) -> str:
+    return lost.split(" (")[0].replace(" of ", "/")
+
+
+def _number_ticks(axes: "Axes", values: Sequence[float], log: bool) -> None:
+    """The grid's own values as ticks, where they have the room."""
+    from matplotlib.ticker import NullFormatter, NullLocator
+
+    if len(values) <= 9:
+        axes.set_xticks(list(values), [f"{value:g}" for value in values])
+        axes.xaxis.set_minor_locator(NullLocator())
+    elif log:
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _legend(figure: "Figure", axes: "Axes") -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if len(handles) > 1:
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(handles))
+
+
+def _draw_dots(facts: AccuracyFacts) -> "Figure":
+    count = len(facts.rows)
+    figure = _figure(8, 1.9 + 0.36 * max(count, 3) if count <= 30 else 2.2 + 0.25 * count, facts.title, facts.caption)
+    axes = figure.subplots()
+    shown = [100 * item.mean for row in facts.rows for item in (row.validation, row.test) if item]
+    shown += [100 * row.reference for row in facts.rows if row.reference is not None]
+    window = _window(shown)
+    if window:
+        axes.set_xlim(*window)
+    for name, color, marker, offset in (("validation", BLUE, "o", -0.12), ("test", ORANGE, "s", 0.12)):
+        points = [(y, getattr(row, name)) for y, row in enumerate(facts.rows) if getattr(row, name)]
+        if points:
+            axes.errorbar(
+                [100 * item.mean for _, item in points],
+                [y + offset for y, _ in points],
+                xerr=[100 * (item.half_width or 0.0) for _, item in points],
+                color=color,
+                marker=marker,
+                linestyle="none",
+                markersize=6,
+                capsize=2.5,
+                linewidth=1.6,
+                label=name,
+                markerfacecolor=color if name == "validation" else "white",
+            )
+    published = [(y, row.reference) for y, row in enumerate(facts.rows) if row.reference is not None]
+    if published:
+        axes.plot([100 * x for _, x in published], [y for y, _ in published], "D", color=BLACK, mfc="none", label="published")
+    for y, row in enumerate(facts.rows):
+        here = row.validation or row.test
+        if row.label == facts.baseline and here:
+            axes.axvline(100 * here.mean, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
+        below = window and here and 100 * here.mean < window[0]
+        note = f"◀ {100 * here.mean:.1f} %" if below and here else ""
+        note = ", ".join(part for part in (note, _short(row.lost)) if part)
+        if note:
+            axes.annotate(
+                note, (0.01, y), xycoords=axes.get_yaxis_transform(), va="center", fontsize=10, color=VERMILION, zorder=6
+            )
+    axes.set_yticks(range(count), [_clipped(row.label) for row in facts.rows])
+    for tick, row in zip(axes.get_yticklabels(), facts.rows, strict=True):
+        if row.label == facts.winner:
+            tick.set_fontweight("bold")
+    axes.set_ylim(count - 0.4, -0.6)
+    axes.set_xlabel("accuracy (%)")
+    _legend(figure, axes)
+    return figure
+
+
+def _clipped(text: str, most: int = 44) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def draw_curves(facts: CurvesFacts) -> "Figure":
+    figure = _figure(8, 5, facts.title, facts.caption)
+    axes = figure.subplots()
+    for color, curve in zip(SERIES, facts.curves, strict=False):
+        validation = 100 * np.array(curve.validation)
+        width = 100 * np.array(curve.half_width)
+        axes.plot(curve.steps, validation, color=color, label=_clipped(curve.label, 60), zorder=3)
+        axes.fill_between(curve.steps, validation - width, validation + width, color=color, alpha=0.18, linewidth=0)
+        axes.plot(curve.steps, 100 * np.array(curve.train), color=color, linestyle="--", linewidth=1.3)
+    ends = [100 * value for curve in facts.curves for value in (curve.validation[-1], curve.train[-1])]
+    low, high = min(ends), max(ends)
+    starts = [100 * curve.validation[len(curve.validation) // 4] for curve in facts.curves]
+    # The first looks of a run climb from 10 %: they would leave the end, where runs differ, a hair's breadth.
+    bottom = min(low, float(np.median(starts))) - 0.15 * max(high - low, 0.5)
+    if facts.log:
+        axes.set_xscale("log")
+    axes.set_ylim(max(0.0, bottom), min(100.4, high + 0.15 * (high - bottom)))
+    axes.set_xlabel("training step")
+    axes.set_ylabel("accuracy (%)")
+    axes.legend(loc="lower right", ncols=1)
+    return figure
+
+
+def draw_heat(facts: HeatFacts) -> "Figure":
+    rows, columns = len(facts.rows), len(facts.columns)
+    wide = columns > 5 or rows > 6
+    figure = _figure(max(7.0, 1.8 + 1.15 * columns), max(4.0, 2.1 + 0.72 * rows), facts.title, facts.caption)
+    axes = figure.subplots()
+    means = np.array([[100 * cell.mean if cell else np.nan for cell in row] for row in facts.cells])
+    known = means[np.isfinite(means)]
+    window = _window(known) if known.size else None
+    low = window[0] if window else float(known.min()) if known.size else 0.0
+    high = float(known.max()) if known.size else 1.0
+    import matplotlib
+
+    colors = matplotlib.colormaps["viridis"].with_extremes(bad="#dddddd")
+    image = axes.imshow(means, cmap=colors, vmin=low, vmax=max(high, low + 0.01), aspect="auto")
+    for row in range(rows):
+        for column in range(columns):
+            cell, lost = facts.cells[row][column], facts.lost[row][column]
+            text = f"{100 * cell.mean:.2f}" if cell else lost
+            if cell and cell.half_width is not None:
+                text += f"\n±{100 * cell.half_width:.2f}"
+            if cell and lost:
+                text += f"\n{lost}"
+            shade = (100 * cell.mean - low) / max(high - low, 0.01) if cell else 1.0
+            best = (row, column) == facts.best
+            axes.text(
+                column,
+                row,
+                text,
+                ha="center",
+                va="center",
+                color="white" if shade < 0.6 else "black",
+                fontsize=9.5 if wide else 11,
+                fontweight="bold" if best else "normal",
+                linespacing=1.05,
+            )
+            tied = (row, column) in facts.ties
+            if best or tied or (row, column) == facts.baseline:
+                from matplotlib.patches import Rectangle
+
+                color, style, width = (VERMILION, "-", 3.0) if best else (VERMILION, ":", 2.4) if tied else ("white", "--", 1.8)
+                axes.add_patch(
+                    Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=color, linestyle=style, linewidth=width)
+                )
+    axes.grid(False)
+    axes.set_xticks(range(columns), facts.columns)
+    axes.set_yticks(range(rows), facts.rows)
+    axes.set_xlabel(facts.column_axis)
+    axes.set_ylabel(facts.row_axis)
+    bar_ = figure.colorbar(image, ax=axes, extend="min" if window else "neither", pad=0.02)
+    bar_.set_label("validation accuracy (%)")
+    axes.set_title("solid frame: best; dotted: cannot be told from it; dashed: baseline", fontsize=10.5, color=GREY, fontweight="normal")
+    return figure
+
+
+def draw_pareto(facts: ParetoFacts) -> "Figure":
+    figure = _figure(8, 5.4, facts.title, facts.caption)
+    axes = figure.subplots()
+    seconds, means = np.array(facts.seconds), np.array([100 * item.mean for item in facts.accuracy])
+    widths = np.array([100 * (item.half_width or 0.0) for item in facts.accuracy])
+    front = np.array(facts.front)
+    axes.set_xscale("log")
+    axes.plot(seconds[~front], means[~front], "o", color=GREY, alpha=0.45, markersize=5, label="other configurations")
+    axes.errorbar(
+        seconds[front], means[front], yerr=widths[front], color=VERMILION, marker="o", label="Pareto front", zorder=3
+    )
+    window = _window(means)
+    bottom, top = window or (float(means.min()), float(means.max()))
+    room = 0.06 * max(top - bottom, 0.5)
+    axes.set_ylim(bottom - room, min(100.3, top + 2 * room))
+    shown = [index for index in np.flatnonzero(front) if means[index] >= bottom]
+    # A long front cannot name every point: its ends and some between, numbered, with a key beside the plot.
+    picked = shown if len(shown) <= 8 else [shown[round(i * (len(shown) - 1) / 7)] for i in range(8)]
+    for number, index in enumerate(picked, start=1):
+        axes.annotate(
+            str(number),
+            (seconds[index], means[index]),
+            xytext=(-9, 6),
+            textcoords="offset points",
+            fontsize=11,
+            fontweight="bold",
+            color=VERMILION,
+        )
+        axes.plot([], [], " ", label=f"{number}: {_clipped(facts.labels[index], 52)}")
+    axes.set_xlabel("training time (seconds, log scale)")
+    axes.set_ylabel("validation accuracy (%)")
+    axes.legend(loc="lower right", fontsize=9.5, handlelength=1.2)
+    _plain_log_ticks(axes)
+    return figure
+
+
+def _plain_log_ticks(axes: "Axes") -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_importance(facts: ImportanceFacts) -> "Figure":
+    count = len(facts.rows)
+    figure = _figure(8, 2.0 + 0.42 * max(count, 3), facts.title, facts.caption)
+    axes = figure.subplots()
+    floor = 0.01  # in points of a per cent, where a log axis needs an end: an effect of 0 lies at it
+    for y, row in enumerate(facts.rows):
+        effect, noise = max(100 * row.effect, floor), max(100 * row.noise, floor)
+        matters = row.p is not None and row.p <= 0.05
+        axes.barh(y, noise - floor / 2, left=floor / 2, height=0.62, color="#d0d0d0", label="seed alone" if y == 0 else None)
+        axes.plot([floor, effect], [y, y], color=BLUE, linewidth=2, zorder=3)
+        axes.plot(effect, y, "o", color=BLUE, mfc=BLUE if matters else "white", markersize=9, zorder=4)
+        axes.annotate(
+            f"{100 * row.effect:.2f}", (effect, y), xytext=(10, 0), textcoords="offset points", va="center", fontsize=10.5
+        )
+    axes.plot([], [], "o", color=BLUE, label="knob (p ≤ 0.05)")
+    axes.plot([], [], "o", color=BLUE, mfc="white", label="knob (no effect shown)")
+    axes.set_xscale("log")
+    _plain_log_ticks(axes)
+    axes.set_xlim(floor / 2 * 1.2, max(100 * max(max(row.effect, row.noise) for row in facts.rows) * 2.2, 0.2))
+    axes.set_yticks(range(count), [row.sweep for row in facts.rows])
+    axes.set_ylim(count - 0.4, -0.6)
+    axes.set_xlabel("effect on validation accuracy (points of a per cent, log scale)")
+    _legend(figure, axes)
+    return figure
+
+
+def draw_ranking(facts: RankingFacts) -> "Figure":
+    count = len(facts.labels)
+    figure = _figure(9, 2.0 + 0.4 * max(count, 3), facts.title, facts.caption)
+    axes = figure.subplots()
+    for name, items, color, marker, offset in (
+        ("validation", facts.validation, BLUE, "o", -0.13),
+        ("test", facts.test, ORANGE, "s", 0.13),
+    ):
+        points = [(y, item) for y, item in enumerate(items) if item]
+        axes.errorbar(
+            [100 * item.mean for _, item in points],
+            [y + offset for y, _ in points],
+            xerr=[100 * (item.half_width or 0.0) for _, item in points],
+            color=color,
+            marker=marker,
+            linestyle="none",
+            markersize=6,
+            capsize=2.5,
+            linewidth=1.6,
+            label=name,
+            markerfacecolor=color if name == "validation" else "white",
+        )
+    if facts.target is not None:
+        axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="target (test)", zorder=1)
+    axes.set_yticks(range(count), [_clipped(label, 56) for label in facts.labels])
+    for tick, tied in zip(axes.get_yticklabels(), facts.tied, strict=True):
+        tick.set_fontweight("bold" if tied else "normal")
+    axes.set_ylim(count - 0.4, -0.6)
+    axes.set_xlabel("accuracy (%); bold: cannot be told from the best")
+    _legend(figure, axes)
+    return figure
+
+
+def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
+    """``images`` (n, 28, 28) or (n, 784) of the test set, any number type."""
+    import matplotlib
+    from matplotlib.colors import LogNorm
+
+    figure = _figure(11, 6, facts.title, facts.caption)
+    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+    axes = left.subplots()
+    counts = np.array(facts.counts)
+    errors = counts.astype(float)
+    np.fill_diagonal(errors, np.nan)
+    shown = np.where(errors > 0, errors, np.nan)
+    most = np.nanmax(shown) if np.isfinite(shown).any() else 1.0
+    axes.imshow(shown, cmap=matplotlib.colormaps["Blues"].with_extremes(bad="white"), norm=LogNorm(0.5, max(most, 1.0)))
+    for (true, predicted), count in np.ndenumerate(counts):
+        if count:
+            dark = true != predicted and count > most**0.6
+            axes.text(
+                predicted, true, str(count), ha="center", va="center", fontsize=9.5,
+                color="white" if dark else GREY if true == predicted else "black",
+            )  # fmt: skip
+    axes.grid(False)
+    named = any(len(name) > 1 for name in facts.classes)
+    axes.set_xticks(range(10), facts.classes, rotation=90 if named else 0)
+    axes.set_yticks(range(10), facts.classes)
+    axes.set_xlabel("predicted (errors shaded, right ones grey)")
+    axes.set_ylabel("true")
+    if facts.wrong:
+        columns = 4
+        grid = right.subplots(math.ceil(len(facts.wrong) / columns), columns, squeeze=False)
+        for place in grid.flat:
+            place.axis("off")
+        for place, (index, true, predicted, confidence) in zip(grid.flat, facts.wrong, strict=False):
+            place.imshow(np.asarray(images[index], float).reshape(28, 28), cmap="gray_r")
+            words = f"{facts.classes[true]}\n→ {facts.classes[predicted]} {100 * confidence:.0f}%"
+            place.set_title(words, fontsize=9.5, fontweight="normal", loc="center", pad=3)
+        right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)
+    return figure

@@ -1,0 +1,575 @@
+"""A sweep: a TOML file -> the list of Configs.
+
+    title = "Batch size"
+    question = "..."                      # text: title, question, hypothesis, note
+    hypothesis = "..."
+    expect_best.batch_size = [32, 64]     # what the verdict is checked against; `label` names points
+    baseline = { batch_size = 128 }       # or a label; else the point with the default values, else the first
+    seeds = 10                            # else 5 for mlp, 3 for cnn
+    dataset = "mnist"                     # only where the sweep makes sense on one data set alone
+    repeats = true                        # points may be equal (published tables); equal points share their runs
+    [base]                                # what all points have in common, over the model's defaults
+    [grid]                                # the product of the lists; or:
+    [[points]]                            # one by one: label, reference (a published accuracy, as a fraction), fields
+
+Sections ``[mlp]`` and ``[cnn]`` hold the same keys for one model: its base is added to the common one, anything else of
+it takes the place of the common one. A grid may also vary ``width``, ``depth``, or ``units1`` and ``units2``: the two
+hidden layers' widths as axes of their own.
+"""
+
+import contextlib
+import itertools
+import math
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from explorer.config import (
+    EXCLUSIVE,
+    LISTS,
+    MODEL_FIELDS,
+    MODELS,
+    Config,
+    bounds,
+    choices,
+    fields_for,
+    flag_of,
+    make_config,
+    merge,
+    nearest,
+)
+from explorer.errors import UserError
+
+FOLDER = Path(__file__).resolve().parent.parent / "sweeps"
+MOST_POINTS = 10_000
+DEFAULT_SEEDS = {"mlp": 5, "cnn": 3}
+LONGEST_LABEL = 60
+
+LAYER_AXES = ("units1", "units2")
+TEXTS = ("title", "question", "hypothesis", "note")
+KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys((*TEXTS, "dataset", "label"), (str, "text")),
+    **dict.fromkeys(("expect_best", "base", "grid", *MODELS), (dict, "a table")),
+    "points": (list, "a list of tables, [[points]]"),
+    "baseline": ((str, dict), "a point's label, or a table like { lr = 0.001 }"),
+    "seeds": (int, "a whole number from 1 to 10000"),
+    "repeats": (bool, "true or false"),
+    "reference": ((int, float), "an accuracy as a fraction, 0 to 1"),
+}
+SECTION_KEYS = (*TEXTS, "expect_best", "baseline", "seeds", "repeats", "base", "grid", "points")
+TOP_KEYS = (*SECTION_KEYS, "dataset", *MODELS)
+# Fields of Config that a sweep file does not set, and what does.
+ELSEWHERE = {
+    "model": "the command names the model; what is for one model goes into [mlp] or [cnn]",
+    "dataset": "--dataset sets it for the whole sweep; dataset = ... at the top of the file fixes it",
+    "seed": "every point runs with the same seeds; --seeds, or seeds = ... at the top of the file, says how many",
+}
+FIELDS = tuple(name for name in Config.model_fields if name not in ELSEWHERE)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One configuration of a sweep. ``config`` has seed 0; `configs` makes the runs."""
+
+    label: str
+    """Short, unique in the sweep: ``lr 0.003``, ``128 / 0.001``, or the file's."""
+    values: dict[str, Any]
+    """Every knob of the sweep -> its value here; None where it does not apply (an optimizer without momentum)."""
+    config: Config
+    reference: float | None = None
+    """A published accuracy, as a fraction."""
+    same_as: str | None = None
+    """Label of the first point with this very Config, in a sweep with ``repeats``. It is the same runs: statistics
+    should take the points where this is None, tables of published figures all of them."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A question and the points that answer it, for one model on one data set."""
+
+    name: str
+    """The file's name without ``.toml``."""
+    title: str
+    question: str
+    hypothesis: str
+    model: str
+    dataset: str
+    knobs: tuple[str, ...]
+    """The fields that vary, in the file's order; also ``width``, ``depth``, ``units1``, ``units2`` as the file says."""
+    points: tuple[Point, ...]
+    baseline: str
+    """Label of the point the others are compared with."""
+    expect_best: dict[str, list[Any]]
+    """What the hypothesis says the best values are; ``label`` for labels; empty where it says nothing of the kind."""
+    seeds_default: int
+    note: str
+    kind: Literal["grid", "points"]
+
+
+def available(model: str | None = None, dataset: str | None = None) -> list[str]:
+    """Names of the shipped sweeps, sorted; of those only the ones with something for ``model`` and ``dataset``.
+
+    A file that cannot be read is among them: loading it says what is wrong with it.
+    """
+    return [path.stem for path in sorted(FOLDER.glob("*.toml")) if _serves(path, model, dataset)]
+
+
+def names(text: str, model: str | None = None, dataset: str | None = None) -> list[str]:
+    """What ``--sweep`` says -> sweep names and paths: ``lr,bs``, ``my.toml``, or ``all`` that serve model and dataset.
+
+    Raises UserError where it names nothing. Whether each exists is for `load` to say.
+    """
+    if _is_file(Path(text)):
+        return [text]  # a path may hold a comma
+    said = [part.strip() for part in text.split(",") if part.strip()]
+    if not said:
+        raise UserError(f"--sweep needs the name of a sweep: all, {', '.join(available())}")
+    every = available(model, dataset) if "all" in said else []
+    return list(dict.fromkeys(name for part in said for name in (every if part == "all" else [part])))
+
+
+def dataset_of(name_or_path: str) -> str | None:
+    """The data set that the file fixes, or None. Raises UserError as `load` does."""
+    path, shown = _find(name_or_path)
+    with _told_of(shown):
+        document = _parse(path)
+        _check_document(document)
+    return document.get("dataset")
+
+
+def load(
+    name_or_path: str,
+    model: str,
+    dataset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    yes: bool = False,
+    named: Mapping[str, str] | None = None,
+) -> Sweep:
+    """The sweep of that name, or in that file, for one model on one data set (None: the file's own, else mnist).
+
+    ``overrides``: fields fixed for the whole sweep, values as flags give them; ``named`` is what the person called
+    each (default: its flag). Over 10,000 points need ``yes``.
+
+    Raises UserError, one line naming the file, the key and what would be right, before any point is made where the
+    file alone shows it.
+    """
+    path, shown = _find(name_or_path)
+    overrides = dict(overrides or {})
+    named = {field: flag_of(field) for field in overrides} | dict(named or {})
+    with _told_of(shown):
+        document = _parse(path)
+        _check_document(document)
+    fixed_dataset = document.get("dataset")
+    if dataset and fixed_dataset and dataset != fixed_dataset:
+        raise UserError(f"sweep {path.stem!r} is about {fixed_dataset}, not {dataset}; use --dataset {fixed_dataset}")
+    dataset = dataset or fixed_dataset or "mnist"
+    if not _has_points(document, model):
+        raise UserError(f"sweep {path.stem!r} has no grid for {model}")
+    if "seed" in overrides:
+        raise UserError(f"{named['seed']}: a sweep runs seeds 0, 1, 2, ...; use --seeds to say how many")
+
+    section = document.get(model, {})
+    both = {**document, **section}
+    if "grid" in section or "points" in section:  # the model's way of listing points, not both ways
+        both = {key: value for key, value in both.items() if key not in ("grid", "points") or key in section}
+    kind: Literal["grid", "points"] = "grid" if "grid" in both else "points"
+    where = f"{model}.{kind}" if kind in section else kind
+    rows: list[dict[str, Any]] = [both["grid"]] if kind == "grid" else both["points"]
+    knobs = tuple(dict.fromkeys(key for row in rows for key in row if key not in ("label", "reference")))
+    base = merge(document.get("base", {}), section.get("base", {}))
+    for field in overrides:
+        if knob := _clash(field, knobs):
+            which = "" if knob == field else f" (which {named[field]} would fix)"
+            raise UserError(f"sweep {path.stem!r} varies {knob}{which}; leave out {named[field]}")
+
+    with _told_of(shown, but=tuple(named.values())):
+        _check_fields(where, model, knobs)
+        _check_fields("base", model, base)
+        if kind == "grid":
+            _check_grid(where, both["grid"], base)
+        count = math.prod(len(values) for values in both["grid"].values()) if kind == "grid" else len(rows)
+        if count > MOST_POINTS and not yes:
+            raise UserError(f"{where} would be {count:,} points; pass --yes to run so many")
+
+        fixed = merge(base, overrides) | {"model": model, "dataset": dataset}
+        names = {
+            field: f"{model}.base.{field}" if field in section.get("base", {}) else f"base.{field}" for field in base
+        }
+        names |= named
+        made = _grid_points if kind == "grid" else _listed_points
+        points = _settled(made(rows, where, knobs, fixed, names), bool(both.get("repeats")))
+        expect_best = _expect_best(both.get("expect_best", {}), knobs, points)
+        baseline = _baseline(both.get("baseline"), knobs, points, fixed)
+
+    texts = {name: " ".join(both.get(name, "").split()) for name in TEXTS}
+    texts["title"] = texts["title"] or path.stem
+    return Sweep(
+        name=path.stem,
+        **texts,
+        model=model,
+        dataset=dataset,
+        knobs=knobs,
+        points=points,
+        baseline=baseline,
+        expect_best=expect_best,
+        seeds_default=both.get("seeds", DEFAULT_SEEDS[model]),
+        kind=kind,
+    )
+
+
+def configs(sweep: Sweep, seeds: int) -> list[Config]:
+    """The runs: every point at seed 0, then every point at seed 1, and so on, so that an interrupted sweep has all its
+    points at the first seeds. Equal points are one run. Raises UserError for fewer than one seed.
+    """
+    if seeds < 1:
+        raise UserError(f"--seeds must be a whole number >= 1, got {seeds}")
+    distinct = [point.config for point in sweep.points if point.same_as is None]
+    return [config.model_copy(update={"seed": seed}) for seed in range(seeds) for config in distinct]
+
+
+def expected_labels(sweep: Sweep) -> set[str]:
+    """Labels of the points whose values are all among those of ``expect_best``; empty where it is empty."""
+    return {point.label for point in sweep.points if sweep.expect_best and _is_expected(point, sweep.expect_best)}
+
+
+def text_of(value: Any) -> str:
+    """A field's value as labels show it: ``0.001``, ``512,512``, ``on``, ``-`` for none. No two look alike."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value)
+
+
+def _find(name_or_path: str) -> tuple[Path, str]:
+    """(path, how messages call it). UserError naming the nearest sweeps where there is no such file."""
+    shipped = FOLDER / f"{name_or_path}.toml"
+    if "/" not in name_or_path and "\\" not in name_or_path and _is_file(shipped):
+        return shipped, f"sweeps/{shipped.name}"
+    path = Path(name_or_path)
+    if _is_file(path):
+        return path, name_or_path
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or one of: {', '.join(available())}")
+    raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *available()])}")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a zero byte, is no file
+        return False
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+        return tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"line {line} is not UTF-8 text; save the file as UTF-8") from None
+    except RecursionError:
+        raise UserError("not TOML that can be read: nested too deeply") from None
+    except ValueError as error:
+        end = f"at line {text.rstrip().count(chr(10)) + 1}, the end of the file"
+        raise UserError(f"not valid TOML: {str(error).replace('at end of document', end)}") from None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _told_of(shown: str, but: tuple[str, ...] = ()) -> Iterator[None]:
+    """Put the file's name before a mistake, unless the mistake is that of a flag and not of the file."""
+    try:
+        yield
+    except UserError as error:
+        if str(error).startswith(but):
+            raise
+        raise UserError(f"{shown}: {error}") from None
+
+
+def _serves(path: Path, model: str | None, dataset: str | None) -> bool:
+    try:
+        document = _parse(path)
+        _check_document(document)
+    except UserError:
+        return True
+    if dataset and document.get("dataset", dataset) != dataset:
+        return False
+    return model is None or _has_points(document, model)
+
+
+def _has_points(document: Mapping[str, Any], model: str) -> bool:
+    return any(key in part for part in (document, document.get(model, {})) for key in ("grid", "points"))
+
+
+def _check_document(document: Mapping[str, Any]) -> None:
+    """Keys and types of the whole file, whichever model it is loaded for; bounds are checked for that model alone."""
+    _check_section(document, "", TOP_KEYS)
+    if "dataset" in document and document["dataset"] not in choices("dataset"):
+        raise UserError(f"dataset {document['dataset']!r} is unknown{nearest(document['dataset'], choices('dataset'))}")
+    for model in MODELS:
+        _check_section(document.get(model, {}), f"{model}.", SECTION_KEYS)
+
+
+def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
+    for key, value in section.items():
+        if key not in keys:
+            if key in Config.model_fields:
+                hint = ELSEWHERE.get(key, "a field goes under [base], [grid] or [[points]]")
+                raise UserError(f"unknown key '{where}{key}'; {hint}")
+            raise UserError(f"unknown key '{where}{key}'{nearest(key, keys)}")
+        _check_kind(f"{where}{key}", key, value)
+    if not 1 <= section.get("seeds", 1) <= 10_000:
+        raise UserError(f"{where}seeds must be {KINDS['seeds'][1]}, got {section['seeds']}")
+    if "grid" in section and "points" in section:
+        raise UserError(f"both {where}grid and {where}points; keep one of them")
+    _check_table(f"{where}base", section.get("base", {}), FIELDS)
+    if "grid" in section:
+        _check_table(f"{where}grid", section["grid"], (*FIELDS, *LAYER_AXES), lists=True)
+        if not section["grid"]:
+            raise UserError(f"{where}grid is empty; give it at least one list, e.g. lr = [0.001, 0.01]")
+    _check_table(f"{where}expect_best", section.get("expect_best", {}), (*FIELDS, *LAYER_AXES, "label"), lists=True)
+    if isinstance(section.get("baseline"), dict):
+        _check_table(f"{where}baseline", section["baseline"], (*FIELDS, *LAYER_AXES))
+    if "points" in section and not section["points"]:
+        raise UserError(f"{where}points is empty; give at least one [[{where}points]]")
+    for number, point in enumerate(section.get("points", []), 1):
+        if not isinstance(point, dict):
+            raise UserError(f"{where}points must be {KINDS['points'][1]}, got {_shown(point)}")
+        _check_table(f"{where}points[{number}]", point, (*FIELDS, "label", "reference"))
+        if not 0 <= point.get("reference", 0) <= 1:
+            raise UserError(
+                f"{where}points[{number}].reference must be {KINDS['reference'][1]}, got {point['reference']}"
+            )
+        label = point.get("label", "-")
+        if not (1 <= len(label) <= LONGEST_LABEL and label.isprintable() and label.strip() == label):
+            raise UserError(
+                f"{where}points[{number}].label must be 1 to {LONGEST_LABEL} printable characters, got {label!r}"
+            )
+
+
+def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], lists: bool = False) -> None:
+    """Keys of a table of fields, and the types of their values; of each of a list of values where ``lists``."""
+    for key, value in table.items():
+        if key in ELSEWHERE:
+            raise UserError(f"{where}.{key}: {ELSEWHERE[key]}")
+        if key not in keys:
+            if key in TOP_KEYS:
+                raise UserError(
+                    f"unknown key '{where}.{key}'; {key} goes to the top of the file, above the first [section]"
+                )
+            raise UserError(f"unknown key '{where}.{key}'{nearest(key, keys)}")
+        if not lists:
+            _check_kind(f"{where}.{key}", key, value)
+            continue
+        if not isinstance(value, list):
+            raise UserError(f"{where}.{key} must be a list of values, [...], got {_shown(value)}")
+        if not value:
+            raise UserError(f"{where}.{key} is an empty list; give at least one value")
+        if key in LISTS and not all(isinstance(item, list) for item in value):
+            raise UserError(f"{where}.{key} must be a list of lists, e.g. [[512, 512], [256, 128]]")
+        for item in value:
+            _check_kind(f"each of {where}.{key}", key, item)
+
+
+def _check_kind(where: str, key: str, value: Any) -> None:
+    """The TOML type of one value. Its bounds are Config's business."""
+    wanted, words = KINDS[key] if key in KINDS else _kind_of_field(key)
+    options = wanted if isinstance(wanted, tuple) else (wanted,)
+    # TOML's true is Python's True, which passes for a 1
+    right = isinstance(value, options) and (bool in options or not isinstance(value, bool))
+    if right and key in LISTS:
+        right = all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    if not right:
+        raise UserError(f"{where} must be {words}, got {_shown(value)}")
+
+
+def _kind_of_field(field: str) -> tuple[tuple[type, ...], str]:
+    if field in LISTS:
+        return (list,), "a list of whole numbers, e.g. [512, 512]"
+    if choices(field):
+        return (str,), f"text: {bounds(field)}"
+    annotation = Config.model_fields[field].annotation if field in Config.model_fields else int
+    types = (annotation, *get_args(annotation))
+    if bool in types:
+        return (bool,), "true or false"
+    return ((int, float), "a number") if float in types else ((int,), "a whole number")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _check_fields(where: str, model: str, fields: Collection[str]) -> None:
+    known = [name for name in fields_for(model) if name not in ELSEWHERE]
+    known += LAYER_AXES if model == "mlp" else ()
+    for field in fields:
+        if field not in known:
+            raise UserError(f"{where}.{field}: {model} has no {field}; it has {', '.join(MODEL_FIELDS[model])}")
+
+
+def _check_grid(where: str, grid: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    if given := [axis for axis in LAYER_AXES if axis in grid]:
+        if len(given) == 1:
+            other = next(axis for axis in LAYER_AXES if axis not in given)
+            raise UserError(f"{where}.{given[0]} needs {other} beside it; one layer alone is depth = [1] with width")
+        if both := {"units", "width", "depth"} & grid.keys():
+            raise UserError(f"{where}.{min(both)} and {where}.units1 say the same thing; keep one of them")
+    for field in base:
+        if knob := _clash(field, grid):
+            raise UserError(f"base.{field} has no effect, since {where}.{knob} varies it; take it out of base")
+
+
+def _clash(field: str, knobs: Collection[str]) -> str | None:
+    """The knob that setting ``field`` would fix, or None: the field itself, or another way of saying the same."""
+    ways = {knob: "units" if knob in LAYER_AXES else knob for knob in knobs}
+    for knob, way in ways.items():
+        if knob == field or (way == field):
+            return knob
+        for one, other in EXCLUSIVE:
+            if (field in one and way in other) or (field in other and way in one):
+                return knob
+    return None
+
+
+def _grid_points(
+    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], names: Mapping[str, str]
+) -> Iterator[Point]:
+    (grid,) = rows
+    names = {
+        **names,
+        **{knob: f"{where}.{knob}" for knob in knobs},
+        "units": f"{where}.{'units' if 'units' in grid else 'units1'}",
+    }
+    for combination in itertools.product(*grid.values()):
+        said = dict(zip(grid, combination, strict=True))
+        if LAYER_AXES[0] in said:
+            said["units"] = [said.pop(axis) for axis in LAYER_AXES]
+        config = _config(merge(fixed, said), names, _grid_label(knobs, combination))
+        values = {knob: value_of(config, knob) for knob in knobs}
+        yield Point(_grid_label(knobs, tuple(values.values())), values, config)
+
+
+def _grid_label(knobs: tuple[str, ...], values: tuple[Any, ...]) -> str:
+    if len(knobs) == 1:
+        return f"{knobs[0].replace('_', ' ')} {text_of(values[0])}"
+    return " / ".join(map(text_of, values))
+
+
+def _listed_points(
+    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], names: Mapping[str, str]
+) -> Iterator[Point]:
+    for number, row in enumerate(rows, 1):
+        said = {key: value for key, value in row.items() if key not in ("label", "reference")}
+        label = row.get("label") or ", ".join(
+            f"{key.replace('_', ' ')} {text_of(value)}" for key, value in said.items()
+        )
+        own = {**names, **{field: f"{where}[{number}].{field}" for field in said}}
+        config = _config(merge(fixed, said), own, label or f"point {number}")
+        values = {knob: value_of(config, knob) for knob in knobs}
+        reference = row.get("reference")
+        yield Point(label or "defaults", values, config, None if reference is None else float(reference))
+
+
+def _config(values: Mapping[str, Any], names: Mapping[str, str], label: str) -> Config:
+    try:
+        return make_config(values, names)
+    except UserError as error:
+        if str(error).startswith(tuple(names.values())):
+            raise  # it names the key
+        raise UserError(f"point {label!r}: {error}") from None
+
+
+def value_of(config: Config, knob: str) -> Any:
+    """A knob's value in a Config, which spells ``width``, ``depth``, ``units1`` and ``units2`` out as units.
+
+    None where the knob does not apply: ``width`` of layers of different widths.
+    """
+    if knob in LAYER_AXES or knob in ("width", "depth"):
+        units = config.units or ()
+        if knob == "depth":
+            return len(units)
+        if knob == "width":
+            return units[0] if len(set(units)) == 1 else None
+        return units[LAYER_AXES.index(knob)]
+    return getattr(config, knob)
+
+
+def _settled(points: Iterator[Point], repeats: bool) -> tuple[Point, ...]:
+    """The points, with equal ones marked, or refused unless ``repeats``; labels must differ in any case."""
+    settled: list[Point] = []
+    first_of: dict[Config, str] = {}
+    labels: set[str] = set()
+    for point in points:
+        same = first_of.get(point.config)
+        first_of.setdefault(point.config, point.label)
+        if same is not None and not repeats:
+            if same == point.label:
+                raise UserError(f"point {same!r} is there twice; leave one out")
+            raise UserError(
+                f"points {same!r} and {point.label!r} are the same configuration; leave one out, or say repeats = true"
+            )
+        if point.label in labels:
+            raise UserError(f"two points have the label {point.label!r}; give each its own")
+        labels.add(point.label)
+        settled.append(replace(point, same_as=same))
+    return tuple(settled)
+
+
+def _expect_best(
+    said: Mapping[str, list[Any]], knobs: tuple[str, ...], points: tuple[Point, ...]
+) -> dict[str, list[Any]]:
+    expected = {key: [_plain(value) for value in values] for key, values in said.items()}
+    for key, values in expected.items():
+        if key not in (*knobs, "label"):
+            raise UserError(f"expect_best.{key}: the sweep does not vary {key}{nearest(key, [*knobs, 'label'])}")
+        there = [_named_value(point, key) for point in points]
+        for value in values:
+            if value not in there:
+                offered = ", ".join(dict.fromkeys(map(text_of, there)))
+                raise UserError(f"expect_best.{key}: no point has {text_of(value)}; one of: {offered}")
+    if expected and not any(_is_expected(point, expected) for point in points):
+        raise UserError(f"expect_best: no point has all of {', '.join(expected)} as expected")
+    return expected
+
+
+def _is_expected(point: Point, expected: Mapping[str, list[Any]]) -> bool:
+    return all(_named_value(point, key) in values for key, values in expected.items())
+
+
+def _named_value(point: Point, key: str) -> Any:
+    return point.label if key == "label" else point.values[key]
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _baseline(said: Any, knobs: tuple[str, ...], points: tuple[Point, ...], fixed: Mapping[str, Any]) -> str:
+    if isinstance(said, str):
+        labels = [point.label for point in points]
+        if said not in labels:
+            raise UserError(f"baseline: no point has the label {said!r}{nearest(said, labels)}")
+        return said
+    if isinstance(said, dict):
+        for key in said:
+            if key not in knobs:
+                raise UserError(f"baseline.{key}: the sweep does not vary {key}{nearest(key, knobs)}")
+        same = [point for point in points if all(point.values[key] == _plain(value) for key, value in said.items())]
+        if len({point.config for point in same}) != 1:
+            raise UserError(f"baseline: {len(same) or 'no'} points have those values; it must be one")
+        return same[0].label
+    try:
+        default = make_config(fixed)
+    except UserError:  # what the points have in common need not be a whole Config
+        return points[0].label
+    return next((point.label for point in points if point.config == default), points[0].label)

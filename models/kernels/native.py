@@ -1,0 +1,146 @@
+"""Compiles kernels.c, loads it into this process and keeps the threads that run it.
+
+What a captured step needs of this process (entry points, threads, scratch memory) changes from process to process, so
+it is handed over in a small tensor, the *table*: one uint64 a slot.
+"""
+
+import atexit
+import ctypes
+import functools
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+from tinygrad import Device, Tensor, dtypes
+from tinygrad.device import TinyELF
+from tinygrad.helpers import Target
+from tinygrad.runtime.autogen import libc as elf
+from tinygrad.runtime.ops_cpu import CPUDevice, CPUProgram
+from tinygrad.runtime.support.elf import elf_loader
+
+KERNELS = ("gemm", "convolution", "convolution_gradient", "activation_gradient", "batchnorm", "batchnorm_gradient",
+           "cross_entropy", "optimizer")  # fmt: skip
+RUN, POOL, SCRATCH, FIRST_KERNEL = range(4)  # slots of the table; from the last on, the kernels' addresses
+MAX_THREADS = 64  # as in kernels.c
+SEMAPHORE_BYTES = 64  # more than any system's sem_t
+Word, Pointer = ctypes.c_int64, ctypes.c_void_p
+
+
+class _Pool(ctypes.Structure):
+    """struct pool of kernels.c"""
+
+    _fields_ = (
+        ("count", Word),
+        ("arrived", ctypes.c_int32),
+        ("phase", ctypes.c_int32),
+        ("give_way", Pointer),
+        ("wait", Pointer),
+        ("post", Pointer),
+        ("tasks", Pointer),
+        ("task_count", Word),
+        ("generation", ctypes.c_int32),
+        ("pending", ctypes.c_int32),
+        ("asleep", ctypes.c_int32 * MAX_THREADS),
+        ("semaphores", Pointer * MAX_THREADS),
+    )
+
+
+class Native:
+    """The loaded kernels, their threads, their scratch memory, and the table that tells a captured step of them."""
+
+    def __init__(self, threads: int):
+        device = Device["CPU"]
+        assert isinstance(device, CPUDevice)
+        library = device.renderer.compiler.compile_cached(Path(__file__).with_name("kernels.c").read_text())
+        self.program = CPUProgram(device, TinyELF(library, "kernels", Target(), (), b"kernels"))
+        self.address = {name: self.program.addr + offset for name, offset in _entry_points(library).items()}
+        self.threads = max(1, min(threads, MAX_THREADS))
+        self.scratch = np.empty(0, np.float32)
+        self._scratch_size = {
+            name: ctypes.CFUNCTYPE(Word, Pointer, Word)(self.address[name])
+            for name in ("gemm_scratch", "convolution_scratch", "convolution_gradient_scratch", "batchnorm_scratch")
+        }
+        self._start_threads()
+        words = [self.address["pool_run"], ctypes.addressof(self.pool), 0, *(self.address[name] for name in KERNELS)]
+        self.table = Tensor.empty(len(words), dtype=dtypes.uint64, device="CPU").is_param_(False)
+        memory = self.table.uop.buffer.ensure_allocated().as_memoryview(force_zero_copy=True)
+        self.words = np.frombuffer(memory, np.uint64)
+        self.words[:] = words
+
+    def _start_threads(self) -> None:
+        pool = self.pool = _Pool(count=self.threads)
+        pool.give_way, pool.wait, pool.post = (_address(name) for name in ("sched_yield", "sem_wait", "sem_post"))
+        self._semaphores = [_semaphore() for _ in range(1, self.threads)]
+        work = ctypes.CFUNCTYPE(None, Pointer, Word)(self.address["pool_worker"])
+        for index, semaphore in enumerate(self._semaphores, start=1):
+            pool.semaphores[index] = ctypes.addressof(semaphore)
+            # the call releases Python's lock; a daemon, because it sleeps in C when the program ends
+            threading.Thread(target=work, args=(ctypes.addressof(pool), index), daemon=True).start()
+        atexit.register(ctypes.CFUNCTYPE(None, Pointer)(self.address["pool_stop"]), ctypes.addressof(pool))
+
+    def reserve(self, floats: int) -> None:
+        """Make the scratch memory at least so large. Steps captured earlier read its new address from the table."""
+        if floats > self.scratch.size:
+            self.scratch = np.empty(floats, np.float32)
+            self.words[SCRATCH] = self.scratch.ctypes.data
+
+    def reserve_gemm(self, n: int, k: int) -> None:
+        self.reserve(self._scratch_size["gemm_scratch"](n, k))
+
+    def reserve_batchnorm(self, height: int, width: int) -> None:
+        size = ctypes.CFUNCTYPE(Word, Word, Word, Word)(self.address["batchnorm_scratch"])
+        self.reserve(size(height, width, self.threads))
+
+    def reserve_convolution(self, kernel: str, arguments: list[int]) -> None:
+        """``arguments``: the kernel's struct, with anything for the pointers."""
+        packed = (Word * len(arguments))(*arguments)
+        self.reserve(self._scratch_size[f"{kernel}_scratch"](ctypes.addressof(packed), self.threads))
+
+
+def enabled(device: str | None = None) -> bool:
+    """Whether layers on this device (None: the default one) use the kernels."""
+    name = Device.canonicalize(device)
+    return name.split(":")[0] == "CPU" and os.environ.get("KERNELS", "1") != "0" and native() is not None
+
+
+@functools.cache
+def native() -> Native | None:
+    """The kernels, loaded at first use; None where they cannot be had (then tinygrad's own code runs)."""
+    if not hasattr(ctypes.CDLL(None), "sem_init"):
+        return None
+    try:
+        return Native(int(os.environ.get("KERNEL_THREADS", 0)) or cores())
+    except Exception:  # a compiler or a processor that kernels.c does not suit
+        if os.environ.get("KERNELS") == "1":  # asked for by name: say what is wrong
+            raise
+        return None
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _address(function: str) -> int:
+    address = ctypes.cast(getattr(ctypes.CDLL(None), function), Pointer).value
+    assert address is not None
+    return address
+
+
+def _semaphore() -> ctypes.Array:
+    semaphore = ctypes.create_string_buffer(SEMAPHORE_BYTES)
+    ctypes.CDLL(None).sem_init(semaphore, 0, 0)
+    return semaphore
+
+
+def _entry_points(library: bytes) -> dict[str, int]:
+    """Global symbols of an ELF object and their offsets in the image that tinygrad's loader makes of it."""
+    _, sections, _ = elf_loader(library)
+    symbols = next(section for section in sections if section.name == ".symtab").content
+    names = next(section for section in sections if section.name == ".strtab").content
+    found = {}
+    for symbol in (elf.Elf64_Sym * (len(symbols) // ctypes.sizeof(elf.Elf64_Sym))).from_buffer_copy(symbols):
+        if symbol.st_info >> 4 == elf.STB_GLOBAL and symbol.st_shndx:
+            name = names[symbol.st_name : names.index(b"\0", symbol.st_name)].decode()
+            found[name] = sections[symbol.st_shndx].header.sh_addr + symbol.st_value
+    return found

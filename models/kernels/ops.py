@@ -1,0 +1,217 @@
+"""The C kernels as differentiable tensor functions, each equal to the tinygrad expression its docstring names.
+
+A call becomes one small generated C function in the captured step: it fills the kernels' argument structs with the
+buffers' addresses and the sizes, and hands them to the threads.
+"""
+
+from collections.abc import Callable, Sequence
+
+from tinygrad import Device, Tensor, UOp
+from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
+
+from models.kernels.native import FIRST_KERNEL, KERNELS, POOL, RUN, SCRATCH, Native, native
+
+ACTIVATIONS = {None: 0, "relu": 1, "silu": 2, "gelu": 3, "tanh": 4, "leaky_relu": 5, "elu": 6, "sigmoid": 7}
+OPTIMIZERS = {"sgd": 0, "nesterov": 1, "adam": 2, "adamw": 3, "rmsprop": 4}
+MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
+
+Member = int | str | None  # of an argument struct: a size, "b3" for the address of the fourth buffer, None for NULL
+Task = tuple[str, Sequence[Member]]  # a kernel and its argument struct
+Gradient = Callable[[UOp, UOp], tuple[UOp | None, ...]]
+SCRATCH_MEMBER = f"table[{SCRATCH}]"
+
+
+def loaded() -> Native:
+    kernels = native()
+    assert kernels is not None, "ask enabled() first"
+    return kernels
+
+
+def call(
+    outputs: list[Tensor], inputs: list[Tensor], tasks: list[Task], gradient: Gradient | None = None
+) -> list[Tensor]:
+    """Run ``tasks`` one after the other on all threads; returns ``outputs`` as they are after that.
+
+    Outputs may be tensors to overwrite. In ``tasks`` buffers are numbered outputs first, then inputs.
+    """
+    buffers = [*outputs, *inputs, loaded().table]
+    assert len(buffers) <= MAX_BUFFERS, "too many buffers for one program"
+    source = _source(tasks, len(buffers) - 1)
+
+    def program(*parameters: UOp) -> UOp:
+        renderer = Device["CPU"].renderer
+        sink = UOp.sink(*parameters, arg=KernelInfo(name="call"))
+        everything = tuple(range(len(parameters)))
+        info = ProgramInfo("call", globals=everything, outs=everything[: len(outputs)], ins=everything[len(outputs) :],
+                           target=renderer.target)  # fmt: skip
+        binary = renderer.compiler.compile_cached(source)
+        linear = UOp(Ops.LINEAR, src=tuple(sink.toposort()))
+        return UOp(Ops.PROGRAM, src=(sink, linear, UOp(Ops.SOURCE, arg=source), UOp(Ops.BINARY, arg=binary)), arg=info)
+
+    return Tensor.custom_kernel(*buffers, fxn=program, grad_fxn=gradient)[: len(outputs)]
+
+
+def _source(tasks: list[Task], buffers: int) -> str:
+    parameters = "".join(f"word b{index}, " for index in range(buffers))
+    lines = []
+    for index, (_, members) in enumerate(tasks):
+        values = ", ".join("0" if member is None else str(member) for member in members)
+        lines.append(f"  word arguments{index}[] = {{{values}}};")
+    addresses = [f"table[{FIRST_KERNEL + KERNELS.index(name)}]" for name, _ in tasks]
+    pairs = ", ".join(f"{address}, (word)arguments{index}" for index, address in enumerate(addresses))
+    lines.append(f"  word tasks[] = {{{pairs}}};")
+    lines.append(f"  ((void (*)(word, word *, word))table[{RUN}])(table[{POOL}], tasks, {len(tasks)});")
+    return f"typedef long word;\nvoid call({parameters}word *table) {{\n" + "\n".join(lines) + "\n}\n"
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
+    """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
+    (rows, inputs), outputs, kind = x.shape, weight.shape[0], ACTIVATIONS[activation]
+    loaded().reserve_gemm(outputs, inputs)
+    result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
+
+    def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
+        operands = [Tensor(source) for source in forward.src[1:]]
+        x, weight = operands[-4], operands[-3]
+        z = [Tensor(forward.src[2].after(forward))] if activation else []
+        g, d_bias = call(
+            [Tensor.empty(rows, outputs), Tensor.empty(outputs)],
+            [Tensor(upstream), *z],
+            [("activation_gradient", ("b0", "b1", "b2", "b3" if activation else None, rows, outputs, kind))],
+        )
+        d_x, d_weight = matmul(g, weight), matmul(g, x, transpose_a=True)
+        nothing = (None,) * (len(operands) - 4)
+        return (*nothing, d_x.uop, d_weight.uop, d_bias.uop, None)
+
+    sizes = (rows, outputs, inputs, 0, 1, kind)
+    if activation is None:
+        task = ("gemm", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        return call([result], [x, weight, bias], [task], gradient)[0]
+    task = ("gemm", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
+    return call([result, before], [x, weight, bias], [task], gradient)[0]
+
+
+def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
+    """op(a) (M, K) @ op(b) (K, N) -> (M, N), where op transposes if asked to. No gradient."""
+    rows, inner = a.shape[::-1] if transpose_a else a.shape
+    columns = b.shape[0] if transpose_b else b.shape[1]
+    loaded().reserve_gemm(columns, inner)
+    sizes = (rows, columns, inner, int(transpose_a), int(transpose_b), 0)
+    task = ("gemm", ("b0", None, "b1", "b2", None, SCRATCH_MEMBER, *sizes))
+    return call([Tensor.empty(rows, columns)], [a, b], [task])[0]
+
+
+def conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None, input_gradient: bool | None = None
+) -> Tensor:
+    """x (B, I, H, W), weight (O, I, h, w), bias (O,) -> (B, O, H-h+1, W-w+1): activation(x.conv2d(weight, bias))
+
+    ``input_gradient`` False saves the gradient with respect to x. None: it is wanted if a kernel made x, as the layer
+    before does; the images come from no kernel and want none.
+    """
+    (images, channels, height, width), (filters, _, high, wide) = x.shape, weight.shape
+    kind, shape = ACTIVATIONS[activation], (images, filters, height - high + 1, width - wide + 1)
+    sizes = (images, channels, height, width, filters, high, wide, kind)
+    loaded().reserve_convolution("convolution", [0] * 6 + list(sizes))
+    loaded().reserve_convolution("convolution_gradient", [0] * 8 + list(sizes))
+
+    def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
+        operands = [Tensor(source) for source in forward.src[1:]]
+        x, weight = operands[-4], operands[-3]
+        wanted = input_gradient
+        if wanted is None:
+            wanted = any(node.op is Ops.CALL for node in forward.src[-4].toposort())
+        z = [Tensor(forward.src[2].after(forward))] if activation else []
+        outputs = [Tensor.empty(*weight.shape), Tensor.empty(filters), *([Tensor.empty(*x.shape)] if wanted else [])]
+        inputs = [Tensor(upstream), x, weight, *z]
+        at = [f"b{len(outputs) + index}" for index in range(4)]
+        pointers = ("b2" if wanted else None, "b0", "b1", at[0], at[3] if activation else None, at[1], at[2])
+        found = call(outputs, inputs, [("convolution_gradient", (*pointers, SCRATCH_MEMBER, *sizes))])
+        nothing = (None,) * (len(operands) - 4)
+        return (*nothing, found[2].uop if wanted else None, found[0].uop, found[1].uop, None)
+
+    result, before = Tensor.empty(*shape), Tensor.empty(*shape)
+    if activation is None:
+        task = ("convolution", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        return call([result], [x, weight, bias], [task], gradient)[0]
+    task = ("convolution", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
+    return call([result, before], [x, weight, bias], [task], gradient)[0]
+
+
+def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """x (B, C, H, W) -> (normalized by the batch's own statistics, then 2x2 max pooled if ``pool``; mean; variance)
+
+    mean and variance (C,) are the batch's, the variance divided by the count; no gradient flows through them.
+    """
+    images, channels, height, width = x.shape
+    loaded().reserve_batchnorm(height, width)
+    sizes = (images, channels, height, width, 1, int(pool))
+    shape = (images, channels, height // 2, width // 2) if pool else x.shape
+
+    def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
+        _, mean, variance, x, weight, bias, _ = (Tensor(source) for source in forward.src[1:])
+        statistics = [Tensor(statistic.uop.after(forward)) for statistic in (mean, variance)]
+        members = ("b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8", SCRATCH_MEMBER, *sizes)
+        outputs = [Tensor.empty(*x.shape), Tensor.empty(channels), Tensor.empty(channels)]
+        found = call(outputs, [Tensor(upstream), x, *statistics, weight, bias], [("batchnorm_gradient", members)])
+        return (None, None, None, *(tensor.uop for tensor in found), None)
+
+    outputs = [Tensor.empty(*shape), Tensor.empty(channels), Tensor.empty(channels)]
+    task = ("batchnorm", ("b0", "b1", "b2", "b3", "b4", "b5", SCRATCH_MEMBER, *sizes))
+    result, mean, variance = call(outputs, [x, weight, bias], [task], gradient)
+    return result, mean.detach(), variance.detach()
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """x (B, C, H, W) -> (B, C, H//2, W//2): x.max_pool2d()"""
+    images, channels, height, width = x.shape
+    loaded().reserve_batchnorm(height, width)
+    sizes = (images, channels, height, width, 0, 1)
+
+    def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
+        _, x, _ = (Tensor(source) for source in forward.src[1:])
+        members = ("b0", None, None, "b1", "b2", None, None, None, None, SCRATCH_MEMBER, *sizes)
+        found = call([Tensor.empty(*x.shape)], [Tensor(upstream), x], [("batchnorm_gradient", members)])
+        return (None, found[0].uop, None)
+
+    task = ("batchnorm", ("b0", None, None, "b1", None, None, SCRATCH_MEMBER, *sizes))
+    return call([Tensor.empty(images, channels, height // 2, width // 2)], [x], [task], gradient)[0]
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """logits (B, C), labels (B,) int32 -> (mean cross-entropy (), how many rows have their largest logit at the label ())"""
+    rows, classes = logits.shape
+
+    def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
+        d_logits = Tensor(forward.src[3].after(forward)) * Tensor(upstream).reshape(1, 1)
+        return (None, None, None, d_logits.uop, None, None)
+
+    outputs = [Tensor.empty(1), Tensor.empty(1), Tensor.empty(rows, classes)]
+    task = ("cross_entropy", ("b0", "b1", "b2", "b3", "b4", rows, classes))
+    loss, correct, _ = call(outputs, [logits, labels], [task], gradient)
+    return loss.reshape(()), correct.detach().reshape(())
+
+
+def optimizer_step(
+    rule: str, params: list[Tensor], gradients: list[Tensor], states: list[list[Tensor]], scalars: Tensor
+) -> list[Tensor]:
+    """One step of an element-wise rule over all parameters, in place; returns what to realize.
+
+    ``states``: the rule's state tensors of each parameter; ``scalars``: a tensor that starts with optim.SCALARS.
+    """
+    each, updated = 2 + len(states[0]), []  # buffers of one parameter: itself, its gradient, its state
+    together = (MAX_BUFFERS - 2) // each
+    for start in range(0, len(params), together):
+        outputs: list[Tensor] = []
+        inputs: list[Tensor] = []
+        for param, gradient, state in list(zip(params, gradients, states, strict=True))[start : start + together]:
+            outputs += [param, *state]
+            inputs += [gradient]
+        tasks = []
+        for index in range(len(inputs)):
+            weights, state0, *state1 = (f"b{index * (each - 1) + offset}" for offset in range(each - 1))
+            members = (weights, state0, state1[0] if state1 else state0, f"b{len(outputs) + index}",
+                       f"b{len(outputs) + len(inputs)}", params[start + index].numel(), OPTIMIZERS[rule])  # fmt: skip
+            tasks.append(("optimizer", members))
+        updated += call(outputs, [*inputs, scalars], tasks)
+    return updated

@@ -1,0 +1,61 @@
+"""A captured step as one C call.
+
+tinygrad walks a captured step's programs in Python, 20 to 50 microseconds each: a third of an MLP's whole step. On the
+CPU device the programs and the addresses they are called with do not change, so one table of them can be run through.
+"""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from tinygrad import TinyJit
+from tinygrad.engine.jit import CapturedJit
+from tinygrad.engine.realize import get_call_arg_uops, get_runtime
+from tinygrad.uop.ops import Ops
+
+from models.kernels.native import enabled, native
+
+WORDS = 64  # of a row: the program's address and its arguments, as in kernels.c
+
+
+class Replay:
+    """Calls a TinyJit without arguments; once it is captured, on the CPU device, runs its programs directly."""
+
+    def __init__(self, jit: TinyJit):
+        self.jit = jit
+        self.rows: np.ndarray | None = None
+
+    @property
+    def captured(self) -> bool:
+        return self.jit.captured is not None
+
+    def __call__(self) -> Any:
+        if self.rows is not None:
+            self._run(self.rows.ctypes.data, len(self.rows))
+            return self.jit.captured.ret
+        result = self.jit()
+        kernels = native() if self.jit.captured is not None and enabled() else None
+        if kernels is not None and (found := _rows(self.jit.captured)) is not None:
+            self.rows, self._kept = found
+            self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(kernels.address["replay"])
+        return result
+
+
+def _rows(captured: CapturedJit) -> tuple[np.ndarray, list[Any]] | None:
+    """((programs, WORDS) uint64, what must stay alive for them), or None where the step is more than CPU programs."""
+    rows: list[list[int]] = []
+    kept: list[Any] = []
+    for call in captured.linear.src:
+        program, arguments = call.src[0], get_call_arg_uops(call)
+        if program.op is not Ops.PROGRAM or any(argument.op is Ops.PARAM for argument in arguments):
+            return None
+        buffers = [arguments[index].buffer.ensure_allocated() for index in program.arg.globals]
+        runtime = get_runtime("CPU", program)
+        kept += [runtime, *buffers]
+        (count, *_), _ = program.arg.launch_dims({})
+        words = [runtime.addr, *(buffer.get_buf("CPU").va_addr for buffer in buffers), *program.arg.vals({})]
+        for thread in range(int(count)):
+            if "core_id" in runtime.runtimevars:
+                words[1 + runtime.runtimevars["core_id"]] = thread
+            rows.append(words + [0] * (WORDS - len(words)))
+    return np.array(rows, np.uint64), kept
