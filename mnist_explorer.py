@@ -69,6 +69,7 @@ def parser() -> Parser:
             )
         place = command.add_argument_group("where")
         place.add_argument("--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... [DEV; default: the best there is]")
+        place.add_argument("--kernels", choices=("on", "off"), help="own C kernels on the CPU device [KERNELS; default: on]")
         place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ [MNIST_EXPLORER_DATA]")
         place.add_argument(
             "--results", type=Path, default=PROJECT / "results", help="folder of the ledger (default: results)"
@@ -94,7 +95,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     options, unknown = parser().parse_known_args(arguments)
     if unknown:
         flags = [flag_of(field) for field in fields_for(options.model)]
-        others = ["--device", "--data-dir", "--results", "--force", "--quiet", "--json"]
+        others = ["--device", "--kernels", "--data-dir", "--results", "--force", "--quiet", "--json"]
         word = unknown[0].split("=")[0]
         for field in fields_for(None):
             if word == flag_of(field):
@@ -143,6 +144,8 @@ def run(runner: Any, config: Config, options: argparse.Namespace) -> dict[str, A
 
     if options.device:
         os.environ["DEV"] = options.device
+    if options.kernels:
+        os.environ["KERNELS"] = "1" if options.kernels == "on" else "0"
     # tinygrad would start worker processes to compile its kernels: they take longer to start than the few we leave it.
     os.environ.setdefault("PARALLEL", "0")
     compiler.ensure_compiler()

@@ -9,6 +9,7 @@ forward, cross-entropy, backward, Adam. The losses of a turn are on the host bef
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -30,7 +31,7 @@ ENDING_SECONDS = 10
 TORCH_MISSING = "PyTorch is not installed: pip install -r requirements-bench.txt"
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """This contender cannot run here; the message is one line."""
 
 
@@ -61,7 +62,7 @@ def flops_per_step(model: str, batch: int) -> int:
     32, 32, 64, 64 filters, no padding.
     """
     if model == "mlp":
-        products = [inputs * outputs for inputs, outputs in zip(UNITS, UNITS[1:], strict=False)]
+        products = [inputs * outputs for inputs, outputs in itertools.pairwise(UNITS)]
     else:
         layers = [
             (24, 1, 32, 5),
@@ -82,7 +83,7 @@ def ours(name: str, model: str, batch: int, device: str, dataset: Dataset) -> Tu
     try:
         environment.open_device()
     except UserError as error:
-        raise Unavailable(str(error)) from None
+        raise UnavailableError(str(error)) from None
     from explorer.config import make_config
     from explorer.train import Trainer
 
@@ -144,7 +145,7 @@ def stock(name: str, model: str, batch: int, device: str, dataset: Dataset) -> T
     try:
         environment.open_device()
     except UserError as error:
-        raise Unavailable(str(error)) from None
+        raise UnavailableError(str(error)) from None
     from tinygrad import Tensor
     from tinygrad.helpers import Context
 
@@ -186,13 +187,13 @@ def torch(name: str, model: str, batch: int, device: str, dataset: Dataset) -> T
     try:
         import torch
     except ImportError:
-        raise Unavailable(TORCH_MISSING) from None
+        raise UnavailableError(TORCH_MISSING) from None
     from torch.nn import functional
 
     torch.set_num_threads(cores())
     place = torch_device(device)
     if place == "cuda" and not torch.cuda.is_available():
-        raise Unavailable(f"PyTorch {torch.__version__} finds no CUDA device")
+        raise UnavailableError(f"PyTorch {torch.__version__} finds no CUDA device")
     images = torch.tensor(dataset.train_images).reshape(-1, 1, 28, 28).to(place)
     labels = torch.tensor(dataset.train_labels).long().to(place)
     net = torch_net(model).to(place)
@@ -217,7 +218,7 @@ def torch(name: str, model: str, batch: int, device: str, dataset: Dataset) -> T
 
 
 class Contender:
-    """The parent's end of the pipe. Raises Unavailable where the contender cannot run here."""
+    """The parent's end of the pipe. Raises UnavailableError where the contender cannot run here."""
 
     def __init__(self, name: str, model: str, batch: int, device: str):
         self.name = name
@@ -245,7 +246,8 @@ class Contender:
         return self._answer()["step_seconds"]
 
     def close(self) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         try:
@@ -263,10 +265,10 @@ class Contender:
             code = self.process.wait()
             self.errors.seek(0)
             said = self.errors.read().strip().splitlines() or ["it said nothing"]
-            raise Unavailable(f"its process ended with code {code}: {said[-1][:200]}")
+            raise UnavailableError(f"its process ended with code {code}: {said[-1][:200]}")
         answer = json.loads(line)
         if "unavailable" in answer:
-            raise Unavailable(answer["unavailable"])
+            raise UnavailableError(answer["unavailable"])
         return answer
 
 
@@ -282,7 +284,7 @@ def serve(name: str, model: str, batch: int, device: str) -> None:
     def taken(steps: int) -> float:
         seconds, loss = turn(steps)
         if not np.isfinite(loss):
-            raise Unavailable(f"its loss is {loss}: what was timed is not training")
+            raise UnavailableError(f"its loss is {loss}: what was timed is not training")
         return seconds / steps
 
     try:
@@ -291,7 +293,7 @@ def serve(name: str, model: str, batch: int, device: str) -> None:
         answer(step_seconds=taken(1))
         for line in sys.stdin:
             answer(step_seconds=taken(int(line)))
-    except Unavailable as reason:
+    except UnavailableError as reason:
         answer(unavailable=str(reason))
     except Exception as error:  # a compiler that is missing, a device out of memory: the others go on
         said = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -19,6 +19,7 @@ from explorer.errors import UserError
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "benchmarks" / "README.md"
 SGEMM_SIDE = 1024
+QUIET_CORES = 0.1  # what other programs may use before the table says that its figures are spoilt
 
 # Independent chains of multiply-adds held in registers. A chain waits about 4 cycles for itself, so 8 (two units) or
 # 16 (four) keep every unit busy; the vectors are as long as the registers, and as many as there are registers for.
@@ -109,6 +110,34 @@ class FmaLoop:
         return best
 
 
+def busy_cores(seconds: float = 0.1) -> float | None:
+    """How many cores are at work while this process sleeps for so long; None where the system does not say (not Linux).
+
+    A contender's threads wait for each other at every operation: one busy stranger on a machine of two cores can
+    slow PyTorch's to a tenth, and not ours. Figures from a busy machine mean nothing.
+    """
+
+    def ticks() -> list[int]:
+        return [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+
+    try:
+        before = ticks()
+        time.sleep(seconds)
+        spent = [after - earlier for earlier, after in zip(before, ticks(), strict=True)]
+    except (OSError, ValueError):
+        time.sleep(seconds)
+        return None
+    idle = spent[3] + spent[4]  # idle, and idle waiting for a disk
+    return (sum(spent) - idle) / max(sum(spent), 1) * (os.cpu_count() or 1)
+
+
+def strangers_line(busy: Sequence[float]) -> str:
+    """The table's line about other programs, given how many cores were busy while every contender slept."""
+    mean = sum(busy) / len(busy)
+    warning = "; **too much for figures that mean something**" if mean > QUIET_CORES else ""
+    return f"Other programs' use of the machine meanwhile: {mean:.2f} cores (n = {len(busy)}){warning}"
+
+
 def load_data() -> data.Dataset:
     """Real MNIST where MNIST_EXPLORER_DATA names a folder that has it, else scikit-learn's digits."""
     return data.load("mnist" if os.environ.get(data.VARIABLE) else "digits")
@@ -136,8 +165,8 @@ def description(device: str, dataset: str) -> list[str]:
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """``lowest–highest`` with so many digits after the point, or an empty text for a single value."""
-    return f"{min(values):.{digits}f}–{max(values):.{digits}f}" if len(values) > 1 else ""
+    """``lowest-highest`` with so many digits after the point, or an empty text for a single value."""
+    return f"{min(values):.{digits}f}-{max(values):.{digits}f}" if len(values) > 1 else ""
 
 
 def replace_section(text: str, name: str, body: str) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from tabulate import tabulate
 
 from benchmarks import machine
-from benchmarks.contenders import CONTENDERS, Contender, Unavailable, flops_per_step
+from benchmarks.contenders import CONTENDERS, Contender, UnavailableError, flops_per_step
 from explorer.errors import UserError
 
 MODELS = ("mlp", "cnn")
@@ -27,7 +27,18 @@ ON_CPU = ("ours", "stock", "torch", "torch-fused", "torch-compile")
 ON_GPU = ("ours", "ours-beam", "stock", "stock-beam", "torch", "torch-fused", "torch-compile")
 BASE = "torch"  # what the ratios are to
 PAUSE_SECONDS = 0.1  # thread pools spin for a while before they sleep: the next contender should not feel that
-HEADERS = ("model", "batch", "contender", "ms/step", "min–max", "× PyTorch eager", "GFLOP/s", "of sgemm", "of FMA", "n")
+HEADERS = (
+    "model",
+    "batch",
+    "contender",
+    "ms/step",
+    "min-max",
+    "to PyTorch eager",
+    "GFLOP/s",
+    "of sgemm",
+    "of FMA",
+    "n",
+)
 
 
 @dataclass
@@ -40,6 +51,7 @@ class Cell:
     steps: dict[str, int] = field(default_factory=dict)  # contender -> steps in a turn
     sgemm: list[float] = field(default_factory=list)  # GFLOP/s, once a round
     fma: list[float] = field(default_factory=list)
+    strangers: list[float] = field(default_factory=list)  # cores busy in the pauses, when every contender sleeps
 
 
 def plan(step_seconds: float, budget_seconds: float, rounds: int) -> tuple[int, int]:
@@ -60,6 +72,11 @@ def measure(
     reasons: list[str] = []
     playing: dict[str, Contender] = {}
 
+    def rest() -> None:
+        time.sleep(PAUSE_SECONDS)
+        if (busy := machine.busy_cores()) is not None:
+            cell.strangers.append(busy)
+
     def leave_out(name: str, reason: object) -> None:
         names.remove(name)
         reasons.append(f"{CONTENDERS[name].title} is left out from {cell.model} at batch {cell.batch} on: {reason}")
@@ -70,7 +87,7 @@ def measure(
             note(f"{cell.model} {cell.batch}: starting {CONTENDERS[name].title}")
             try:
                 playing[name] = Contender(name, cell.model, cell.batch, device)
-            except Unavailable as reason:
+            except UnavailableError as reason:
                 leave_out(name, reason)
                 continue
         plans = {name: plan(one.step_seconds, seconds / len(playing), rounds) for name, one in playing.items()}
@@ -78,17 +95,17 @@ def measure(
             note(f"{cell.model} {cell.batch}: round {number + 1} of {rounds}")
             if fma is not None:
                 cell.sgemm.append(machine.sgemm_gflops())
-                time.sleep(PAUSE_SECONDS)
+                rest()
                 cell.fma.append(fma.gflops())
             for name, one in list(playing.items()):
                 turns, steps = plans[name]
                 if not takes_part(number, rounds, turns):
                     continue
-                time.sleep(PAUSE_SECONDS)
+                rest()
                 try:
                     cell.step_ms.setdefault(name, []).append(1000 * one.turn(steps))
                     cell.steps[name] = steps
-                except Unavailable as reason:
+                except UnavailableError as reason:
                     playing.pop(name).close()
                     leave_out(name, reason)
     finally:
@@ -115,7 +132,7 @@ def rows_of(cell: Cell) -> list[list[str]]:
                 f"{median / base:.2f}" if base else "",
                 f"{gflops:.0f}",
                 *shares,
-                f"{len(values)} × {cell.steps[name]}",
+                f"{len(values)} x {cell.steps[name]}",
             ]
         )
     return rows
@@ -132,7 +149,7 @@ def report(cells: list[Cell], device: str, dataset: str, reasons: list[str]) -> 
     lines = machine.description(device, dataset)
     for name, values in (
         (
-            f"numpy's sgemm, {machine.SGEMM_SIDE}×{machine.SGEMM_SIDE}",
+            f"numpy's sgemm, {machine.SGEMM_SIDE}x{machine.SGEMM_SIDE}",
             [value for cell in cells for value in cell.sgemm],
         ),
         ("a bare multiply-add loop", [value for cell in cells for value in cell.fma]),
@@ -140,6 +157,8 @@ def report(cells: list[Cell], device: str, dataset: str, reasons: list[str]) -> 
         if values:
             median, count = statistics.median(values), len(values)
             lines.append(f"- {name}, all cores: {median:.0f} GFLOP/s ({machine.spread(values, 0)}, n = {count})")
+    if strangers := [value for cell in cells for value in cell.strangers]:
+        lines.append(f"- {machine.strangers_line(strangers)}")
     lines += [f"- {reason}" for reason in reasons]
     return "\n".join([*lines, "", table([row for cell in cells for row in rows_of(cell)])])
 

@@ -29,7 +29,7 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
             f"model    {config.model.upper()} {net}, {config.activation}; "
             f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
             f"data     {data.name}: {sizes} ({data.source})",
-            f"machine  {environment['device']} ({environment['renderer']}), {environment['cpu']}, "
+            f"machine  {environment['device']} ({'own kernels' if environment['kernels'] else environment['renderer']}), {environment['cpu']}, "
             f"{environment['cores']} cores, tinygrad {environment['tinygrad']}",
         )
     )

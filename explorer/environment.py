@@ -31,10 +31,13 @@ def describe() -> dict[str, Any]:
     """The record's ``environment``: device, renderer, versions, CPU, and the state of the code."""
     from tinygrad import Device
 
+    from models.kernels.native import enabled
+
     commit, dirty = git_state()
     return {
         "device": Device.DEFAULT,
         "renderer": type(Device[Device.DEFAULT].renderer).__name__,
+        "kernels": enabled(),
         "tinygrad": version("tinygrad"),
         "python": platform.python_version(),
         "cpu": cpu_model(),

@@ -16,7 +16,7 @@ import numpy as np
 from explorer import stats
 from explorer.config import Config, fields_for, flag_of, make_config
 from explorer.plans import Plan
-from explorer.sweep import Point, Sweep, expected_labels
+from explorer.sweep import Point, Sweep, expected_labels, text_of
 
 Record = Mapping[str, Any]
 Scores = dict[int, float]
@@ -73,7 +73,9 @@ class Runs:
     def configurations(self) -> list["Measured"]:
         """Every configuration that was ever run, the order of its first record."""
         return [
-            Measured(make_config({**next(iter(runs.values()))["config"], "seed": 0}), {s: runs[s] for s in sorted(runs)})
+            Measured(
+                make_config({**next(iter(runs.values()))["config"], "seed": 0}), {s: runs[s] for s in sorted(runs)}
+            )
             for runs in self.by_config.values()
         ]
 
@@ -138,26 +140,20 @@ class Outcome(Measured):
     """A point of a sweep with its records."""
 
     point: Point
-    same_as: str | None  # an earlier point of the very same configuration: published tables repeat some
 
     @property
     def label(self) -> str:
         return self.point.label
 
 
-class Findings:
+class Judged:
     """A sweep with its records, judged. Labels throughout are those of distinct configurations, in the sweep's order."""
 
     def __init__(self, plan: Plan, sweep: Sweep, runs: Runs, slug: str | None = None):
         self.plan, self.sweep = plan, sweep
         self.slug = slug or plan.name
-        self.outcomes: list[Outcome] = []
-        first: dict[str, str] = {}
-        for point in sweep.points:
-            same = first.setdefault(key_of(point.config.to_json()), point.label)
-            records = runs.of(point.config, plan.seeds)
-            self.outcomes.append(Outcome(point.config, records, point, None if same == point.label else same))
-        self.distinct = [outcome for outcome in self.outcomes if outcome.same_as is None]
+        self.outcomes = [Outcome(point.config, runs.of(point.config, plan.seeds), point) for point in sweep.points]
+        self.distinct = [outcome for outcome in self.outcomes if outcome.point.same_as is None]
 
     @property
     def runs_done(self) -> int:
@@ -183,8 +179,8 @@ class Findings:
     @cached_property
     def baseline(self) -> str:
         """The baseline's label, or that of the distinct point it repeats."""
-        outcome = self.by_label[self.sweep.baseline]
-        return outcome.same_as or outcome.label
+        point = self.by_label[self.sweep.baseline].point
+        return point.same_as or point.label
 
     @cached_property
     def verdicts(self) -> dict[str, stats.Verdict]:
@@ -214,7 +210,8 @@ class Findings:
     @cached_property
     def expected(self) -> list[str]:
         """Labels that the hypothesis expects to be best, of distinct configurations."""
-        labels = [self.by_label[label].same_as or label for label in expected_labels(self.sweep)]
+        expected = expected_labels(self.sweep)
+        labels = [point.same_as or point.label for point in self.sweep.points if point.label in expected]
         return list(dict.fromkeys(labels))
 
     @cached_property
@@ -275,6 +272,13 @@ class Findings:
         numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
         return self.sweep.knobs[0] if numbers and len(values) > 1 else None
 
+    @property
+    def varies_one_thing(self) -> bool:
+        """One knob, or a list of ways to do one thing (augmentation, optimizers): neither pairs nor recipes."""
+        if self.sweep.kind == "grid":
+            return len(self.sweep.knobs) == 1
+        return self.plan.name not in ("combined", "final") and not self.plan.name.startswith("published")
+
     @cached_property
     def is_pair(self) -> bool:
         """Two knobs crossed: the main picture is a heat map."""
@@ -314,7 +318,8 @@ def best_first(runs: Runs, model: str, dataset: str) -> list[Measured]:
     by_name = {str(index): run for index, run in enumerate(measured)}
     best = by_name[stats.winner({name: run.validation for name, run in by_name.items()}).label]
     others = sorted(
-        (run for run in measured if run is not best), key=lambda run: -stats.mean_interval(list(run.validation.values())).mean
+        (run for run in measured if run is not best),
+        key=lambda run: -stats.mean_interval(list(run.validation.values())).mean,
     )
     return [best, *others]
 
@@ -347,7 +352,7 @@ def training_command(config: Config) -> str:
 
 def flag_words(values: Mapping[str, Any]) -> list[str]:
     """Fields as command-line words: ``--lr 0.003 --units 512,128 --batchnorm on``."""
-    return [f"{flag_of(field)} {value_words(value)}" for field, value in values.items()]
+    return [f"{flag_of(field)} {text_of(value)}" for field, value in values.items()]
 
 
 def sweep_command(plan: Plan) -> str:
@@ -355,13 +360,6 @@ def sweep_command(plan: Plan) -> str:
     words = ["python mnist_explorer.py", plan.model, f"--sweep {plan.path or plan.name}"]
     words += [f"--dataset {plan.dataset}"] if plan.dataset != "mnist" else []
     return " ".join([*words, f"--seeds {plan.seeds}", *flag_words(plan.overrides)])
-
-
-def value_words(value: Any) -> str:
-    """A field's value as a person types it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def short_name(config: Config) -> str:
@@ -386,5 +384,5 @@ def short_name(config: Config) -> str:
         elif field in ("sampling", "pivot"):
             words += [f"{value} {field}"] if value not in ("nearest", "center") else []
         else:
-            words.append(f"{field.removesuffix('_size').replace('_', ' ')} {value_words(value)}")
+            words.append(f"{field.removesuffix('_size').replace('_', ' ')} {text_of(value)}")
     return ", ".join(words) or "defaults"

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import stats
-from explorer.evidence import Findings, Measured, short_name, value_words
+from explorer.evidence import Judged, Measured, short_name
+from explorer.sweep import text_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -212,13 +213,13 @@ def seeds_words(counts: Sequence[int]) -> str:
     return f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
 
 
-def heading(findings: Findings) -> str:
-    return f"{findings.sweep.title}: {findings.plan.model.upper()} on {DATASETS[findings.plan.dataset]}"
+def heading(judged: Judged) -> str:
+    return f"{judged.sweep.title}: {judged.plan.model.upper()} on {DATASETS[judged.plan.dataset]}"
 
 
-def accuracy_facts(findings: Findings) -> AccuracyFacts:
+def accuracy_facts(judged: Judged) -> AccuracyFacts:
     """Every point with its figures: in the order of x on a numeric axis, else the best validation mean first."""
-    knob = findings.numeric_knob
+    knob = judged.numeric_knob
     rows = [
         Row(
             outcome.label,
@@ -228,7 +229,7 @@ def accuracy_facts(findings: Findings) -> AccuracyFacts:
             outcome.point.reference,
             outcome.lost,
         )
-        for outcome in findings.distinct
+        for outcome in judged.distinct
         if outcome.records
     ]
     if knob:
@@ -238,12 +239,12 @@ def accuracy_facts(findings: Findings) -> AccuracyFacts:
     present = {row.label for row in rows}
     counts = [row.test.n for row in rows if row.test]
     return AccuracyFacts(
-        heading(findings),
+        heading(judged),
         UNITS.get(knob, knob.replace("_", " ")) if knob else None,
         bool(knob) and is_geometric([row.x for row in rows if row.x is not None]),
         tuple(rows),
-        findings.baseline if findings.baseline in present else None,
-        findings.winner.label if findings.winner else None,
+        judged.baseline if judged.baseline in present else None,
+        judged.winner.label if judged.winner else None,
         f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported.",
     )
 
@@ -274,19 +275,19 @@ def curve_of(measured: Measured, label: str) -> Curve | None:
     )
 
 
-def curves_facts(findings: Findings, most: int = len(SERIES)) -> CurvesFacts | None:
+def curves_facts(judged: Judged, most: int = len(SERIES)) -> CurvesFacts | None:
     """The winner, the baseline, the worst point with a result, and the best of the rest, up to ``most`` curves."""
-    means = {label: stats.mean_interval(list(s.values())).mean for label, s in findings.validation.items()}
-    if not means or findings.winner is None:
+    means = {label: stats.mean_interval(list(s.values())).mean for label, s in judged.validation.items()}
+    if not means or judged.winner is None:
         return None
     ranked = sorted(means, key=lambda label: -means[label])
-    chosen = list(dict.fromkeys([findings.winner.label, findings.baseline, ranked[-1], *ranked]))
+    chosen = list(dict.fromkeys([judged.winner.label, judged.baseline, ranked[-1], *ranked]))
     chosen = [label for label in chosen if label in means][:most]
-    marks = {findings.baseline: " (baseline)", findings.winner.label: " (best)"}
+    marks = {judged.baseline: " (baseline)", judged.winner.label: " (best)"}
     curves = [
-        curve_of(findings.by_label[label], label + marks.get(label, "")) for label in sorted(chosen, key=ranked.index)
+        curve_of(judged.by_label[label], label + marks.get(label, "")) for label in sorted(chosen, key=ranked.index)
     ]
-    return curves_of(f"Learning curves, {heading(findings)}", [curve for curve in curves if curve], len(means))
+    return curves_of(f"Learning curves, {heading(judged)}", [curve for curve in curves if curve], len(means))
 
 
 def curves_of(title: str, curves: Sequence[Curve], of: int) -> CurvesFacts | None:
@@ -312,17 +313,17 @@ def top_curves_facts(dataset: str, model: str, ranked: Sequence[Measured], most:
     return curves_of(title, shown, len(shown))
 
 
-def heat_facts(findings: Findings) -> HeatFacts:
+def heat_facts(judged: Judged) -> HeatFacts:
     """Validation accuracy of a pair sweep: the first knob down, the second across, in the sweep's order."""
-    row_knob, column_knob = findings.sweep.knobs
-    rows, columns = findings.values(row_knob), findings.values(column_knob)
+    row_knob, column_knob = judged.sweep.knobs
+    rows, columns = judged.values(row_knob), judged.values(column_knob)
     place = {
-        outcome.label: (rows.index(findings.value(outcome.label, row_knob)), columns.index(findings.value(outcome.label, column_knob)))
-        for outcome in findings.distinct
+        outcome.label: (rows.index(judged.value(outcome.label, row_knob)), columns.index(judged.value(outcome.label, column_knob)))
+        for outcome in judged.distinct
     }  # fmt: skip
     cells: list[list[Bar | None]] = [[None] * len(columns) for _ in rows]
     lost = [["not run"] * len(columns) for _ in rows]
-    for outcome in findings.distinct:
+    for outcome in judged.distinct:
         row, column = place[outcome.label]
         cells[row][column] = bar(outcome.validation)
         if outcome.records:
@@ -330,20 +331,20 @@ def heat_facts(findings: Findings) -> HeatFacts:
             lost[row][column] = next(
                 (f"{statuses[s]}/{len(outcome.records)} {s}" for s in ("diverged", "failed") if statuses[s]), ""
             )
-    winner = findings.winner
+    winner = judged.winner
     return HeatFacts(
-        heading(findings),
+        heading(judged),
         UNITS.get(row_knob, row_knob.replace("_", " ")),
         UNITS.get(column_knob, column_knob.replace("_", " ")),
-        tuple(map(value_words, rows)),
-        tuple(map(value_words, columns)),
+        tuple(map(text_of, rows)),
+        tuple(map(text_of, columns)),
         tuple(map(tuple, cells)),
         tuple(map(tuple, lost)),
         place[winner.label] if winner else None,
         tuple(place[label] for label in winner.ties) if winner else (),
-        place.get(findings.baseline),
+        place.get(judged.baseline),
         f"Mean validation accuracy in % ± half its 95 % interval, "
-        f"{seeds_words([len(scores) for scores in findings.validation.values()])}.",
+        f"{seeds_words([len(scores) for scores in judged.validation.values()])}.",
     )
 
 
@@ -366,16 +367,18 @@ def pareto_facts(dataset: str, model: str, ranked: Sequence[Measured]) -> Pareto
     )
 
 
-def importance_facts(dataset: str, model: str, sweeps: Sequence[Findings]) -> ImportanceFacts | None:
-    """Single-knob sweeps of one model and data set, the greatest effect first; None where nothing was repeated."""
+def importance_facts(dataset: str, model: str, sweeps: Sequence[Judged]) -> ImportanceFacts | None:
+    """Sweeps about one thing, of one model and data set, the greatest effect first; None where nothing was repeated."""
     rows = []
-    for findings in sweeps:
-        importance = findings.importance
-        if findings.sweep.kind != "grid" or len(findings.sweep.knobs) != 1 or math.isnan(importance.corrected):
+    for judged in sweeps:
+        importance = judged.importance
+        if not judged.varies_one_thing or math.isnan(importance.corrected):
             continue
         p = None if math.isnan(importance.p) else importance.p
         spread = importance.spread.range
-        rows.append(KnobRow(findings.slug, importance.corrected, spread, findings.noise, p, importance.points, importance.n))
+        rows.append(
+            KnobRow(judged.slug, importance.corrected, spread, judged.noise, p, importance.points, importance.n)
+        )
     if not rows:
         return None
     rows.sort(key=lambda row: (-row.effect, row.sweep))
@@ -541,7 +544,13 @@ def _draw_line(facts: AccuracyFacts) -> "Figure":
         note = f"{100 * row.validation.mean:.1f} %" if below and row.validation else row.lost and _short(row.lost)
         if note:
             axes.plot(
-                row.x, 0.02, "v" if below else "X", color=VERMILION, transform=axes.get_xaxis_transform(), clip_on=False, zorder=5
+                row.x,
+                0.02,
+                "v" if below else "X",
+                color=VERMILION,
+                transform=axes.get_xaxis_transform(),
+                clip_on=False,
+                zorder=5,
             )
             axes.annotate(
                 note,
@@ -609,7 +618,9 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
             )
     published = [(y, row.reference) for y, row in enumerate(facts.rows) if row.reference is not None]
     if published:
-        axes.plot([100 * x for _, x in published], [y for y, _ in published], "D", color=BLACK, mfc="none", label="published")
+        axes.plot(
+            [100 * x for _, x in published], [y for y, _ in published], "D", color=BLACK, mfc="none", label="published"
+        )
     for y, row in enumerate(facts.rows):
         here = row.validation or row.test
         if row.label == facts.baseline and here:
@@ -619,7 +630,13 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
         note = ", ".join(part for part in (note, _short(row.lost)) if part)
         if note:
             axes.annotate(
-                note, (0.01, y), xycoords=axes.get_yaxis_transform(), va="center", fontsize=10, color=VERMILION, zorder=6
+                note,
+                (0.01, y),
+                xycoords=axes.get_yaxis_transform(),
+                va="center",
+                fontsize=10,
+                color=VERMILION,
+                zorder=6,
             )
     axes.set_yticks(range(count), [_clipped(row.label) for row in facts.rows])
     for tick, row in zip(axes.get_yticklabels(), facts.rows, strict=True):
@@ -697,9 +714,19 @@ def draw_heat(facts: HeatFacts) -> "Figure":
             if best or tied or (row, column) == facts.baseline:
                 from matplotlib.patches import Rectangle
 
-                color, style, width = (VERMILION, "-", 3.0) if best else (VERMILION, ":", 2.4) if tied else ("white", "--", 1.8)
+                color, style, width = (
+                    (VERMILION, "-", 3.0) if best else (VERMILION, ":", 2.4) if tied else ("white", "--", 1.8)
+                )
                 axes.add_patch(
-                    Rectangle((column - 0.46, row - 0.44), 0.92, 0.88, fill=False, edgecolor=color, linestyle=style, linewidth=width)
+                    Rectangle(
+                        (column - 0.46, row - 0.44),
+                        0.92,
+                        0.88,
+                        fill=False,
+                        edgecolor=color,
+                        linestyle=style,
+                        linewidth=width,
+                    )
                 )
     axes.grid(False)
     axes.set_xticks(range(columns), facts.columns)
@@ -708,7 +735,12 @@ def draw_heat(facts: HeatFacts) -> "Figure":
     axes.set_ylabel(facts.row_axis)
     bar_ = figure.colorbar(image, ax=axes, extend="min" if window else "neither", pad=0.02)
     bar_.set_label("validation accuracy (%)")
-    axes.set_title("solid frame: best; dotted: cannot be told from it; dashed: baseline", fontsize=10.5, color=GREY, fontweight="normal")
+    axes.set_title(
+        "solid frame: best; dotted: cannot be told from it; dashed: baseline",
+        fontsize=10.5,
+        color=GREY,
+        fontweight="normal",
+    )
     return figure
 
 
@@ -764,11 +796,18 @@ def draw_importance(facts: ImportanceFacts) -> "Figure":
     for y, row in enumerate(facts.rows):
         effect, noise = max(100 * row.effect, floor), max(100 * row.noise, floor)
         matters = row.p is not None and row.p <= 0.05
-        axes.barh(y, noise - floor / 2, left=floor / 2, height=0.62, color="#d0d0d0", label="seed alone" if y == 0 else None)
+        axes.barh(
+            y, noise - floor / 2, left=floor / 2, height=0.62, color="#d0d0d0", label="seed alone" if y == 0 else None
+        )
         axes.plot([floor, effect], [y, y], color=BLUE, linewidth=2, zorder=3)
         axes.plot(effect, y, "o", color=BLUE, mfc=BLUE if matters else "white", markersize=9, zorder=4)
         axes.annotate(
-            f"{100 * row.effect:.2f}", (effect, y), xytext=(10, 0), textcoords="offset points", va="center", fontsize=10.5
+            f"{100 * row.effect:.2f}",
+            (effect, y),
+            xytext=(10, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=10.5,
         )
     axes.plot([], [], "o", color=BLUE, label="knob (p ≤ 0.05)")
     axes.plot([], [], "o", color=BLUE, mfc="white", label="knob (no effect shown)")

@@ -113,12 +113,13 @@ def available(model: str | None = None, dataset: str | None = None) -> list[str]
 
     A file that cannot be read is among them: loading it says what is wrong with it.
     """
-    return [path.stem for path in sorted(FOLDER.glob("*.toml")) if _serves(path, model, dataset)]
+    return sorted(path.stem for path in FOLDER.glob("*.toml") if _serves(path, model, dataset))
 
 
 def names(text: str, model: str | None = None, dataset: str | None = None) -> list[str]:
     """What ``--sweep`` says -> sweep names and paths: ``lr,bs``, ``my.toml``, or ``all`` that serve model and dataset.
 
+    With ``dataset`` None, ``all`` has sweeps of different data sets; each `Sweep` says its own.
     Raises UserError where it names nothing. Whether each exists is for `load` to say.
     """
     if _is_file(Path(text)):
@@ -128,15 +129,6 @@ def names(text: str, model: str | None = None, dataset: str | None = None) -> li
         raise UserError(f"--sweep needs the name of a sweep: all, {', '.join(available())}")
     every = available(model, dataset) if "all" in said else []
     return list(dict.fromkeys(name for part in said for name in (every if part == "all" else [part])))
-
-
-def dataset_of(name_or_path: str) -> str | None:
-    """The data set that the file fixes, or None. Raises UserError as `load` does."""
-    path, shown = _find(name_or_path)
-    with _told_of(shown):
-        document = _parse(path)
-        _check_document(document)
-    return document.get("dataset")
 
 
 def load(
@@ -194,12 +186,10 @@ def load(
             raise UserError(f"{where} would be {count:,} points; pass --yes to run so many")
 
         fixed = merge(base, overrides) | {"model": model, "dataset": dataset}
-        names = {
-            field: f"{model}.base.{field}" if field in section.get("base", {}) else f"base.{field}" for field in base
-        }
-        names |= named
+        own = section.get("base", {})
+        called = {field: f"{model}.base.{field}" if field in own else f"base.{field}" for field in base} | named
         made = _grid_points if kind == "grid" else _listed_points
-        points = _settled(made(rows, where, knobs, fixed, names), bool(both.get("repeats")))
+        points = _settled(made(rows, where, knobs, fixed, called), bool(both.get("repeats")))
         expect_best = _expect_best(both.get("expect_best", {}), knobs, points)
         baseline = _baseline(both.get("baseline"), knobs, points, fixed)
 
@@ -230,8 +220,12 @@ def configs(sweep: Sweep, seeds: int) -> list[Config]:
 
 
 def expected_labels(sweep: Sweep) -> set[str]:
-    """Labels of the points whose values are all among those of ``expect_best``; empty where it is empty."""
-    return {point.label for point in sweep.points if sweep.expect_best and _is_expected(point, sweep.expect_best)}
+    """Labels of the points whose values are all among those of ``expect_best``; empty where it is empty.
+
+    Of equal points (``repeats``) the first one's label, whichever was named.
+    """
+    expected = [point for point in sweep.points if sweep.expect_best and _is_expected(point, sweep.expect_best)]
+    return {point.same_as or point.label for point in expected}
 
 
 def text_of(value: Any) -> str:
@@ -324,8 +318,8 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         if key not in keys:
             if key in Config.model_fields:
                 hint = ELSEWHERE.get(key, "a field goes under [base], [grid] or [[points]]")
-                raise UserError(f"unknown key '{where}{key}'; {hint}")
-            raise UserError(f"unknown key '{where}{key}'{nearest(key, keys)}")
+                raise UserError(f"unknown key {where + key!r}; {hint}")
+            raise UserError(f"unknown key {where + key!r}{nearest(key, keys)}")
         _check_kind(f"{where}{key}", key, value)
     if not 1 <= section.get("seeds", 1) <= 10_000:
         raise UserError(f"{where}seeds must be {KINDS['seeds'][1]}, got {section['seeds']}")
@@ -361,12 +355,11 @@ def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], li
     for key, value in table.items():
         if key in ELSEWHERE:
             raise UserError(f"{where}.{key}: {ELSEWHERE[key]}")
+        name = f"{where}.{key}"
         if key not in keys:
             if key in TOP_KEYS:
-                raise UserError(
-                    f"unknown key '{where}.{key}'; {key} goes to the top of the file, above the first [section]"
-                )
-            raise UserError(f"unknown key '{where}.{key}'{nearest(key, keys)}")
+                raise UserError(f"unknown key {name!r}; {key} goes to the top of the file, above the first [section]")
+            raise UserError(f"unknown key {name!r}{nearest(key, keys)}")
         if not lists:
             _check_kind(f"{where}.{key}", key, value)
             continue
@@ -393,11 +386,13 @@ def _check_kind(where: str, key: str, value: Any) -> None:
 
 
 def _kind_of_field(field: str) -> tuple[tuple[type, ...], str]:
+    if field in LAYER_AXES:
+        return (int,), "a whole number"
     if field in LISTS:
         return (list,), "a list of whole numbers, e.g. [512, 512]"
     if choices(field):
         return (str,), f"text: {bounds(field)}"
-    annotation = Config.model_fields[field].annotation if field in Config.model_fields else int
+    annotation = Config.model_fields[field].annotation
     types = (annotation, *get_args(annotation))
     if bool in types:
         return (bool,), "true or false"
@@ -433,7 +428,7 @@ def _clash(field: str, knobs: Collection[str]) -> str | None:
     """The knob that setting ``field`` would fix, or None: the field itself, or another way of saying the same."""
     ways = {knob: "units" if knob in LAYER_AXES else knob for knob in knobs}
     for knob, way in ways.items():
-        if knob == field or (way == field):
+        if field in (knob, way):
             return knob
         for one, other in EXCLUSIVE:
             if (field in one and way in other) or (field in other and way in one):
@@ -442,11 +437,11 @@ def _clash(field: str, knobs: Collection[str]) -> str | None:
 
 
 def _grid_points(
-    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], names: Mapping[str, str]
+    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], called: Mapping[str, str]
 ) -> Iterator[Point]:
     (grid,) = rows
-    names = {
-        **names,
+    called = {
+        **called,
         **{knob: f"{where}.{knob}" for knob in knobs},
         "units": f"{where}.{'units' if 'units' in grid else 'units1'}",
     }
@@ -454,7 +449,7 @@ def _grid_points(
         said = dict(zip(grid, combination, strict=True))
         if LAYER_AXES[0] in said:
             said["units"] = [said.pop(axis) for axis in LAYER_AXES]
-        config = _config(merge(fixed, said), names, _grid_label(knobs, combination))
+        config = _config(merge(fixed, said), called, _grid_label(knobs, combination))
         values = {knob: value_of(config, knob) for knob in knobs}
         yield Point(_grid_label(knobs, tuple(values.values())), values, config)
 
@@ -466,25 +461,25 @@ def _grid_label(knobs: tuple[str, ...], values: tuple[Any, ...]) -> str:
 
 
 def _listed_points(
-    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], names: Mapping[str, str]
+    rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], called: Mapping[str, str]
 ) -> Iterator[Point]:
     for number, row in enumerate(rows, 1):
         said = {key: value for key, value in row.items() if key not in ("label", "reference")}
         label = row.get("label") or ", ".join(
             f"{key.replace('_', ' ')} {text_of(value)}" for key, value in said.items()
         )
-        own = {**names, **{field: f"{where}[{number}].{field}" for field in said}}
-        config = _config(merge(fixed, said), own, label or f"point {number}")
+        called_here = {**called, **{field: f"{where}[{number}].{field}" for field in said}}
+        config = _config(merge(fixed, said), called_here, label or f"point {number}")
         values = {knob: value_of(config, knob) for knob in knobs}
         reference = row.get("reference")
         yield Point(label or "defaults", values, config, None if reference is None else float(reference))
 
 
-def _config(values: Mapping[str, Any], names: Mapping[str, str], label: str) -> Config:
+def _config(values: Mapping[str, Any], called: Mapping[str, str], label: str) -> Config:
     try:
-        return make_config(values, names)
+        return make_config(values, called)
     except UserError as error:
-        if str(error).startswith(tuple(names.values())):
+        if str(error).startswith(tuple(called.values())):
             raise  # it names the key
         raise UserError(f"point {label!r}: {error}") from None
 

@@ -31,6 +31,7 @@ LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 LOOK_IMAGES = 2000  # how many validation images a look takes; the final figure takes all of them
 EVALUATION_BATCH = 500
 LOG_STEPS = 256  # losses kept on the device before they are fetched
+DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
 
 SHAPE_FIELDS = ("model", "units", "filters", "kernel_size", "activation", "batchnorm", "batch_size", "optimizer")
@@ -242,12 +243,12 @@ class Run:
         self.fetched = step
 
     def diverged(self) -> bool:
-        finite = np.isfinite(self.result.losses)
-        if finite.all():
+        sound = np.asarray(self.result.losses) < DIVERGED_LOSS  # false for what is not a number, too
+        if sound.all():
             return False
-        step = int(np.argmin(finite)) + 1
+        step = int(np.argmin(sound)) + 1
         self.result.losses = self.result.losses[:step]
-        self.result.status, self.result.error = "diverged", f"the loss was not finite at step {step}"
+        self.result.status, self.result.error = "diverged", f"the loss was {self.result.losses[-1]:.3g} at step {step}"
         return True
 
     def look(self, step: int, since: int) -> None:

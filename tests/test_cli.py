@@ -65,7 +65,7 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert [look["step"] for look in record["history"]] == [3, 6]
     assert record["seconds"].keys() == {"compile", "train", "eval"}
     assert record["environment"].keys() == {
-        "device", "renderer", "tinygrad", "python", "cpu", "cores", "commit", "dirty",
+        "device", "renderer", "kernels", "tinygrad", "python", "cpu", "cores", "commit", "dirty",
     }  # fmt: skip
     assert len(json.dumps(record)) < 4096
 
@@ -98,9 +98,9 @@ def test_the_environment_sets_fields_and_a_flag_beats_it(tmp_path):
 
 
 def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
-    record = json.loads(tiny(tmp_path, "--steps", 60, "--lr", "1e6", "--optimizer", "sgd", "--json").stdout)
+    record = json.loads(tiny(tmp_path, "--steps", 60, "--lr", "1e6", "--json").stdout)
     assert record["status"] == "diverged"
-    assert re.fullmatch(r"the loss was not finite at step \d+", record["error"])
+    assert re.fullmatch(r"the loss was \S+ at step \d+", record["error"])
     assert record["test_accuracy"] is None
 
 

@@ -142,14 +142,14 @@ def test_a_run_without_jit_trains_alike(trained, digits):
     np.testing.assert_allclose(slow.losses, trained(**MLP).losses, rtol=1e-5)
 
 
-def test_a_diverging_run_ends_at_the_step_where_its_loss_is_no_longer_finite(trained):
+def test_a_diverging_run_ends_at_the_step_where_its_loss_is_lost(trained):
     result = trained(**{**MLP, "steps": 50, "optimizer": "sgd", "lr": 1e18})
     assert result.status == "diverged"
     step = len(result.losses)
     assert 1 < step < 50
-    assert result.error == f"the loss was not finite at step {step}"
-    assert np.isfinite(result.losses[:-1]).all()
-    assert not np.isfinite(result.losses[-1])
+    assert result.error.endswith(f"at step {step}")
+    assert (np.array(result.losses[:-1]) < 1e6).all()
+    assert not result.losses[-1] < 1e6
     assert result.test_accuracy is None
     json.dumps(result.history, allow_nan=False)
 

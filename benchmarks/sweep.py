@@ -1,0 +1,339 @@
+"""The 11 rows of the published MNIST table, end to end, from the start of a process to its end.
+
+    python -m benchmarks.sweep
+    python -m benchmarks.sweep --contenders ours,torch --rounds 5 --write
+
+Ours and PyTorch each do all rows in one process and take turns; stock tinygrad does each row in a process of its own,
+as the published study ran, once. See benchmarks/README.md.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tabulate import tabulate
+
+from benchmarks import machine
+from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
+from explorer.errors import UserError
+
+
+class Row(NamedTuple):
+    """One published configuration, as stated: Adam, SiLU, 784-512-512-10."""
+
+    lr: float
+    batch: int
+    steps: int
+
+
+ROWS = (
+    Row(0.001, 128, 100),
+    Row(0.003, 128, 100),
+    Row(0.0005, 128, 100),
+    Row(0.001, 256, 100),
+    Row(0.001, 64, 100),
+    Row(0.001, 128, 1000),
+    Row(0.002, 256, 500),
+    Row(0.0008, 128, 500),
+    Row(0.0008, 128, 1000),
+    Row(0.0005, 128, 1000),
+    Row(0.0005, 128, 500),
+)
+LOOKS, LOOK_IMAGES = 20, 2000  # along the way, on validation images; all 10,000 and the test set at the end
+STOCK_LOOK_STEPS = 10  # the published study measured the whole test set every 10 steps
+STOCK_LIMIT_SECONDS = 600  # beyond it the long rows are extrapolated from the short ones
+TITLES = {
+    "ours": "ours, one process",
+    "torch": "PyTorch eager, one process",
+    "torch-fused": "PyTorch eager, Adam(fused=True), one process",
+    "stock": "stock tinygrad, a process a row",
+}
+# Ours as a person would type it is ["mnist_explorer.py", "mlp", "--sweep", "published-mlp", "--seeds", "1", "--quiet",
+# "--results"]; the folder of the results comes last.
+OURS = ["-m", "benchmarks.sweep", "--worker", "ours"]
+
+
+@dataclass
+class Timing:
+    """What became of one contender."""
+
+    seconds: list[float]
+    accuracies: list[float]  # of the test set, of the last turn, in any order
+    remark: str = ""
+
+
+def published(trial: int | None) -> list[Row]:
+    """The rows; in a trial none is longer than so many steps."""
+    return [row._replace(steps=min(row.steps, trial or row.steps)) for row in ROWS]
+
+
+def ours(rows: list[Row], folder: str) -> None:
+    """All rows through the explorer's runner, records in a ledger in ``folder``."""
+    from explorer import compiler, environment
+    from explorer.config import make_config
+    from explorer.ledger import Ledger
+    from explorer.runner import Runner
+
+    compiler.ensure_compiler()
+    environment.open_device()
+    dataset = machine.load_data()
+    runner = Runner(dataset, Ledger(Path(folder)))
+    for row in sorted(rows, key=lambda row: row.batch):  # one shape after the other: its step is captured once
+        fields = {"model": "mlp", "dataset": dataset.name, "lr": row.lr, "batch_size": row.batch, "steps": row.steps}
+        runner.run(make_config(fields))
+
+
+def torch_loop(rows: list[Row], fused: bool) -> list[float]:
+    """The same work in PyTorch: the same rows, passes without replacement, looks and final figures. Test accuracies."""
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(machine.cores())
+    dataset = machine.load_data()
+    training, _ = dataset.split("split")
+    images = torch.tensor(dataset.train_images).reshape(-1, 1, 28, 28)
+    labels = torch.tensor(dataset.train_labels).long()
+    test_images = torch.tensor(dataset.test_images).reshape(-1, 1, 28, 28)
+    test_labels = torch.tensor(dataset.test_labels).long()
+
+    def measure(net: Any, images: Any, labels: Any) -> tuple[float, float]:
+        with torch.no_grad():
+            logits = net(images.float().div_(255))
+            accuracy = (logits.argmax(1) == labels).float().mean()
+            return functional.cross_entropy(logits, labels).item(), accuracy.item()
+
+    accuracies = []
+    for row in rows:
+        torch.manual_seed(0)
+        net = torch_net("mlp")
+        optimizer = torch.optim.Adam(net.parameters(), lr=row.lr, fused=True if fused else None)
+        look_every = -(-row.steps // LOOKS)
+        waiting = torch.empty(0, dtype=torch.long)
+        losses = []
+        for step in range(1, row.steps + 1):
+            while len(waiting) < row.batch:
+                waiting = torch.cat([waiting, torch.randperm(training)])
+            chosen, waiting = waiting[: row.batch], waiting[row.batch :]
+            optimizer.zero_grad()
+            loss = functional.cross_entropy(net(images[chosen].float().div_(255)), labels[chosen])
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            if step % look_every == 0 or step == row.steps:
+                look = slice(training, training + LOOK_IMAGES)
+                measure(net, images[look], labels[look])
+        measure(net, images[training:], labels[training:])
+        accuracies.append(measure(net, test_images, test_labels)[1])
+    return accuracies
+
+
+def stock_row(row: Row) -> dict[str, float]:
+    """One row as tinygrad's example trains: the test set every 10 steps; its accuracy, and the late steps' seconds."""
+    from explorer import compiler
+
+    compiler.ensure_compiler()
+    from tinygrad import Tensor, TinyJit
+    from tinygrad.helpers import Context
+
+    dataset = machine.load_data()
+    images, test_images = (
+        Tensor(part.reshape(-1, 1, 28, 28)).realize() for part in (dataset.train_images, dataset.test_images)
+    )
+    labels, test_labels = (Tensor(part).realize() for part in (dataset.train_labels, dataset.test_labels))
+    Tensor.manual_seed(0)
+    layers = stock_layers("mlp")
+    step = stock_step(layers, images, labels, row.batch, row.lr)
+
+    @TinyJit
+    def measure() -> Any:
+        return ((test_images.float() / 255).sequential(layers).argmax(1) == test_labels).mean().realize()
+
+    # Timed from look to look; the first two looks and steps compile and capture.
+    spans, start, accuracy = [], time.perf_counter(), 0.0
+    for number in range(1, row.steps + 1):
+        with Context(TRAINING=1):
+            step()
+        if number % STOCK_LOOK_STEPS == 0 or number == row.steps:
+            accuracy = measure().item()
+            spans.append((time.perf_counter() - start) / STOCK_LOOK_STEPS)
+            start = time.perf_counter()
+    return {"accuracy": accuracy, "step_seconds": float(np.median(spans[2:] or spans))}
+
+
+def timed(arguments: list[str]) -> tuple[float, str]:
+    """(seconds, standard output) of a Python process, from before its start to after its end."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=machine.PROJECT,
+        env={**os.environ, "DEV": "CPU"},
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines() or ["it said nothing"]
+        raise UserError(f"python {' '.join(arguments)} ended with code {done.returncode}: {said[-1][:200]}")
+    return seconds, done.stdout
+
+
+def time_ours(rows: list[Row], trial: list[str]) -> tuple[float, list[float]]:
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, _ = timed([*OURS, folder, *trial])
+        lines = (Path(folder) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    if len(records) != len(rows) or any(record["status"] != "ok" for record in records):
+        raise UserError(f"ours made {len(records)} records for {len(rows)} rows, or one that is not ok")
+    return seconds, [record["test_accuracy"] for record in records]
+
+
+def time_torch(name: str, trial: list[str]) -> tuple[float, list[float]]:
+    seconds, output = timed(["-m", "benchmarks.sweep", "--worker", name, *trial])
+    return seconds, json.loads(output.splitlines()[-1])
+
+
+def time_stock(rows: list[Row]) -> Timing:
+    """Every row in its own process; where that would take too long, the long rows by what the short ones show."""
+    shortest = min(row.steps for row in rows)
+    measured, late, accuracies = {}, {}, []
+
+    def run(number: int) -> None:
+        row = rows[number]
+        note(f"stock tinygrad: row {number + 1} of {len(rows)}, {row.steps} steps")
+        seconds, output = timed(["-m", "benchmarks.sweep", "--worker", "stock", *map(str, row)])
+        answer = json.loads(output.splitlines()[-1])
+        measured[number] = seconds
+        late.setdefault(row.batch, []).append(answer["step_seconds"])
+        accuracies.append(answer["accuracy"])
+
+    for number, row in enumerate(rows):
+        if row.steps == shortest:
+            run(number)
+
+    def estimate(row: Row) -> float:
+        alike = [seconds for number, seconds in measured.items() if rows[number].batch == row.batch]
+        return statistics.median(alike) + (row.steps - shortest) * statistics.median(late[row.batch])
+
+    missing = {number: estimate(row) for number, row in enumerate(rows) if number not in measured}
+    if sum(missing.values()) <= STOCK_LIMIT_SECONDS:
+        for number in missing:
+            run(number)
+        return Timing([sum(measured.values())], accuracies)
+    remark = (
+        f"the {len(measured)} rows of {shortest} steps took {sum(measured.values()):.0f} s; the other {len(missing)} are "
+        "extrapolated from their late steps"
+    )
+    return Timing([sum(measured.values()) + sum(missing.values())], accuracies, remark)
+
+
+def table(timings: dict[str, Timing]) -> str:
+    """GitHub's Markdown: a row a contender, seconds for the whole sweep."""
+    base = statistics.median(timings["torch"].seconds) if "torch" in timings else None
+    rows = []
+    for name, timing in timings.items():
+        median = statistics.median(timing.seconds)
+        rows.append(
+            [
+                TITLES[name],
+                f"{median:.1f}",
+                machine.spread(timing.seconds, 1),
+                f"{median / base:.2f}" if base else "",
+                f"{100 * statistics.mean(timing.accuracies):.2f} % ({len(timing.accuracies)})",
+                str(len(timing.seconds)),
+                timing.remark,
+            ]
+        )
+    headers = ("contender", "seconds", "min-max", "to PyTorch eager", "mean test accuracy (rows)", "n", "")
+    alignment = ("left", "right", "right", "right", "right", "right", "left")
+    return tabulate(rows, headers, tablefmt="github", colalign=alignment, disable_numparse=True)
+
+
+def note(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)
+
+
+def measure(names: list[str], rounds: int, trial: int | None) -> tuple[dict[str, Timing], list[str]]:
+    """(timings, remarks). Ours and PyTorch alternate; a stranger's load is looked at before each turn."""
+    rows, flags, remarks = published(trial), ["--trial", str(trial)] if trial else [], []
+    timings: dict[str, Timing] = {}
+    strangers = []
+    alternating = [name for name in names if name != "stock"]
+    if machine.installed("torch") == "not installed" and any(name.startswith("torch") for name in names):
+        note(TORCH_MISSING)
+        remarks.append(f"PyTorch is left out: {TORCH_MISSING}")
+        alternating = [name for name in alternating if name == "ours"]
+    for number in range(rounds):
+        for name in alternating:
+            note(f"round {number + 1} of {rounds}: {TITLES[name]}")
+            strangers.append(machine.busy_cores(0.5))
+            seconds, accuracies = time_ours(rows, flags) if name == "ours" else time_torch(name, flags)
+            timing = timings.setdefault(name, Timing([], []))
+            timing.seconds.append(seconds)
+            timing.accuracies = accuracies
+    if "stock" in names:
+        timings["stock"] = time_stock(rows)
+    known = [busy for busy in strangers if busy is not None]
+    if known:
+        remarks.append(machine.strangers_line(known))
+    return timings, remarks
+
+
+def work(words: list[str], trial: int | None) -> None:
+    """What a contender's own process does."""
+    name, *rest = words
+    if name == "ours":
+        ours(published(trial), *rest)
+    elif name == "stock":
+        lr, batch, steps = rest
+        print(json.dumps(stock_row(Row(float(lr), int(batch), int(steps)))), flush=True)
+    else:
+        print(json.dumps(torch_loop(published(trial), name == "torch-fused")), flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sweep", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--contenders", default=",".join(TITLES), help=f"of {','.join(TITLES)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of ours and PyTorch (default 3)")
+    parser.add_argument("--trial", type=int, metavar="STEPS", help="cut every row to so many steps, to try this out")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
+    parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options.worker, options.trial)
+        sys.stdout.flush()
+        os._exit(0)  # as the explorer's own command line ends
+    names = options.contenders.split(",")
+    if unknown := [name for name in names if name not in TITLES]:
+        parser.error(f"contender {unknown[0]!r} is unknown; choose from {', '.join(TITLES)}")
+    if options.rounds < 1 or (options.trial is not None and options.trial < 1):
+        parser.error("--rounds and --trial must be at least 1")
+    if options.trial and options.write:
+        parser.error("--trial times another piece of work than the published rows; leave out --write")
+
+    timings, remarks = measure(list(dict.fromkeys(names)), options.rounds, options.trial)
+    lines = machine.description("CPU", machine.load_data().name) + [f"- {remark}" for remark in remarks]
+    text = "\n".join([*lines, "", table(timings)])
+    print(text)
+    if options.write:
+        machine.write_section("sweep", text)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

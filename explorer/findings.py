@@ -1,0 +1,686 @@
+"""The report's sentences, each computed from the data. A question without data gets no sentence."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explorer import stats
+from explorer.config import MODELS
+from explorer.evidence import Judged, Measured, Runs, Scores, best_first, short_name, slices, sweep_command
+from explorer.plots import DATASETS, TARGETS
+from explorer.sweep import text_of
+from explorer.tables import difference, figure, seconds, text_table
+
+LISTED = 6  # of a longer list, so many are named
+
+
+@dataclass(frozen=True)
+class Study:
+    """All there is to say something about."""
+
+    runs: Runs
+    sweeps: tuple[Judged, ...]
+
+    def get(self, name: str, model: str, dataset: str) -> Judged | None:
+        """The sweep of that name with results, as shipped if it was also run with overrides; None if not run."""
+        found = [
+            judged
+            for judged in self.sweeps
+            if (judged.plan.name, judged.plan.model, judged.plan.dataset) == (name, model, dataset)
+        ]
+        return next((judged for judged in found if judged.slug == name), found[0] if found else None)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(dataset, model) with any record, in the order of DATASETS and MODELS."""
+        there = {(run.config.dataset, run.config.model) for run in self.runs.configurations}
+        return [(dataset, model) for dataset in DATASETS for model in MODELS if (dataset, model) in there]
+
+
+@dataclass(frozen=True)
+class Best:
+    """What the table of best configurations says of one model on one data set."""
+
+    dataset: str
+    model: str
+    why: str
+    measured: Measured
+
+
+def name_of(model: str, dataset: str) -> str:
+    return f"{model.upper()} on {DATASETS[dataset]}"
+
+
+def points(value: float) -> str:
+    """A difference of fractions in points of a per cent: ``0.21 points``."""
+    return f"{100 * value:.2f} points"
+
+
+def listed(labels: Sequence[str]) -> str:
+    """``a, b and c``, or the first few and how many more."""
+    if len(labels) > LISTED:
+        return f"{', '.join(labels[:LISTED])} and {len(labels) - LISTED} more"
+    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def with_n(scores: Scores) -> str:
+    """``97.93 ± 0.12 % (n=5)``."""
+    return f"{figure(scores)} % (n={len(scores)})"
+
+
+def best(study: Study) -> list[Best]:
+    """Per data set and model: the most accurate on validation, the quickest the data cannot tell from it, and the most
+    accuracy above guessing per second of training; one row where they are the same."""
+    found = []
+    for dataset, model in study.pairs:
+        ranked = best_first(study.runs, model, dataset)
+        if not ranked:
+            continue
+        winner = stats.winner({str(index): run.validation for index, run in enumerate(ranked)})
+        tied = [ranked[0], *(ranked[int(index)] for index in winner.ties if index not in winner.untested)]
+        per_second = [run for run in ranked if run.mean_seconds > 0]
+        chosen = [
+            ("most accurate", ranked[0]),
+            ("quickest not told from it", min(tied, key=lambda run: run.mean_seconds)),
+        ]
+        if per_second:
+            chosen.append(("accuracy per second", max(per_second, key=_gain_per_second)))
+        found += [Best(dataset, model, why, run) for why, run in chosen]
+    return found
+
+
+def _gain_per_second(run: Measured) -> float:
+    return (float(np.mean(list(run.validation.values()))) - 0.1) / run.mean_seconds
+
+
+def best_sentences(study: Study) -> list[str]:
+    """The best configuration of each model and data set, its target, and MLP against CNN."""
+    sentences = []
+    first = {(item.dataset, item.model): item.measured for item in best(study) if item.why == "most accurate"}
+    for (dataset, model), run in first.items():
+        target = TARGETS.get((dataset, model))
+        reached = ""
+        if target is not None and run.test:
+            mean = stats.mean_interval(list(run.test.values())).mean
+            reached = f"; the aim of {100 * target:.1f} % is {'reached' if mean >= target else 'missed by ' + points(target - mean)}"
+        sentences.append(
+            f"**{name_of(model, dataset)}**: the best on validation is {short_name(run.config)} with "
+            f"{with_n(run.test)} on the test set, after {seconds(run.mean_seconds)} s of training{reached}."
+        )
+    for dataset in DATASETS:
+        if (dataset, "mlp") in first and (dataset, "cnn") in first:
+            sentences.append(against(first[dataset, "mlp"], first[dataset, "cnn"], dataset))
+    return sentences
+
+
+def against(mlp: Measured, cnn: Measured, dataset: str) -> str:
+    """The best CNN against the best MLP of a data set, by test accuracy over common seeds."""
+    seeds = sorted(mlp.test.keys() & cnn.test.keys())
+    cost = cnn.mean_seconds / mlp.mean_seconds if mlp.mean_seconds > 0 else math.nan
+    times = "" if math.isnan(cost) else f" for {cost:.1f} times its training seconds"
+    if not seeds:
+        return f"On {DATASETS[dataset]} the best CNN and the best MLP have no seed in common."
+    pair = stats.paired_test([mlp.test[seed] for seed in seeds], [cnn.test[seed] for seed in seeds])
+    told = "one seed, so no verdict" if pair.n < 2 else f"p = {probability(pair.p)}"
+    return (
+        f"**CNN against MLP on {DATASETS[dataset]}**: the best CNN's test accuracy differs from the best MLP's by "
+        f"{difference(pair)} points (n={pair.n}, {told}){times}."
+    )
+
+
+def probability(p: float) -> str:
+    return "unknown" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
+
+
+def top_findings(study: Study) -> list[str]:
+    """What a reader with a minute should know."""
+    sentences = best_sentences(study)
+    for dataset, model in study.pairs:
+        sentences += knob_sentences(study, dataset, model)
+    sentences += hypotheses(study)
+    for _, answer in questions(study, short=True):
+        sentences += answer
+    return sentences
+
+
+def knob_sentences(study: Study, dataset: str, model: str) -> list[str]:
+    """Which of the sweeps about one thing move the accuracy, and which were not shown to."""
+    sweeps = [
+        judged
+        for judged in study.sweeps
+        if (judged.plan.dataset, judged.plan.model) == (dataset, model)
+        and judged.varies_one_thing
+        and not math.isnan(judged.importance.p)
+    ]
+    if not sweeps:
+        return []
+    sweeps.sort(key=lambda judged: -judged.importance.corrected)
+    shown = [judged for judged in sweeps if judged.importance.p <= 0.05]
+    silent = [judged.slug for judged in sweeps if judged.importance.p > 0.05]
+    parts = []
+    if shown:
+        named = [
+            f"{judged.slug} (±{100 * judged.importance.corrected:.2f} points against the seed's ±{100 * judged.noise:.2f})"
+            for judged in shown
+        ]
+        parts.append(f"accuracy depends most on {listed(named)}")
+    if silent:
+        parts.append(f"no effect was shown of {listed(silent)}")
+    return [f"**Knobs, {name_of(model, dataset)}**: {'; '.join(parts)} (standard deviations over each sweep's grid)."]
+
+
+def hypotheses(study: Study) -> list[str]:
+    """How many hypotheses ended how."""
+    ended: dict[str, list[str]] = {"confirmed": [], "rejected": [], "undecided": []}
+    for judged in study.sweeps:
+        if judged.hypothesis:
+            ended[judged.hypothesis.verdict].append(f"{judged.plan.dataset} {judged.plan.model} {judged.slug}")
+    parts = [f"{len(labels)} {verdict} ({listed(labels)})" for verdict, labels in ended.items() if labels]
+    return [f"**Hypotheses**: {'; '.join(parts)}."] if parts else []
+
+
+def sweep_sentences(judged: Judged) -> list[str]:
+    """What a sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
+    sentences = []
+    if not judged.complete:
+        sentences.append(f"**Unfinished**: {judged.runs_done} of {judged.runs_planned} runs are recorded.")
+    best_ = judged.winner
+    if best_:
+        sentences.append(_winner_sentence(judged, best_))
+        sentences += _ties(judged, best_)
+    else:
+        sentences.append("No point has a validation accuracy: nothing can be chosen.")
+    if judged.hypothesis:
+        sentences.append(f"**Hypothesis {judged.hypothesis.verdict}**: {judged.hypothesis.reason}.")
+    for knob, side in judged.edges:
+        sentences.append(
+            f"**Edge of the grid**: the winner has the {'lowest' if side == 'low' else 'highest'} {knob.replace('_', ' ')} "
+            f"tried ({text_of(judged.value(best_.label, knob))}); the grid should go on beyond it." if best_ else ""
+        )  # fmt: skip
+    sentences += _power_sentences(judged)
+    sentences += _beware(judged)
+    lost = [f"{outcome.label}: {outcome.lost}" for outcome in judged.distinct if outcome.lost]
+    if lost:
+        sentences.append(f"**Runs without a result** (the other points' verdicts stand without them): {listed(lost)}.")
+    if judged.is_pair:
+        sentences += interaction_sentences(judged)
+    return sentences
+
+
+def _winner_sentence(judged: Judged, best_: stats.Winner) -> str:
+    verdict = judged.verdicts.get(best_.label)
+    beside = (
+        f"{difference(verdict)} points against the baseline {judged.baseline}: {verdict.verdict}"
+        if verdict
+        else "it is the baseline itself"
+        if best_.label == judged.baseline
+        else "the baseline has no result"
+    )
+    return (
+        f"**Best on validation**: {best_.label}, {with_n(judged.validation[best_.label])}, test "
+        f"{figure(judged.by_label[best_.label].test)} %; {beside}."
+    )
+
+
+def _ties(judged: Judged, best_: stats.Winner) -> list[str]:
+    if judged.seeds < 2:
+        return ["**One seed**: no verdict on any difference, and no ties can be named; run it with `--seeds 5`."]
+    tested = [label for label in best_.ties if label not in best_.untested]
+    sentences = []
+    if tested:
+        sentences.append(f"**Ties**: the data cannot tell it from {listed(tested)}.")
+    elif len(judged.validation) > 1 and not best_.untested:
+        sentences.append("**Ties**: none; it beats every other point.")
+    if best_.untested:
+        sentences.append(f"Never compared with it, for want of two common seeds: {listed(best_.untested)}.")
+    return sentences
+
+
+def _power_sentences(judged: Judged) -> list[str]:
+    sentences = []
+    compared = [verdict for verdict in judged.verdicts.values() if verdict.n > 1]
+    if compared and not math.isnan(judged.detectable):
+        importance = judged.importance
+        matter = (
+            f" From worst to best the points lie {points(importance.spread.range)} apart; the seed alone gives a standard "
+            f"deviation of {points(judged.noise)}."
+        )
+        sentences.append(
+            f"**What it could have shown**: with n = {round(float(np.median([v.n for v in compared])))} and "
+            f"{plural(len(compared), 'comparison')}, a true difference from the baseline of {points(judged.detectable)} "
+            f"is found four times in five.{matter}"
+        )
+    misleading = [
+        verdict.label
+        for verdict in compared
+        if verdict.verdict == "no difference shown" and abs(verdict.difference) > verdict.half_width
+    ]
+    if misleading:
+        sentences.append(
+            f"The interval of {listed(misleading)} excludes 0 beside *no difference shown*: the interval is that of one "
+            f"comparison, the verdict is Holm-corrected for all {len(compared)}."
+        )
+    return sentences
+
+
+def _beware(judged: Judged) -> list[str]:
+    """What else varies with the knob: the file's own note, and what the points themselves show."""
+    sentences = [f"**Note**: {judged.sweep.note}"] if judged.sweep.note else []
+    configs = [outcome.config for outcome in judged.distinct]
+    knobs = judged.sweep.knobs
+    if "batch_size" in knobs and "steps" not in knobs and configs[0].steps and "images" not in judged.sweep.note:
+        images = sorted(config.batch_size * (config.steps or 0) for config in configs)
+        sentences.append(
+            f"**Confounded**: at equal steps the batch size also sets how many images are seen, {images[0]:,} to {images[-1]:,}."
+        )
+    one_rate = len({config.lr for config in configs}) == 1
+    for knob in ("optimizer", "batch_size"):
+        if knobs == (knob,) and one_rate and "learning rate" not in judged.sweep.note:
+            sentences.append(
+                f"**Confounded**: every {knob.replace('_', ' ')} ran at lr {configs[0].lr:g}, which suits one better than another."
+            )
+    if judged.plan.overrides:
+        fixed = ", ".join(f"{field} {text_of(value)}" for field, value in judged.plan.overrides.items())
+        sentences.append(f"**Run with {fixed}** for all points, unlike the sweep's own file.")
+    return sentences
+
+
+def interaction_sentences(judged: Judged) -> list[str]:
+    """Does the best value of one knob depend on the other, and how far are the cells from a sum of rows and columns?"""
+    rows, columns = (judged.values(knob) for knob in judged.sweep.knobs)
+    cells = {
+        (judged.value(label, judged.sweep.knobs[0]), judged.value(label, judged.sweep.knobs[1])): scores
+        for label, scores in judged.validation.items()
+    }
+    if len(cells) < len(rows) * len(columns):
+        return []
+    first, second = (knob.replace("_", " ") for knob in judged.sweep.knobs)
+    means = np.array([[np.mean(list(cells[row, column].values())) for column in columns] for row in rows])
+    favourites = [columns[int(index)] for index in means.argmax(axis=1)]
+    told = ", ".join(
+        f"{text_of(column)} at {first} {text_of(row)}" for row, column in zip(rows, favourites, strict=True)
+    )
+    moves = "moves with" if len(set(favourites)) > 1 else "is the same at every"
+    sentences = [f"**Interaction**: the best {second} {moves} {first}: {told}."]
+    seeds = sorted(set.intersection(*(set(scores) for scores in cells.values())))
+    if len(seeds) > 1:
+        scores = np.array([[[cells[row, column][seed] for seed in seeds] for column in columns] for row in rows])
+        effect, error = interaction(scores)
+        sentences.append(
+            f"Rows and columns do not simply add up: the part of the cells that belongs to the pair has a standard deviation "
+            f"of {points(effect)} (seed noise of {points(error)} a run taken out)."
+            if effect > 0
+            else "Rows and columns add up as far as the seed's noise lets one see."
+        )
+    return sentences
+
+
+def interaction(scores: Any) -> tuple[float, float]:
+    """(standard deviation of the true interaction, of the error) of scores (rows, columns, seeds).
+
+    Two-way variance components with seeds as blocks (Searle, Casella, McCulloch 1992): the mean square of the cells'
+    departures from row + column, less the error's, over n; 0 where that is below 0.
+    """
+    rows, columns, n = scores.shape
+    centred = scores - scores.mean(axis=(0, 1))
+    cells = centred.mean(axis=2)
+    residual = cells - cells.mean(axis=0) - cells.mean(axis=1)[:, None] + cells.mean()
+    error = float(((centred - cells[:, :, None]) ** 2).sum()) / ((rows * columns - 1) * (n - 1))
+    between = float((residual**2).sum()) / ((rows - 1) * (columns - 1))
+    return math.sqrt(max(0.0, between - error / n)), math.sqrt(error)
+
+
+def questions(study: Study, short: bool = False) -> list[tuple[str, list[str]]]:
+    """The study questions with their answers; ``short`` keeps to those that belong among the findings."""
+    asked = [
+        ("Why did plain SGD end at 17 %, and what does SGD reach?", sgd(study)),
+        ("Did the published MNIST tables vary what they said they varied?", published_tables(study)),
+    ]
+    if not short:
+        asked = [
+            ("Does the learning rate or the batch size matter at 100, 500 and 1000 steps?", at_steps(study)),
+            ("Are the published winners distinguishable from their rivals?", published_winners(study)),
+            *asked,
+            ("How much is gained from steps, augmentation, dropout and batch normalization?", gains(study)),
+            ("Is batch size worth something beyond the images it shows?", batch_views(study)),
+            ("When do more epochs or steps help, up and down?", longer(study)),
+            ("What does a factor up or down from the baseline change?", factors(study)),
+            ("Do the models overfit?", overfitting(study)),
+        ]
+    return [(question, answer) for question, answer in asked if answer]
+
+
+def at_steps(study: Study) -> list[str]:
+    """Per model, data set and knob: the spread over the knob's values after 100, 500 and 1000 steps."""
+    sentences = []
+    for dataset, model in study.pairs:
+        of_pair = [
+            run for run in study.runs.configurations if (run.config.dataset, run.config.model) == (dataset, model)
+        ]
+        for knob in ("lr", "batch_size"):
+            parts = []
+            for steps in (100, 500, 1000):
+                sets = slices([run for run in of_pair if run.config.steps == steps], knob)
+                repeated = [group for group in sets if min(len(run.validation) for run in group.values()) > 1]
+                if repeated:
+                    parts.append(_at(steps, max(repeated, key=_evidence)))
+            if parts:
+                sentences.append(f"{name_of(model, dataset)}, {knob.replace('_', ' ')}: {'; '.join(parts)}.")
+    return sentences
+
+
+def _evidence(group: Mapping[Any, Measured]) -> tuple[int, int]:
+    """How much a set of configurations can say: runs, then points."""
+    return min(len(run.validation) for run in group.values()) * len(group), len(group)
+
+
+def _at(steps: int, group: Mapping[Any, Measured]) -> str:
+    values = sorted(group)
+    scores = {text_of(value): group[value].validation for value in values}
+    importance, noise = stats.knob_importance(scores), stats.noise_floor(scores)
+    means = {label: float(np.mean(list(item.values()))) for label, item in scores.items()}
+    word = "no effect shown" if math.isnan(importance.p) or importance.p > 0.05 else "it matters"
+    return (
+        f"after {steps} steps the {len(values)} values from {text_of(values[0])} to {text_of(values[-1])} lie "
+        f"{points(importance.spread.range)} apart ({max(means, key=lambda label: means[label])} best), "
+        f"{_times(importance.spread.range, noise)} the seed's standard deviation of {points(noise)} "
+        f"(n={importance.n}, p = {probability(importance.p)}: {word})"
+    )
+
+
+def _times(value: float, unit: float) -> str:
+    return f"{value / unit:.1f} times" if unit > 0 else "beside"
+
+
+# The claims of the published Fashion table: (what it says, its winner, the rivals), by the table's own labels.
+CLAIMS = (
+    ("RMSprop over Adam", "optimizer_RMSprop", ("optimizer_Adam", "optimizer_AdamW", "optimizer_SGD")),
+    ("depth 1 over 2", "depth_1", ("depth_2", "depth_3")),
+    ("512/128 over 256/256", "units_512_128", ("units_256_256",)),
+    ("batch 128 over smaller ones", "batchsize_128", tuple(f"batchsize_{size}" for size in (64, 32, 16, 8, 4))),
+    ("learning rate 0.001 over others", "lr_0.001", ("lr_0.005", "lr_0.0005", "lr_0.01", "lr_0.0001", "lr_1e-05")),
+)
+
+
+def published_winners(study: Study) -> list[str]:
+    """Each claim: winner minus rival on validation, paired, Holm-corrected within the claim, and the power it had."""
+    judged = study.get("published-fashion", "mlp", "fashion")
+    if judged is None:
+        return []
+    sentences = []
+    for claim, winner, rivals in CLAIMS:
+        scores = {label: _resolved(judged, label).validation for label in (winner, *rivals) if label in judged.by_label}
+        there = [label for label in rivals if scores.get(label)]
+        if not scores.get(winner) or not there:
+            continue
+        verdicts = stats.verdicts(scores[winner], {label: scores[label] for label in there})
+        told = []
+        for verdict in verdicts:
+            mirrored = stats.Paired(-verdict.difference, verdict.half_width, verdict.p, verdict.n)
+            word = {"better": "worse than it", "worse": "better than it"}.get(verdict.verdict, verdict.verdict)
+            told.append(f"{difference(mirrored)} against {verdict.label}{_published(judged, verdict.label)}: {word}")
+        nearest = _resolved(judged, there[0]).validation
+        common = sorted(nearest.keys() & scores[winner].keys())
+        power = ""
+        if len(common) > 1:
+            spread = stats.noise_floor({"": {seed: scores[winner][seed] - nearest[seed] for seed in common}})
+            shown = stats.detectable_difference(spread, len(common), alpha=0.05 / len(there))
+            power = f" n = {len(common)} would have shown {points(shown)} against {there[0]} four times in five."
+        sentences.append(
+            f"**{claim}**: {winner}{_published(judged, winner)} measures {with_n(scores[winner])} on validation; "
+            f"its lead in points is {'; '.join(told)}.{power}"
+        )
+    return sentences
+
+
+def _resolved(judged: Judged, label: str) -> Measured:
+    point = judged.by_label[label].point
+    return judged.by_label[point.same_as or label]
+
+
+def _published(judged: Judged, label: str) -> str:
+    reference = judged.by_label[label].point.reference
+    return "" if reference is None else f" (published {100 * reference:.1f} %)"
+
+
+def sgd(study: Study) -> list[str]:
+    """Plain SGD as published, its loss beside that of guessing, and the best SGD that was run."""
+    judged = study.get("published-fashion", "mlp", "fashion")
+    sentences = []
+    plain = judged.by_label.get("optimizer_SGD") if judged else None
+    if plain and plain.validation:
+        loss = float(np.mean([record["train_loss"] for record in plain.records.values() if record["status"] == "ok"]))
+        sentences.append(
+            f"**Plain SGD at 17 %**: with lr {plain.config.lr:g} and no momentum, "
+            f"{plain.config.total_steps(50_000)} steps of batch {plain.config.batch_size} end at {with_n(plain.validation)} on "
+            f"validation (published 17.0 %), the training loss at {loss:.2f} where guessing has 2.30 (ln 10): the steps are too "
+            f"small to get away from the start, since SGD, unlike Adam, does not scale them up."
+        )
+    for dataset, model in study.pairs:
+        ranked = [run for run in best_first(study.runs, model, dataset) if run.config.optimizer == "sgd"]
+        if not ranked:
+            continue
+        best_run = ranked[0]
+        words = [f"the best SGD that was run on {name_of(model, dataset)} ({short_name(best_run.config)}) reaches"]
+        words.append(f"{with_n(best_run.validation)} on validation and {figure(best_run.test)} % on test")
+        with_momentum = next((run for run in ranked if run.config.momentum), None)
+        without = next((run for run in ranked if not run.config.momentum), None)
+        other = without if best_run is with_momentum else with_momentum
+        if other:
+            kind = "without" if other is without else "with"
+            words.append(f"(the best {kind} momentum: {short_name(other.config)}, {figure(other.validation)} %)")
+        sentences.append(f"**SGD with another learning rate**: {' '.join(words)}.")
+    return sentences
+
+
+def published_tables(study: Study) -> list[str]:
+    """As stated against as really run: how many published figures lie where one more run would."""
+    sentences = []
+    for model in MODELS:
+        counts = []
+        for name, kind in ((f"published-{model}", "as stated"), (f"published-{model}-as-run", "as really run")):
+            judged = study.get(name, model, "mnist")
+            if judged is None:
+                continue
+            places = [
+                place(outcome.point.reference, _resolved(judged, outcome.label).test) for outcome in judged.outcomes
+            ]
+            tested = [word for word in places if word in ("inside", "below", "above")]
+            if tested:
+                counts.append(
+                    f"{kind}, {tested.count('inside')} of {len(tested)} published figures lie inside the 95 % prediction "
+                    f"interval of one more run ({tested.count('below')} below, {tested.count('above')} above)"
+                )
+        if not counts:
+            continue
+        sentences.append(f"**Published {model.upper()} table**: {'; '.join(counts)}.")
+        stated = study.get(f"published-{model}", model, "mnist")
+        if stated:
+            sentences += _same_length_spread(stated, model)
+    return sentences
+
+
+def _same_length_spread(stated: Judged, model: str) -> list[str]:
+    """Rows of 100 steps: how far apart the published figures lie and the measured ones do."""
+    rows = [o for o in stated.distinct if o.config.steps == 100 and o.test and o.point.reference is not None]
+    if len(rows) < 2:
+        return []
+    published = [outcome.point.reference for outcome in rows if outcome.point.reference is not None]
+    means = [float(np.mean(list(outcome.test.values()))) for outcome in rows]
+    return [
+        f"The {len(rows)} published {model.upper()} rows of 100 steps lie {points(max(published) - min(published))} apart; had "
+        f"learning rate and batch size been connected, they would lie {points(max(means) - min(means))} apart on the test set, "
+        f"the seed's standard deviation being {points(stats.noise_floor({o.label: o.test for o in rows}))}."
+    ]
+
+
+def place(reference: float | None, test: Scores) -> str:
+    """Where a published figure lies against the prediction interval of one more run; a dash where unknown."""
+    return "–" if reference is None or not test else stats.published_inside(reference, list(test.values()))
+
+
+def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
+    """A published table beside what was measured, as stated and as really run; rows are matched by their order."""
+    rows = []
+    longest = stated or as_run
+    assert longest is not None
+    for index, outcome in enumerate(longest.outcomes):
+        row: dict[str, Any] = {"row": outcome.label}
+        reference = outcome.point.reference
+        row["published %"] = "–" if reference is None else f"{100 * reference:.2f}"
+        for judged, kind in ((stated, "as stated"), (as_run, "as really run")):
+            if judged is None or index >= len(judged.outcomes):
+                continue
+            test = _resolved(judged, judged.outcomes[index].label).test
+            row[f"{kind}, test %"] = figure(test)
+            row[f"{kind}: published is"] = place(reference, test)
+        rows.append(row)
+    return text_table(rows)
+
+
+def gains(study: Study) -> list[str]:
+    """For the sweeps of those names: the best point against the one without (or the shortest)."""
+    sentences = []
+    for dataset, model in study.pairs:
+        for name in ("steps", "epochs", "augment", "dropout", "batchnorm", "schedule", "final"):
+            judged = study.get(name, model, dataset)
+            if judged is None or judged.winner is None:
+                continue
+            base = judged.baseline
+            if name in ("steps", "epochs"):  # from the shortest run, whatever the baseline
+                base = min(judged.validation, key=lambda label: judged.value(label, name))
+            others = {label: scores for label, scores in judged.validation.items() if label != base}
+            if base not in judged.validation or not others:
+                continue
+            top = max(others, key=lambda label: float(np.mean(list(others[label].values()))))
+            verdict = next(v for v in stats.verdicts(judged.validation[base], others) if v.label == top)
+            sentences.append(
+                f"{name_of(model, dataset)}, {judged.slug}: the best, {top}, gains {difference(verdict)} points on validation over "
+                f"{base} (n={verdict.n}): {verdict.verdict}."
+            )
+    return sentences
+
+
+def batch_views(study: Study) -> list[str]:
+    """Batch size at equal steps beside batch size at equal images."""
+    sentences = []
+    for dataset, model in study.pairs:
+        views = [(study.get(name, model, dataset), at) for name, at in (("bs", "steps"), ("bs-images", "images"))]
+        parts = [
+            f"at equal {at} {judged.winner.label} is best with {figure(judged.validation[judged.winner.label])} %"
+            f" ({'tied with ' + listed(judged.winner.ties) if judged.winner.ties else 'alone'})"
+            for judged, at in views
+            if judged and judged.winner and judged.seeds > 1
+        ]
+        if len(parts) == 2:
+            sentences.append(f"{name_of(model, dataset)}: {'; '.join(parts)}.")
+    return sentences
+
+
+def longer(study: Study) -> list[str]:
+    """Each lengthening of a run against the length before it, Holm-corrected, and the last one that paid."""
+    sentences = []
+    for dataset, model in study.pairs:
+        for name in ("epochs", "steps"):
+            judged = study.get(name, model, dataset)
+            if judged is None or judged.numeric_knob is None or judged.seeds < 2:
+                continue
+            labels = sorted(judged.validation, key=lambda label: judged.value(label, name))
+            pairs = []
+            for shorter, further in zip(labels, labels[1:], strict=False):
+                a, b = judged.validation[shorter], judged.validation[further]
+                common = sorted(a.keys() & b.keys())
+                if len(common) > 1:
+                    pairs.append((shorter, further, stats.paired_test([a[s] for s in common], [b[s] for s in common])))
+            adjusted = stats.holm([pair.p for _, _, pair in pairs])
+            told = [
+                f"{text_of(judged.value(a, name))} to {text_of(judged.value(b, name))}: {difference(pair)}"
+                + ("" if p <= 0.05 else " (no difference shown)")
+                for (a, b, pair), p in zip(pairs, adjusted, strict=True)
+            ]
+            if not told:
+                continue
+            paid = [b for (_, b, pair), p in zip(pairs, adjusted, strict=True) if p <= 0.05 and pair.difference > 0]
+            verdict = (
+                f"more {name} were shown to help up to {text_of(judged.value(paid[-1], name))}"
+                if paid
+                else "no lengthening was shown to help"
+            )
+            sentences.append(
+                f"{name_of(model, dataset)}, validation points gained by {name}: {'; '.join(told)}. So {verdict}."
+            )
+    return sentences
+
+
+def factors(study: Study) -> list[str]:
+    """One step of the grid down and up from the baseline, for numeric knobs."""
+    sentences = []
+    for judged in study.sweeps:
+        knob = judged.numeric_knob
+        if knob is None or not judged.verdicts or judged.seeds < 2 or judged.plan.name.startswith("published"):
+            continue
+        labels = sorted(judged.validation, key=lambda label: judged.value(label, knob))
+        here = labels.index(judged.baseline)
+        told = []
+        for word, index in (("down", here - 1), ("up", here + 1)):
+            if 0 <= index < len(labels):
+                verdict = judged.verdicts[labels[index]]
+                told.append(
+                    f"{word} to {text_of(judged.value(labels[index], knob))} {difference(verdict)} ({verdict.verdict})"
+                )
+        if told:
+            at = text_of(judged.value(judged.baseline, knob))
+            sentences.append(
+                f"{name_of(judged.plan.model, judged.plan.dataset)}, {judged.slug} from {at}: {'; '.join(told)}."
+            )
+    return sentences
+
+
+def overfitting(study: Study) -> list[str]:
+    """Train against validation at the end of the best configuration and of the longest runs; where the loss turned."""
+    sentences = []
+    for dataset, model in study.pairs:
+        ranked = best_first(study.runs, model, dataset)
+        if not ranked:
+            continue
+        longest = max(ranked, key=lambda run: run.config.total_steps(50_000))
+        for what, run in (("the best configuration", ranked[0]), ("the longest runs", longest)):
+            told = _gap(run)
+            if told and (run is not ranked[0] or what == "the best configuration"):
+                sentences.append(f"{name_of(model, dataset)}, {what} ({short_name(run.config)}): {told}.")
+    return sentences
+
+
+def _gap(run: Measured) -> str:
+    looks = [
+        record["history"]
+        for record in run.records.values()
+        if record["status"] == "ok" and record["history"] and record["history"][-1]["val_accuracy"] is not None
+    ]
+    if not looks:
+        return ""
+    gap = {index: history[-1]["train_accuracy"] - history[-1]["val_accuracy"] for index, history in enumerate(looks)}
+    lowest = [min(history, key=lambda look: look["val_loss"]) for history in looks]
+    share = float(np.mean([low["step"] / history[-1]["step"] for low, history in zip(lowest, looks, strict=True)]))
+    rise = float(np.mean([h[-1]["val_loss"] - low["val_loss"] for low, h in zip(lowest, looks, strict=True)]))
+    turned = (
+        f"validation loss was lowest {100 * share:.0f} % of the way through and rose by {rise:.3f} from there: it overfits"
+        if share < 0.75 and rise > 0.005
+        else "validation loss was still about its lowest at the end: longer training may help"
+    )
+    return f"training batches end {difference_points(gap)} above validation (n={len(looks)}), and {turned}"
+
+
+def difference_points(gap: Mapping[int, float]) -> str:
+    return f"{figure(gap)} points"
+
+
+def reproduce(judged: Judged) -> str:
+    return f"`{sweep_command(judged.plan)}`"

@@ -1,0 +1,431 @@
+"""REPORT.md, its CSVs and its pictures, rebuilt from the ledger: the same bytes from the same records.
+
+A section without data is left out and listed under "Not run yet".
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from explorer import plans, plots, sweep, tables
+from explorer import findings as sentences
+from explorer.config import MODELS, Config
+from explorer.errors import UserError
+from explorer.evidence import Judged, Measured, Runs, best_first, short_name, sweep_command, training_command
+from explorer.findings import Study, name_of, plural
+from explorer.ledger import Ledger
+
+# (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
+Predict = Callable[[Config], tuple[Any, Any, Any] | None]
+
+
+def rebuild(
+    ledger: Ledger,
+    results: Path,
+    media: Path,
+    report: Path,
+    reference: Path | None = None,
+    predict: Predict | None = None,
+) -> list[Path]:
+    """Writes a CSV per sweep into ``results``, PNGs under ``media`` and the report; returns the files, report last.
+
+    ``reference`` is a folder with the published tables: those no sweep stands for are listed as not run. ``predict``
+    gives a configuration's test predictions for the confusion matrix. Raises UserError where files cannot be written
+    or the list of sweeps cannot be read.
+    """
+    builder = Builder(Runs(ledger.records()), Path(results), Path(media), Path(report))
+    builder.read_sweeps()
+    try:
+        text = builder.text(predict)
+        builder.save(builder.report, text)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or report}: the report could not be written ({error.strerror or error})"
+        ) from error
+    return builder.files
+
+
+def read_study(runs: Runs, results: Path) -> tuple[list[Judged], list[str]]:
+    """The sweeps in ``results`` with any record, judged, and a sentence for each that can no longer be read.
+
+    A sweep run in two ways (other overrides, another file) has two entries; the first without overrides, else the
+    first of all, keeps the plain name.
+    """
+    judged, problems = [], []
+    known = plans.read(results)
+    for plan in known:
+        alike = [p for p in known if (p.name, p.model, p.dataset) == (plan.name, plan.model, plan.dataset)]
+        plain = next((p for p in alike if not p.overrides and not p.path), alike[0])
+        slug = plan.name if plan is plain else f"{plan.name}-{_suffix(plan, alike)}"
+        try:
+            loaded = sweep.load(plan.path or plan.name, plan.model, plan.dataset, plan.overrides, yes=True)
+        except UserError as error:
+            problems.append(f"`{sweep_command(plan)}` was run, but cannot be read any more: {error}")
+            continue
+        candidate = Judged(plan, loaded, runs, slug)
+        if candidate.runs_done:
+            judged.append(candidate)
+    order = {name: index for index, name in enumerate(plots.DATASETS)}
+    judged.sort(
+        key=lambda j: (
+            order.get(j.plan.dataset, 9),
+            MODELS.index(j.plan.model),
+            j.plan.name,
+            j.slug != j.plan.name,
+            j.slug,
+        )
+    )
+    return judged, problems
+
+
+def _suffix(plan: plans.Plan, alike: Sequence[plans.Plan]) -> str:
+    words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(plan.overrides.items()))
+    words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
+    return words[:40] + ("" if words and not plan.path else str(alike.index(plan) + 1))
+
+
+class Builder:
+    """One rebuilding: collects the files it writes."""
+
+    def __init__(self, runs: Runs, results: Path, media: Path, report: Path):
+        self.runs, self.results, self.media, self.report = runs, results, media, report
+        self.files: list[Path] = []
+        self.missing: list[str] = []
+        self.study = Study(runs, ())
+
+    def read_sweeps(self) -> None:
+        judged, self.missing = read_study(self.runs, self.results)
+        self.study = Study(self.runs, tuple(judged))
+
+    def save(self, path: Path, text: str) -> None:
+        """Replaces a text file as a whole, if it says anything new."""
+        content = text.encode()
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        self.files.append(path)
+
+    def picture(
+        self, dataset: str, name: str, words: str, facts: Any, draw: Callable[..., Any], *arrays: Any
+    ) -> list[str]:
+        """Draws a picture and gives the line that shows it; nothing without facts."""
+        if facts is None:
+            return []
+        path = plots.write(self.media / dataset / f"{name}.png", facts, draw, *arrays)
+        self.files.append(path)
+        return [f"![{words}]({Path(os.path.relpath(path, self.report.parent)).as_posix()})", ""]
+
+    def text(self, predict: Predict | None) -> str:
+        """The whole of REPORT.md; writes CSVs and pictures on the way."""
+        study = self.study
+        lines = ["# What the hyperparameters do", "", *self.preface(), ""]
+        sections: list[tuple[str, list[str]]] = [
+            ("Findings", bullets(sentences.top_findings(study))),
+            ("Best configurations", self.best()),
+            ("All sweeps at a glance", self.glance()),
+            ("Which knobs matter most", self.importance()),
+            ("Answers to the study questions", self.answers()),
+            ("Published figures beside measured ones", self.published()),
+            ("MLP against CNN", self.models()),
+            ("Learning curves of the best", self.top_curves()),
+            ("Where the best models err", self.confusion(predict)),
+            ("Interactions", self.interactions()),
+            ("Sweep by sweep", self.sweeps()),
+            ("Not run yet", bullets(self.not_run(predict))),
+        ]
+        present = [(title, body) for title, body in sections if body]
+        lines += [" · ".join(f"[{title}](#{title.lower().replace(' ', '-')})" for title, _ in present), ""]
+        for title, body in present:
+            lines += [f"## {title}", "", *body, ""]
+        return "\n".join(_squeezed(lines)) + "\n"
+
+    def preface(self) -> list[str]:
+        """How to read the figures, and what they come from."""
+        records = self.runs.kept
+        if not records:
+            return ["The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start."]
+        hours = sum(sum(record["seconds"].values()) for record in records if record.get("seconds")) / 3600
+        lines = [
+            f"From {plural(len(records), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
+            f"{hours:.1f} hours of computing. "
+            "This file is derived: `python mnist_explorer.py report` rebuilds it from the ledger.",
+            "",
+            "How to read it: accuracies are in per cent, *mean ± half-width of the 95 % interval of the mean* over n seeds; "
+            "differences are in points of a per cent. **Validation chooses and judges; test is measured once, at the end, and "
+            "only reported.** Verdicts against the baseline come from paired tests over common seeds, Holm-corrected within a "
+            "sweep, so an interval (of one comparison) that excludes 0 can stand beside *no difference shown*. Seconds are those "
+            "of training alone, without compiling and looking.",
+        ]
+        machines = Counter(_machine(record["environment"]) for record in records)
+        told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
+        lines += ["", f"Machine{'s' if len(machines) > 1 else ''}: {told}."]
+        if len(machines) > 1:
+            lines[-1] += " Seconds of different machines should not be compared."
+        if self.runs.left_out:
+            lines += ["", "Left out, so as not to mix what does not compare:", "", *bullets(self.runs.left_out)]
+        return lines
+
+    def ranked(self, dataset: str, model: str) -> list[Measured]:
+        return best_first(self.runs, model, dataset)
+
+    def best(self) -> list[str]:
+        rows, commands = [], []
+        for item in sentences.best(self.study):
+            run = item.measured
+            rows.append(
+                {
+                    "data": plots.DATASETS[item.dataset],
+                    "model": item.model.upper(),
+                    "by": item.why,
+                    "configuration": short_name(run.config),
+                    "n": len(run.validation),
+                    "validation %": tables.figure(run.validation),
+                    "test %": tables.figure(run.test),
+                    "seconds": tables.seconds(run.mean_seconds),
+                }
+            )
+            commands.append(f"# {name_of(item.model, item.dataset)}, {item.why}\n{training_command(run.config)}")
+        if not rows:
+            return []
+        lines = [
+            "Chosen on validation among all configurations that were repeated. *Accuracy per second* is the validation "
+            "accuracy above guessing (10 %) over the training seconds: it rewards the shortest useful run.",
+            "",
+            tables.text_table(rows),
+            "",
+            "The command that trains each (add `--seed 1` and so on for the other seeds):",
+            "",
+            "```sh",
+            "\n".join(commands),
+            "```",
+            "",
+            *self.trained_on_all(),
+        ]
+        for dataset, model in self.study.pairs:
+            ranked = self.ranked(dataset, model)
+            facts = plots.ranking_facts(dataset, model, ranked)
+            if facts:
+                lines += [f"### Top configurations, {name_of(model, dataset)}", "", tables.ranking(ranked), ""]
+                lines += self.picture(dataset, f"{model}_ranking", facts.title, facts, plots.draw_ranking)
+            pareto = plots.pareto_facts(dataset, model, ranked)
+            if pareto:
+                lines += self.picture(dataset, f"{model}_pareto", pareto.title, pareto, plots.draw_pareto)
+        return lines
+
+    def trained_on_all(self) -> list[str]:
+        """Final figures of configurations trained on the validation images too: reported, never chosen by."""
+        rows = [
+            {
+                "data": plots.DATASETS[run.config.dataset],
+                "model": run.config.model.upper(),
+                "configuration": short_name(run.config),
+                "n": len(run.test),
+                "test %": tables.figure(run.test),
+                "seconds": tables.seconds(run.mean_seconds),
+            }
+            for run in self.runs.configurations
+            if run.config.train_on == "all" and run.test
+        ]
+        if not rows:
+            return []
+        told = "Trained on all 60,000 images; such runs have no validation accuracy, and nothing was chosen by them:"
+        return [told, "", tables.text_table(rows), ""]
+
+    def glance(self) -> list[str]:
+        return [tables.comparison(self.study.sweeps)] if self.study.sweeps else []
+
+    def importance(self) -> list[str]:
+        lines: list[str] = []
+        for dataset, model in self.study.pairs:
+            facts = plots.importance_facts(dataset, model, self.of(dataset, model))
+            if facts is None:
+                continue
+            rows = [
+                {
+                    "sweep": row.sweep,
+                    "values": row.points,
+                    "n": row.n,
+                    "effect (sd), points": f"{100 * row.effect:.2f}",
+                    "worst to best, points": f"{100 * row.range:.2f}",
+                    "seed alone (sd), points": f"{100 * row.noise:.2f}",
+                    "p": sentences.probability(row.p) if row.p is not None else "–",
+                }
+                for row in facts.rows
+            ]
+            lines += [f"### {name_of(model, dataset)}", "", tables.text_table(rows), ""]
+            lines += self.picture(dataset, f"{model}_importance", facts.title, facts, plots.draw_importance)
+        if lines:
+            lines[:0] = [
+                "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out. "
+                "p: does the knob matter at all (repeated-measures F test, Greenhouse-Geisser). A knob's grid sets how far it "
+                "can move the accuracy, so effects compare grids as much as knobs.",
+                "",
+            ]
+        return lines
+
+    def of(self, dataset: str, model: str) -> list[Judged]:
+        return [judged for judged in self.study.sweeps if (judged.plan.dataset, judged.plan.model) == (dataset, model)]
+
+    def answers(self) -> list[str]:
+        lines: list[str] = []
+        for question, answer in sentences.questions(self.study):
+            lines += [f"### {question}", "", *bullets(answer), ""]
+        return lines
+
+    def published(self) -> list[str]:
+        lines: list[str] = []
+        for model in MODELS:
+            stated = self.study.get(f"published-{model}", model, "mnist")
+            as_run = self.study.get(f"published-{model}-as-run", model, "mnist")
+            if stated or as_run:
+                lines += [f"### The MNIST {model.upper()} table", "", sentences.side_by_side(stated, as_run), ""]
+        others = [("published-final", model, "mnist") for model in MODELS] + [("published-fashion", "mlp", "fashion")]
+        for name, model, dataset in others:
+            judged = self.study.get(name, model, dataset)
+            if judged:
+                lines += [
+                    f"### {judged.sweep.title}, {name_of(model, dataset)}",
+                    "",
+                    sentences.side_by_side(judged, None),
+                    "",
+                ]
+        if lines:
+            lines[:0] = [
+                "A published figure is one run. *Inside*: it lies in the 95 % prediction interval of one more run like ours on "
+                "the test set; *above*, *below*: it does not.",
+                "",
+            ]
+        return lines
+
+    def models(self) -> list[str]:
+        rows, told = [], []
+        for dataset in plots.DATASETS:
+            first = {model: (self.ranked(dataset, model) or [None])[0] for model in MODELS}
+            mlp, cnn = first["mlp"], first["cnn"]
+            if mlp is None or cnn is None:
+                continue
+            told.append(sentences.against(mlp, cnn, dataset))
+            rows += [
+                {
+                    "data": plots.DATASETS[dataset],
+                    "model": run.config.model.upper(),
+                    "configuration": short_name(run.config),
+                    "n": len(run.test),
+                    "test %": tables.figure(run.test),
+                    "seconds": tables.seconds(run.mean_seconds),
+                    "parameters": f"{next(iter(run.records.values()))['parameters']:,}",
+                }
+                for run in (mlp, cnn)
+            ]
+        return [tables.text_table(rows), "", *bullets(told)] if rows else []
+
+    def top_curves(self) -> list[str]:
+        lines: list[str] = []
+        for dataset, model in self.study.pairs:
+            facts = plots.top_curves_facts(dataset, model, self.ranked(dataset, model))
+            if facts:
+                lines += self.picture(dataset, f"{model}_best_curves", facts.title, facts, plots.draw_curves)
+        return lines
+
+    def confusion(self, predict: Predict | None) -> list[str]:
+        lines: list[str] = []
+        for dataset, model in self.study.pairs if predict else []:
+            ranked = self.ranked(dataset, model)
+            predicted = predict(ranked[0].config) if predict and ranked else None
+            if predicted is None:
+                continue
+            logits, labels, images = predicted
+            facts = plots.confusion_facts(dataset, model, short_name(ranked[0].config), logits, labels)
+            shown = images[[index for index, *_ in facts.wrong]]
+            lines += self.picture(dataset, f"{model}_confusion", facts.title, facts, plots.draw_confusion, shown)
+        return lines
+
+    def interactions(self) -> list[str]:
+        lines: list[str] = []
+        for judged in self.study.sweeps:
+            if judged.is_pair and judged.validation:
+                told = sentences.interaction_sentences(judged)
+                lines += [
+                    f"- {tables.link(judged)}, {name_of(judged.plan.model, judged.plan.dataset)}. {' '.join(told)}"
+                ]
+        return [*lines, "", "The heat maps are with each sweep, below."] if lines else []
+
+    def sweeps(self) -> list[str]:
+        lines: list[str] = []
+        for judged in self.study.sweeps:
+            lines += self.sweep(judged)
+        return lines
+
+    def sweep(self, judged: Judged) -> list[str]:
+        """A sweep's section: question, hypothesis, command, verdicts, table, pictures."""
+        plan, asked = judged.plan, judged.sweep
+        path = self.results / f"{plan.dataset}_{plan.model}_{judged.slug}.csv"
+        self.save(path, tables.csv(judged))
+        lines = [
+            f'<a id="{tables.anchor(judged)}"></a>',
+            "",
+            f"### {asked.title}: {name_of(plan.model, plan.dataset)}",
+            "",
+        ]
+        lines += [f"**Question**: {asked.question}", ""] if asked.question else []
+        lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
+        lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
+        if judged.is_pair:
+            lines += self.picture(
+                plan.dataset, f"{plan.model}_{judged.slug}", asked.title, plots.heat_facts(judged), plots.draw_heat
+            )
+        else:
+            facts = plots.accuracy_facts(judged)
+            lines += self.picture(plan.dataset, f"{plan.model}_{judged.slug}", asked.title, facts, plots.draw_accuracy)
+        curves = plots.curves_facts(judged)
+        if curves:
+            name = f"{plan.model}_{judged.slug}_curves"
+            lines += self.picture(plan.dataset, name, curves.title, curves, plots.draw_curves)
+        where = Path(os.path.relpath(path, self.report.parent)).as_posix()
+        lines += [f"To run it again: `{sweep_command(plan)}`. Figures: [{where}]({where}).", ""]
+        return lines
+
+    def not_run(self, predict: Predict | None) -> list[str]:
+        """Shipped sweeps without a record, unfinished ones, and what else is left out."""
+        missing = list(self.missing)
+        for dataset in ("mnist", "fashion"):
+            for model in MODELS:
+                run = {judged.plan.name for judged in self.of(dataset, model)}
+                names = [name for name in sweep.available(model, dataset) if name not in run]
+                if names:
+                    command = f"python mnist_explorer.py {model} --sweep {','.join(names)}"
+                    command += f" --dataset {dataset}" if dataset != "mnist" else ""
+                    missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
+        for judged in self.study.sweeps:
+            if not judged.complete:
+                left = judged.runs_planned - judged.runs_done
+                missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{sweep_command(judged.plan)}`")
+        if predict is None and self.runs.kept:
+            missing.append("Confusion matrices and the most confidently wrong images.")
+        return missing
+
+
+def bullets(told: Sequence[str]) -> list[str]:
+    return [f"- {sentence}" for sentence in told]
+
+
+def _machine(environment: dict[str, Any]) -> str:
+    return (
+        f"{environment['cpu']}, {environment['cores']} cores, device {environment['device']} ({environment['renderer']}), "
+        f"tinygrad {environment['tinygrad']}"
+    )
+
+
+def _squeezed(lines: Sequence[str]) -> list[str]:
+    """No two blank lines in a row, none at the end."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept

@@ -1,0 +1,170 @@
+"""The report's tables: data frames for the CSVs, text tables for REPORT.md and for the terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import tabulate
+
+from explorer import stats
+from explorer.evidence import Judged, Measured, Outcome, short_name
+from explorer.sweep import text_of
+
+
+def figure(scores: Mapping[int, float]) -> str:
+    """``97.93 ± 0.12``, in per cent; ``97.93`` for one seed; a dash for none."""
+    if not scores:
+        return "–"
+    interval = stats.mean_interval(list(scores.values()))
+    width = "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
+    return f"{100 * interval.mean:.2f}{width}"
+
+
+def seconds(value: float) -> str:
+    """Seconds with the digits that matter."""
+    return "–" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def verdict(judged: Judged, outcome: Outcome) -> str:
+    """What is said of a point: a verdict, ``baseline``, whose runs it shares, and which runs have no result."""
+    if outcome.point.same_as:
+        return f"same runs as {outcome.point.same_as}"
+    if not outcome.records:
+        return "not run"
+    if outcome.label == judged.baseline:
+        words = "baseline"
+    elif outcome.label in judged.verdicts:
+        words = str(judged.verdicts[outcome.label].verdict)
+    else:
+        words = "no validation figure" if outcome.test else "no result"
+        if outcome.validation:
+            words = "no verdict: the baseline has no result"
+    return "; ".join(part for part in (words, outcome.lost) if part)
+
+
+def frame(judged: Judged) -> pd.DataFrame:
+    """One row a point, accuracies as fractions, seconds of training. Columns named after the record's fields."""
+    rows = []
+    for outcome in judged.outcomes:
+        label = outcome.point.same_as or outcome.label
+        validation, test = _interval(outcome.validation), _interval(outcome.test)
+        against = judged.verdicts.get(label)
+        rows.append(
+            {
+                "label": outcome.label,
+                **{knob: text_of(outcome.point.values.get(knob)) for knob in judged.sweep.knobs},
+                "n": max(validation.n, test.n),
+                "val_accuracy": validation.mean,
+                "val_half_width": validation.half_width,
+                "test_accuracy": test.mean,
+                "test_half_width": test.half_width,
+                "difference": against.difference if against else math.nan,
+                "difference_half_width": against.half_width if against else math.nan,
+                "p_adjusted": against.p_adjusted if against else math.nan,
+                "verdict": verdict(judged, outcome),
+                "train_seconds": outcome.mean_seconds,
+                **{status: outcome.statuses[status] for status in ("ok", "diverged", "failed")},
+                "reference": math.nan if outcome.point.reference is None else outcome.point.reference,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def csv(judged: Judged) -> str:
+    """The frame as CSV, 6 significant digits, empty where there is no figure."""
+    return frame(judged).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def sweep_table(judged: Judged, form: str = "github") -> str:
+    """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format."""
+    published = any(outcome.point.reference is not None for outcome in judged.outcomes)
+    rows = []
+    for outcome in judged.outcomes:
+        against = judged.verdicts.get(outcome.label)
+        mark = " 🏆" if judged.winner and outcome.label == judged.winner.label and form == "github" else ""
+        row: dict[str, Any] = {
+            "point": outcome.label + mark,
+            "n": max(len(outcome.validation), len(outcome.test)),
+            "validation %": figure(outcome.validation),
+            "test %": figure(outcome.test),
+            "against baseline": difference(against) if against else "–",
+            "verdict": verdict(judged, outcome),
+            "seconds": seconds(outcome.mean_seconds),
+        }
+        if published:
+            row["published %"] = "–" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
+        rows.append(row)
+    return text_table(rows, form)
+
+
+def difference(against: stats.Paired | stats.Verdict) -> str:
+    """A difference without its n, which the table has in a column of its own."""
+    return stats.format_difference(against).split(" (")[0]
+
+
+def text_table(rows: Sequence[Mapping[str, Any]], form: str = "github") -> str:
+    """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number)."""
+    cells = [{key: str(value).replace("|", "\\|") for key, value in row.items()} for row in rows]
+    numeric = ("n", "%", "seconds", "baseline")
+    align = ["right" if key.endswith(numeric) else "left" for key in cells[0]] if cells else None
+    return tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
+
+
+def comparison(sweeps: Sequence[Judged], form: str = "github") -> str:
+    """A row a sweep: who won, by how much, and what became of the hypothesis."""
+    rows = []
+    for judged in sweeps:
+        best = judged.winner
+        against = judged.verdicts.get(best.label) if best else None
+        rows.append(
+            {
+                "data": judged.plan.dataset,
+                "model": judged.plan.model,
+                "sweep": link(judged) if form == "github" else judged.slug,
+                "points": len(judged.distinct),
+                "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
+                "best on validation": best.label if best else "–",
+                "validation %": figure(judged.validation[best.label]) if best else "–",
+                "test %": figure(judged.by_label[best.label].test) if best else "–",
+                "ties": len(best.ties) if best else "–",
+                "against baseline": f"{difference(against)}, {against.verdict}"
+                if against
+                else "is the baseline"
+                if best and best.label == judged.baseline
+                else "–",
+                "hypothesis": judged.hypothesis.verdict if judged.hypothesis else "–",
+            }
+        )
+    return text_table(rows, form)
+
+
+def link(judged: Judged) -> str:
+    """A Markdown link to the sweep's own section."""
+    return f"[{judged.slug}](#{anchor(judged)})"
+
+
+def anchor(judged: Judged) -> str:
+    return f"{judged.plan.dataset}-{judged.plan.model}-{judged.slug}"
+
+
+def ranking(ranked: Sequence[Measured], most: int = 10) -> str:
+    """The best configurations by mean validation accuracy."""
+    return text_table(
+        [
+            {
+                "rank": number,
+                "configuration": short_name(run.config),
+                "n": len(run.validation),
+                "validation %": figure(run.validation),
+                "test %": figure(run.test),
+                "seconds": seconds(run.mean_seconds),
+                "parameters": f"{next(iter(run.records.values()))['parameters']:,}",
+            }
+            for number, run in enumerate(ranked[:most], start=1)
+        ]
+    )
+
+
+def _interval(scores: Mapping[int, float]) -> stats.Interval:
+    return stats.mean_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, 0)
