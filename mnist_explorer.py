@@ -1,37 +1,27 @@
 #!/usr/bin/env python
 """Hyperparameters of an MLP and a CNN on MNIST and Fashion-MNIST, explored in tinygrad.
 
-    JIT=1 python mnist_explorer.py mlp
-    python mnist_explorer.py cnn --lr 0.003 --steps 500
-    LR=0.01 BS=256 STEPS=200 OPT=sgd python mnist_explorer.py mlp
+    JIT=1 python mnist_explorer.py mlp                             train one net and watch it
+    python mnist_explorer.py cnn --lr 0.003 --steps 500            with other hyperparameters
+    LR=0.01 BS=256 STEPS=200 OPT=sgd python mnist_explorer.py mlp  in tinygrad's own manner
+    python mnist_explorer.py cnn --sweep bs                        a question: every batch size, several seeds
+    python mnist_explorer.py report                                REPORT.md from all that is recorded
 
 Every run is recorded in results/runs.jsonl; a recorded run is shown, not trained again, unless --force is given.
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from explorer import __version__
-from explorer.config import (
-    MODELS,
-    Config,
-    bounds,
-    default_text,
-    environment_names,
-    fields_for,
-    flag_of,
-    from_environment,
-    make_config,
-    merge,
-    nearest,
-)
+from explorer.config import MODELS, Config, bounds, default_text, environment_names, fields_for, flag_of, nearest
 from explorer.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent
+TITLES = {"mlp": "train the multi-layer perceptron", "cnn": "train the convolutional net"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,44 +31,74 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; see {self.prog} --help")
 
 
+def whole(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text}")
+    return int(text)
+
+
 def parser() -> Parser:
-    top = Parser(
-        prog="mnist_explorer.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    top = Parser(prog="mnist_explorer.py", description=__doc__, allow_abbrev=False,
+                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     top.add_argument("--version", action="version", version=f"mnist_explorer {__version__}")
-    commands = top.add_subparsers(dest="model", metavar="command", parser_class=Parser)
-    for model, title in (("mlp", "train the multi-layer perceptron"), ("cnn", "train the convolutional net")):
-        command = commands.add_parser(
-            model,
-            help=title,
-            description=f"{title.capitalize()}. Each hyperparameter has a flag and an environment variable; a flag wins.",
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
-            allow_abbrev=False,
-        )
-        knobs = command.add_argument_group("hyperparameters")
-        for field in fields_for(model):
-            knobs.add_argument(
-                flag_of(field),
-                dest=field,
-                default=argparse.SUPPRESS,
-                metavar="X",
-                help=knob_help(field, model).replace("%", "%%"),
-            )
-        place = command.add_argument_group("where")
-        place.add_argument("--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... [DEV; default: the best there is]")
-        place.add_argument("--kernels", choices=("on", "off"), help="own C kernels on the CPU device [KERNELS; default: on]")
-        place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ [MNIST_EXPLORER_DATA]")
-        place.add_argument(
-            "--results", type=Path, default=PROJECT / "results", help="folder of the ledger (default: results)"
-        )
-        how = command.add_argument_group("how")
-        how.add_argument("--force", action="store_true", help="train even if this very run is recorded already")
-        how.add_argument("--quiet", action="store_true", help="no header and no progress, one line at the end")
-        how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
+    commands = top.add_subparsers(dest="command", metavar="command", parser_class=Parser)
+    for model, title in TITLES.items():
+        add_training(commands, model, title)
+    for name, title in (
+        ("list", "the sweeps there are: question, grid, runs, state"),
+        ("report", "rebuild REPORT.md, its tables and pictures from the ledger"),
+        ("best", "the best configuration, as the command that trains it"),
+        ("compare", "paired test between two configurations"),
+    ):
+        command = add_command(commands, name, title, title[0].upper() + title[1:] + ".")
+        if name == "best":
+            command.add_argument("which", nargs="?", choices=MODELS, help="the model (default: both)")
+        if name == "compare":
+            for which in ("first", "second"):
+                command.add_argument(which, metavar="ID|LABEL", help="a record's id, or a point's label in a sweep")
+        add_places(command.add_argument_group("where"))
+        command.add_argument("--quiet", action="store_true", help="as little as possible")
     return top
+
+
+def add_command(commands: argparse._SubParsersAction, name: str, title: str, description: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name, help=title, description=description, allow_abbrev=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
+    )  # fmt: skip
+
+
+def add_training(commands: argparse._SubParsersAction, model: str, title: str) -> None:
+    about = f"{title.capitalize()}. Each hyperparameter has a flag and an environment variable; a flag wins."
+    command = add_command(commands, model, title, about)
+    knobs = command.add_argument_group("hyperparameters (with --sweep: fixed for the whole sweep)")
+    for field in fields_for(model):
+        text = knob_help(field, model).replace("%", "%%")
+        knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
+    many = command.add_argument_group("sweeps")
+    many.add_argument("--sweep", metavar="NAME", help="run a sweep: a name, names with commas, all, or a TOML file")
+    many.add_argument("--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)")
+    many.add_argument("--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores)")
+    many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
+    many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points")
+    place = command.add_argument_group("where")
+    place.add_argument("--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)")
+    place.add_argument("--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS; default on)")
+    place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_places(place)
+    how = command.add_argument_group("how")
+    how.add_argument("--force", action="store_true", help="train even what is recorded already")
+    how.add_argument("--quiet", action="store_true", help="no header and no progress, one line at the end")
+    how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
+
+
+def add_places(group: argparse._ArgumentGroup) -> None:
+    for flag, name, what in (
+        ("--results", "results", "folder of the ledger and the tables"),
+        ("--media", "media", "folder of the pictures"),
+        ("--report", "REPORT.md", "the report's file"),
+    ):
+        group.add_argument(flag, type=Path, default=PROJECT / name, help=f"{what} (default: {name})")
 
 
 def knob_help(field: str, model: str) -> str:
@@ -89,85 +109,32 @@ def knob_help(field: str, model: str) -> str:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Raises UserError for what cannot be understood, naming the nearest known word."""
-    commands = [word for word in arguments[:1] if not word.startswith("-")]
-    if commands and commands[0] not in MODELS:
-        raise UserError(f"unknown command {commands[0]!r}{nearest(commands[0], MODELS)}")
-    options, unknown = parser().parse_known_args(arguments)
+    top = parser()
+    commands = (*TITLES, "list", "report", "best", "compare")
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
+        raise UserError(f"unknown command {arguments[0]!r}{nearest(arguments[0], commands)}")
+    options, unknown = top.parse_known_args(arguments)
     if unknown:
-        flags = [flag_of(field) for field in fields_for(options.model)]
-        others = ["--device", "--kernels", "--data-dir", "--results", "--force", "--quiet", "--json"]
         word = unknown[0].split("=")[0]
-        for field in fields_for(None):
-            if word == flag_of(field):
-                raise UserError(f"{word} is not a hyperparameter of {options.model}; see {options.model} --help")
-        raise UserError(f"unknown argument {unknown[0]!r}{nearest(word, flags + others)}")
+        fields = fields_for(options.command) if options.command in MODELS else []
+        if options.command in MODELS and word in map(flag_of, fields_for(None)):
+            raise UserError(f"{word} is not a hyperparameter of {options.command}; see {options.command} --help")
+        others = ["--device", "--kernels", "--data-dir", "--force", "--json", "--sweep", "--seeds", "--jobs", "--dry-run",
+                  "--yes"] if fields else []  # fmt: skip
+        known = [*map(flag_of, fields), *others, "--results", "--media", "--report", "--quiet"]
+        raise UserError(f"unknown argument {unknown[0]!r}{nearest(word, known)}")
     return options
-
-
-def config_of(options: argparse.Namespace) -> tuple[Config, bool]:
-    """(the Config that flags and environment ask for, whether a data set was named)."""
-    flags = {field: value for field, value in vars(options).items() if field in Config.model_fields}
-    environment, names = from_environment()
-    values = merge(environment, flags)
-    named = {field: flag_of(field) if field in flags else names[field] for field in values if field != "model"}
-    return make_config(values, named), "dataset" in values
-
-
-def train(options: argparse.Namespace) -> int:
-    # Late imports: --help and a mistake should answer at once, without tinygrad.
-    from explorer import console, data
-    from explorer.ledger import Ledger
-    from explorer.runner import Runner
-
-    config, dataset_named = config_of(options)
-    ledger = Ledger(options.results)
-    dataset = data.load(config.dataset, options.data_dir, fall_back=not dataset_named)
-    if dataset.name != config.dataset:
-        config = make_config({**config.to_json(), "dataset": dataset.name})
-    runner = Runner(dataset, ledger)
-    runner.check([config])
-
-    record = None if options.force else runner.recorded(config)
-    if record is None:
-        record = run(runner, config, options)
-    elif not (options.json or options.quiet):
-        print(f"This run is recorded already ({record['started']}); --force trains it again.")
-    if options.json:
-        print(json.dumps(record))
-    else:
-        print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
-    return 0
-
-
-def run(runner: Any, config: Config, options: argparse.Namespace) -> dict[str, Any]:
-    from explorer import compiler, console, environment
-
-    if options.device:
-        os.environ["DEV"] = options.device
-    if options.kernels:
-        os.environ["KERNELS"] = "1" if options.kernels == "on" else "0"
-    # tinygrad would start worker processes to compile its kernels: they take longer to start than the few we leave it.
-    os.environ.setdefault("PARALLEL", "0")
-    compiler.ensure_compiler()
-    environment.open_device()
-    silent = options.quiet or options.json
-    if not silent:
-        print(console.header(config, runner.data, environment.describe()), flush=True)
-    with console.progress(silent) as listen:
-        try:
-            return runner.run(config, listen)
-        except KeyboardInterrupt:
-            kept = len(runner.ledger.records())
-            raise KeyboardInterrupt(f"this run is not recorded; {kept} earlier records are kept in {runner.ledger.path}") from None
 
 
 def main(arguments: list[str]) -> int:
     try:
         options = parse(arguments)
-        if options.model is None:
+        if options.command is None:
             parser().print_help()
             return 2
-        return train(options)
+        from explorer import commands  # late: --help answers before numpy is there
+
+        return commands.run(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -183,6 +150,8 @@ def leave(code: int) -> NoReturn:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
+    except BrokenPipeError:
+        pass
     finally:
         os._exit(code)
 

@@ -204,7 +204,9 @@ def time_torch(name: str, trial: list[str]) -> tuple[float, list[float]]:
 def time_stock(rows: list[Row]) -> Timing:
     """Every row in its own process; where that would take too long, the long rows by what the short ones show."""
     shortest = min(row.steps for row in rows)
-    measured, late, accuracies = {}, {}, []
+    measured: dict[int, float] = {}
+    late: dict[int, list[float]] = {}  # batch -> seconds of a step, a figure a row
+    accuracies: list[float] = []
 
     def run(number: int) -> None:
         row = rows[number]
@@ -229,8 +231,8 @@ def time_stock(rows: list[Row]) -> Timing:
             run(number)
         return Timing([sum(measured.values())], accuracies)
     remark = (
-        f"the {len(measured)} rows of {shortest} steps took {sum(measured.values()):.0f} s; the other {len(missing)} are "
-        "extrapolated from their late steps"
+        f"{len(measured)} rows of {shortest} steps took {sum(measured.values()):.0f} s; "
+        f"the other {len(missing)} rows are extrapolated from their late steps"
     )
     return Timing([sum(measured.values()) + sum(missing.values())], accuracies, remark)
 

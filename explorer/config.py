@@ -59,6 +59,7 @@ LISTS = {
 }
 # Two ways of saying one thing; a flag of one way silences the environment's other way.
 EXCLUSIVE = ({"steps"}, {"epochs", "steps_per_epoch"}), ({"units"}, {"width", "depth"})
+SHAPE_FIELDS = ("model", "units", "filters", "kernel_size", "activation", "batchnorm", "batch_size", "optimizer")
 # Short names tinygrad users type. The full field name in upper case works for every field.
 ENVIRONMENT_ALIASES = {"BS": "batch_size", "OPT": "optimizer"}
 
@@ -185,6 +186,17 @@ class Config(BaseModel):
     @property
     def augments(self) -> bool:
         return self.angle > 0 or self.scale > 0 or self.shift > 0
+
+    @property
+    def augmentation(self) -> tuple[str, str] | None:
+        """(sampling, pivot) where there is augmentation."""
+        return (self.sampling or "nearest", self.pivot or "center") if self.augments else None
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What a captured step is fixed to: configs of the same shape share it, and differ in numbers alone."""
+        fixed = (getattr(self, name) for name in SHAPE_FIELDS)
+        return (*fixed, bool(self.nesterov), self.dropout > 0, self.augmentation)
 
     def total_steps(self, training_images: int) -> int:
         """Length of the run in steps, given how many images it trains on."""

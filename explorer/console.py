@@ -82,6 +82,42 @@ def _figures(told: "Progress") -> str:
     return f"loss {told.train_loss:.4f}  {validation}{told.steps_per_second:.0f} steps/s"
 
 
+@contextmanager
+def sweep_progress(total: int, quiet: bool) -> Iterator[Callable[[int, dict[str, Any], tuple[str, float], float], None]]:
+    """Draws a sweep: tell(runs done, the record that came, (leader, its accuracy), seconds left)."""
+
+    def line(done: int, record: dict[str, Any]) -> str:
+        accuracy = record["val_accuracy"]
+        figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
+        seconds = record["seconds"].get("train")
+        return f"[{done}/{total}] {figures}{brief(record)}" + (f"  {seconds:.1f} s" if seconds else "")
+
+    if quiet:
+        yield lambda done, record, leader, left: None
+    elif not sys.stdout.isatty():
+        yield lambda done, record, leader, left: print(f"{line(done, record)}  {duration(left)} left", flush=True)
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]} left"), TextColumn("{task.fields[leader]}"))
+        with Progress(*columns) as bar:
+            task = bar.add_task("", total=total, left="?", leader="")
+
+            def tell(done: int, record: dict[str, Any], leader: tuple[str, float], left: float) -> None:
+                bar.console.print(line(done, record), highlight=False)
+                best = f"best so far {percent(leader[1])}: {leader[0].split('  ')[0]}" if leader[0] else ""
+                bar.update(task, completed=done, left=duration(left), leader=best)
+
+            yield tell
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min``, ``1.5 h``"""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def summary(record: dict[str, Any], ledger: Path) -> str:
     """The figures of a record, a line each."""
     lines = []
@@ -106,7 +142,13 @@ def brief(record: dict[str, Any]) -> str:
     """One line for scripts that read text."""
     config = record["config"]
     figures = f"test {percent(record['test_accuracy'])}" if record["status"] == "ok" else f"{record['status']}: {record['error']}"
-    return f"{config['model']} {config['dataset']} seed {config['seed']}  {figures}  {record['id']}"
+    return f"{config['model']} {config['dataset']} {net_words(config)} seed {config['seed']}  {figures}  {record['id']}"
+
+
+def net_words(config: dict[str, Any]) -> str:
+    """What most often tells two runs apart, in few words."""
+    length = f"{config['steps']} steps" if config["steps"] else f"{config['epochs']} epochs"
+    return f"{config['optimizer']} lr {config['lr']:g} batch {config['batch_size']} {length}"
 
 
 def percent(fraction: float) -> str:

@@ -523,7 +523,7 @@ def _same_length_spread(stated: Judged, model: str) -> list[str]:
 
 def place(reference: float | None, test: Scores) -> str:
     """Where a published figure lies against the prediction interval of one more run; a dash where unknown."""
-    return "–" if reference is None or not test else stats.published_inside(reference, list(test.values()))
+    return "-" if reference is None or not test else stats.published_inside(reference, list(test.values()))
 
 
 def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
@@ -534,7 +534,7 @@ def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
     for index, outcome in enumerate(longest.outcomes):
         row: dict[str, Any] = {"row": outcome.label}
         reference = outcome.point.reference
-        row["published %"] = "–" if reference is None else f"{100 * reference:.2f}"
+        row["published %"] = "-" if reference is None else f"{100 * reference:.2f}"
         for judged, kind in ((stated, "as stated"), (as_run, "as really run")):
             if judged is None or index >= len(judged.outcomes):
                 continue

@@ -252,7 +252,7 @@ class Builder:
                     "effect (sd), points": f"{100 * row.effect:.2f}",
                     "worst to best, points": f"{100 * row.range:.2f}",
                     "seed alone (sd), points": f"{100 * row.noise:.2f}",
-                    "p": sentences.probability(row.p) if row.p is not None else "–",
+                    "p": sentences.probability(row.p) if row.p is not None else "-",
                 }
                 for row in facts.rows
             ]

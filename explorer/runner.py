@@ -41,14 +41,22 @@ class Runner:
 
     def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> dict[str, Any]:
         """Train, append the record to the ledger, return it."""
-        from explorer.train import Trainer, shape_of
+        from explorer.train import Trainer
 
-        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        if self.trainer is None or self.trainer.shape != shape_of(config):
+        started = now()
+        if self.trainer is None or self.trainer.shape != config.shape:
             self.trainer = None  # its memory goes before the next one's comes
             self.trainer = Trainer(config)
         result = self.trainer.run(config, self.data, listen)
         record = self.make_record(config, result, started)
+        self.ledger.append(record)
+        return record
+
+    def record_failure(self, config: Config, reason: str) -> dict[str, Any]:
+        """Append and return the record of a run that could not be brought to an end."""
+        from explorer.train import Result
+
+        record = self.make_record(config, Result(status="failed", error=reason), now())
         self.ledger.append(record)
         return record
 
@@ -74,6 +82,10 @@ class Runner:
             "started": started,
             "error": result.error,
         }
+
+
+def now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def rounded(value: Any) -> Any:

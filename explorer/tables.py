@@ -15,7 +15,7 @@ from explorer.sweep import text_of
 def figure(scores: Mapping[int, float]) -> str:
     """``97.93 ± 0.12``, in per cent; ``97.93`` for one seed; a dash for none."""
     if not scores:
-        return "–"
+        return "-"
     interval = stats.mean_interval(list(scores.values()))
     width = "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
     return f"{100 * interval.mean:.2f}{width}"
@@ -23,7 +23,7 @@ def figure(scores: Mapping[int, float]) -> str:
 
 def seconds(value: float) -> str:
     """Seconds with the digits that matter."""
-    return "–" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+    return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
 def verdict(judged: Judged, outcome: Outcome) -> str:
@@ -88,12 +88,12 @@ def sweep_table(judged: Judged, form: str = "github") -> str:
             "n": max(len(outcome.validation), len(outcome.test)),
             "validation %": figure(outcome.validation),
             "test %": figure(outcome.test),
-            "against baseline": difference(against) if against else "–",
+            "against baseline": difference(against) if against else "-",
             "verdict": verdict(judged, outcome),
             "seconds": seconds(outcome.mean_seconds),
         }
         if published:
-            row["published %"] = "–" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
+            row["published %"] = "-" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
         rows.append(row)
     return text_table(rows, form)
 
@@ -124,16 +124,16 @@ def comparison(sweeps: Sequence[Judged], form: str = "github") -> str:
                 "sweep": link(judged) if form == "github" else judged.slug,
                 "points": len(judged.distinct),
                 "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
-                "best on validation": best.label if best else "–",
-                "validation %": figure(judged.validation[best.label]) if best else "–",
-                "test %": figure(judged.by_label[best.label].test) if best else "–",
-                "ties": len(best.ties) if best else "–",
+                "best on validation": best.label if best else "-",
+                "validation %": figure(judged.validation[best.label]) if best else "-",
+                "test %": figure(judged.by_label[best.label].test) if best else "-",
+                "ties": len(best.ties) if best else "-",
                 "against baseline": f"{difference(against)}, {against.verdict}"
                 if against
                 else "is the baseline"
                 if best and best.label == judged.baseline
-                else "–",
-                "hypothesis": judged.hypothesis.verdict if judged.hypothesis else "–",
+                else "-",
+                "hypothesis": judged.hypothesis.verdict if judged.hypothesis else "-",
             }
         )
     return text_table(rows, form)

@@ -34,7 +34,6 @@ LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
 
-SHAPE_FIELDS = ("model", "units", "filters", "kernel_size", "activation", "batchnorm", "batch_size", "optimizer")
 SCALARS = (*optim.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
 
 
@@ -68,19 +67,12 @@ class Result:
     step_ms: float | None = None
 
 
-def shape_of(config: Config) -> tuple[Any, ...]:
-    """What a captured step is fixed to; two configs with the same shape share it."""
-    values = (getattr(config, name) for name in SHAPE_FIELDS)
-    augmentation = (config.sampling, config.pivot or "center") if config.augments else None
-    return (*values, bool(config.nesterov), config.dropout > 0, augmentation)
-
-
 class Trainer:
     """Trains any Config of one shape, one after the other, on tinygrad's default device."""
 
     def __init__(self, config: Config):
-        self.shape = shape_of(config)
-        self.augmentation = self.shape[-1]
+        self.shape = config.shape
+        self.augmentation = config.augmentation
         batch = config.batch_size
         self.images = buffer((batch, IMAGE_SIDE, IMAGE_SIDE), dtypes.uint8)
         self.labels = buffer((batch,), dtypes.int32)
@@ -153,7 +145,7 @@ class Trainer:
 
     def run(self, config: Config, data: Dataset, listen: Callable[[Progress], None] = lambda progress: None) -> Result:
         """Train from scratch as ``config`` says and measure. KeyboardInterrupt passes through."""
-        assert shape_of(config) == self.shape, "this trainer was captured for another shape"
+        assert config.shape == self.shape, "this trainer was captured for another shape"
         run = Run(self, config, data, listen)
         with Context(TRAINING=1):
             return run.train()

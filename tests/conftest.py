@@ -39,14 +39,14 @@ def mnist() -> data.Dataset:
 def trained(digits):
     """run(**fields) -> Result of training a small net on the digits; runs of one shape share one captured step."""
     from explorer.config import make_config
-    from explorer.train import Trainer, shape_of
+    from explorer.train import Trainer
 
     trainers: dict = {}
 
     def run(keep_weights: bool = False, **fields):
         config = make_config(fields)
-        trainer = trainers.setdefault(shape_of(config), None) or Trainer(config)
-        trainers[shape_of(config)] = trainer
+        trainer = trainers.setdefault(config.shape, None) or Trainer(config)
+        trainers[config.shape] = trainer
         result = trainer.run(config, digits)
         return (result, trainer.weights()) if keep_weights else result
 

@@ -9,7 +9,7 @@ import pytest
 
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.train import Trainer, batches, score, shape_of
+from explorer.train import Trainer, batches, score
 from tests.conftest import PROJECT
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 6, "eval_every": 3}
@@ -130,8 +130,8 @@ def test_runs_that_differ_in_numbers_alone_share_a_shape():
     base = make_config({**MLP, "optimizer": "sgd", "momentum": 0.5, "dropout": 0.1, "angle": 5})
     fields = dict(lr=0.5, weight_decay=0.1, momentum=0.9, dropout=0.4, angle=9, seed=3, steps=9, scaling="standard")
     other = make_config({**base.to_json(), **fields})
-    assert shape_of(base) == shape_of(other)
-    assert shape_of(base) != shape_of(make_config({**base.to_json(), "units": [25]}))
+    assert base.shape == other.shape
+    assert base.shape != make_config({**base.to_json(), "units": [25]}).shape
 
 
 def test_a_run_without_jit_trains_alike(trained, digits):

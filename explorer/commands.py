@@ -1,0 +1,325 @@
+"""What the commands do: train one run, run sweeps, list them, rebuild the report, name the best, compare two.
+
+Late imports keep `--help` and the telling of a mistake fast: tinygrad, pandas and matplotlib come in only when used.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from explorer import console, data, environment
+from explorer.config import Config, flag_of, from_environment, make_config, merge, nearest
+from explorer.errors import UserError
+from explorer.ledger import Ledger
+from explorer.runner import Runner
+
+
+def asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
+    """(fields set by flags and environment, what the person called each)."""
+    flags = {field: value for field, value in vars(options).items() if field in Config.model_fields}
+    from_variables, names = from_environment()
+    values = merge(from_variables, flags)
+    named = {field: flag_of(field) if field in flags else names[field] for field in values if field != "model"}
+    return values, named
+
+
+def open_machine(options: argparse.Namespace) -> None:
+    """Choose and open the device. Raises UserError where it is not to be had."""
+    from explorer import compiler
+
+    if options.device:
+        os.environ["DEV"] = options.device
+    if options.kernels:
+        os.environ["KERNELS"] = "1" if options.kernels == "on" else "0"
+    # tinygrad would start worker processes to compile its kernels: they take longer to start than the few we leave it.
+    os.environ.setdefault("PARALLEL", "0")
+    compiler.ensure_compiler()
+    environment.open_device()
+
+
+@contextlib.contextmanager
+def told_of_interruption(ledger: Ledger, what: str) -> Iterator[None]:
+    """Turns Ctrl-C into one that says what was kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = len(ledger.records())
+        raise KeyboardInterrupt(f"{what}; {kept} records are kept in {ledger.path}") from None
+
+
+def train(options: argparse.Namespace) -> int:
+    """One run."""
+    values, named = asked_for(options)
+    config = make_config(values, named)
+    ledger = Ledger(options.results)
+    dataset = data.load(config.dataset, options.data_dir, fall_back="dataset" not in values)
+    if dataset.name != config.dataset:
+        config = make_config({**config.to_json(), "dataset": dataset.name})
+    runner = Runner(dataset, ledger)
+    runner.check([config])
+
+    silent = options.quiet or options.json
+    record = None if options.force else runner.recorded(config)
+    if record is None:
+        open_machine(options)
+        if not silent:
+            print(console.header(config, dataset, environment.describe()), flush=True)
+        with console.progress(silent) as listen, told_of_interruption(ledger, "this run is not recorded"):
+            record = runner.run(config, listen)
+    elif not silent:
+        print(f"This run is recorded already ({record['started']}); --force trains it again.")
+    if options.json:
+        print(json.dumps(record))
+    else:
+        print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
+    return 0
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
+    from explorer import plans, sweep, workers
+
+    values, named = asked_for(options)
+    asked_dataset = values.pop("dataset", None)
+    overrides = {field: value for field, value in values.items() if field != "model"}
+    sweeps = []
+    for name in sweep.names(options.sweep, options.model, asked_dataset):
+        loaded = sweep.load(name, options.model, asked_dataset, overrides, options.yes, named)
+        path = str(Path(name).resolve()) if Path(name).suffix == ".toml" else None
+        sweeps.append((loaded, path))
+    ledger = Ledger(options.results)
+    runners: dict[str, Runner] = {}
+    work: list[tuple[sweep.Sweep, list[Config]]] = []
+    for loaded, _ in sweeps:
+        if loaded.dataset not in runners:
+            found = data.load(loaded.dataset, options.data_dir)
+            runners[loaded.dataset] = Runner(found, ledger)
+        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
+        runners[loaded.dataset].check(runs)
+        work.append((loaded, runs))
+
+    told: list[tuple[sweep.Sweep, list[Config], list[Config]]] = []  # sweep, runs, of those still to do
+    seen: set[Config] = set()
+    for loaded, runs in work:
+        waiting = [run for run in runs if run not in seen and (options.force or not runners[run.dataset].recorded(run))]
+        seen.update(waiting)
+        told.append((loaded, runs, waiting))
+    to_do = [run for _, _, waiting in told for run in waiting]
+    jobs = min(options.jobs or workers.cores(), max(1, len(to_do)))
+    if not options.quiet:
+        print(plan_table(told, ledger, jobs), flush=True)
+    if options.dry_run:
+        return 0
+    for (loaded, path), (_, runs) in zip(sweeps, work, strict=True):
+        seeds = 1 + max(run.seed for run in runs)
+        plans.append(options.results, plans.Plan(loaded.name, loaded.model, loaded.dataset, overrides, seeds, path))
+
+    if to_do:
+        open_machine(options)
+        with told_of_interruption(ledger, "the same command goes on where this one stopped"):
+            for dataset_name, runner in runners.items():
+                mine = [run for run in to_do if run.dataset == dataset_name]
+                place = workers.Place(dataset_name, options.data_dir, options.results)
+                run_with_progress(mine, runner, place, jobs, options.quiet)
+    return conclude(options, [loaded for loaded, _ in sweeps])
+
+
+def run_with_progress(runs: list[Config], runner: Runner, place: Any, jobs: int, quiet: bool) -> None:
+    """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all."""
+    from explorer import workers
+
+    started, best = time.perf_counter(), ("", -1.0)
+    with console.sweep_progress(len(runs), quiet) as tell:
+        for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
+            if (record["val_accuracy"] or -1.0) > best[1]:
+                best = (console.brief(record), record["val_accuracy"])
+            left = (time.perf_counter() - started) / done * (len(runs) - done)
+            tell(done, record, best, left)
+
+
+def plan_table(told: list[Any], ledger: Ledger, jobs: int) -> str:
+    """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
+    records = [record for record in ledger.records() if record["status"] == "ok" and record["step_ms"]]
+    lines, seconds, unknown = [], 0.0, 0
+    for loaded, runs, waiting in told:
+        lines.append(
+            f"{loaded.model} {loaded.dataset} {loaded.name}: {len(loaded.points)} points, {len(runs)} runs, "
+            f"{len(runs) - len(waiting)} done, {len(waiting)} to do"
+        )
+        for run in waiting:
+            found = estimate(run, records)
+            seconds += found or 0.0
+            unknown += found is None
+    to_do = sum(len(waiting) for _, _, waiting in told)
+    if to_do:
+        time_left = f"about {console.duration(seconds / jobs)} on {jobs} process{'es' if jobs > 1 else ''}"
+        if unknown == to_do:
+            time_left = "no run like these has been timed yet"
+        elif unknown:
+            time_left += f", not counting {unknown} runs of which none like it has been timed"
+        lines.append(f"to do: {to_do} runs, {time_left}")
+    return "\n".join(lines)
+
+
+def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
+    """Seconds this run should take, from the median step of recorded runs most like it; None if there are none."""
+    alike = [r for r in records if r["config"]["model"] == run.model]
+    for field in ("batch_size", "units", "filters", "optimizer"):
+        wanted = run.to_json()[field]
+        alike = [r for r in alike if r["config"][field] == wanted] or alike
+    same_batch = [r for r in alike if r["config"]["batch_size"] == run.batch_size]
+    if not same_batch:
+        return None
+    middle = sorted(r["step_ms"] for r in same_batch)[len(same_batch) // 2]
+    looking = sorted(r["seconds"]["eval"] for r in same_batch)[len(same_batch) // 2]
+    images = 60_000 if run.train_on == "all" else 50_000
+    return run.total_steps(images) * middle / 1000 + looking
+
+
+def conclude(options: argparse.Namespace, sweeps: list[Any]) -> int:
+    """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
+    files = rebuild(options)
+    if options.quiet:
+        return 0
+    from explorer import report, tables
+    from explorer.evidence import Runs
+
+    judged, _ = report.read_study(Runs(Ledger(options.results, read_only=True).records()), options.results)
+    names = {(loaded.name, loaded.model, loaded.dataset) for loaded in sweeps}
+    for one in judged:
+        if (one.plan.name, one.plan.model, one.plan.dataset) in names:
+            print(f"\n{one.sweep.title} ({one.plan.model}, {one.plan.dataset}): {one.sweep.question}")
+            print(tables.sweep_table(one, "simple"))
+            if one.winner:
+                ties = f"; not told apart from it: {', '.join(one.winner.ties)}" if one.winner.ties else ""
+                print(f"best on validation: {one.winner.label}{ties}")
+            if one.hypothesis:
+                print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
+            mine = [path for path in files if f"{one.plan.model}_{one.slug}" in path.name and one.plan.dataset in str(path)]
+            print("\n".join(f"  {path}" for path in mine))
+    print(f"  {files[-1]}")
+    return 0
+
+
+def rebuild(options: argparse.Namespace) -> list[Path]:
+    """REPORT.md, CSVs and pictures from the ledger; returns the files, the report last."""
+    from explorer import predictions, report
+
+    ledger = Ledger(options.results, read_only=True)
+    predict = predictions.reader(options.results)
+    return report.rebuild(ledger, options.results, options.media, options.report, predict=predict)
+
+
+def list_sweeps(options: argparse.Namespace) -> int:
+    """Every shipped sweep: its question, its grid and how far it has been run."""
+    from tabulate import tabulate
+
+    from explorer import plans, sweep
+
+    records = Ledger(options.results, read_only=True).records() if Path(options.results).is_dir() else []
+    done = {json.dumps(record["config"], sort_keys=True) for record in records if record["status"] != "failed"}
+    known = plans.read(options.results)
+    rows = []
+    for name in sweep.available():
+        for model in ("mlp", "cnn"):
+            if name not in sweep.available(model):
+                continue
+            run = [plan for plan in known if (plan.name, plan.model) == (name, model) and not plan.path]
+            states = []
+            for plan in run:
+                loaded = sweep.load(name, model, plan.dataset, plan.overrides, yes=True)
+                runs = sweep.configs(loaded, plan.seeds)
+                count = sum(json.dumps(config.to_json(), sort_keys=True) in done for config in runs)
+                states.append(f"{plan.dataset} {count}/{len(runs)}")
+            loaded = sweep.load(name, model, yes=True)
+            grid = f"{' x '.join(loaded.knobs) or 'points'}: {len(loaded.points)} points x {loaded.seeds_default} seeds"
+            rows.append((model, name, loaded.question, grid, ", ".join(states) or "not run"))
+    columns = [None, None, 46, 40, 24]
+    print(tabulate(rows, ("model", "sweep", "question", "grid", "runs done"), "simple", maxcolwidths=columns))
+    return 0
+
+
+def rebuild_report(options: argparse.Namespace) -> int:
+    """REPORT.md and everything it shows, from the ledger."""
+    files = rebuild(options)
+    print("\n".join(map(str, files)) if not options.quiet else files[-1])
+    return 0
+
+
+def best(options: argparse.Namespace) -> int:
+    """The best configuration of a model on each data set, as the command that trains it."""
+    from explorer import tables
+    from explorer.evidence import Runs, best_first, training_command
+
+    runs = Runs(Ledger(options.results, read_only=True).records())
+    said = 0
+    for model in [options.which] if options.which else ["mlp", "cnn"]:
+        for dataset in ("mnist", "fashion", "digits"):
+            ranked = best_first(runs, model, dataset)
+            if not ranked:
+                continue
+            first, said = ranked[0], said + 1
+            print(
+                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, test {tables.figure(first.test)} % "
+                f"(n={len(first.validation)}), {tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"{training_command(first.config)}"
+            )
+    if not said:
+        raise UserError(f"no finished run of {options.which or 'any model'} is recorded in {options.results}")
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """A paired test between two configurations, named by a record's id or by a sweep's label."""
+    from explorer import report, stats, tables
+    from explorer.evidence import Runs, short_name
+
+    runs = Runs(Ledger(options.results, read_only=True).records())
+    judged, _ = report.read_study(runs, options.results)
+    found = []
+    for word in (options.first, options.second):
+        matches = {
+            json.dumps(item.config.to_json(), sort_keys=True): item
+            for item in runs.configurations
+            if any(record["id"].startswith(word) for record in item.records.values()) and len(word) >= 4
+        }
+        for one in judged:
+            for outcome in one.outcomes:
+                if outcome.label == word and outcome.records:
+                    matches[json.dumps(outcome.config.to_json(), sort_keys=True)] = outcome
+        if not matches:
+            labels = [outcome.label for one in judged for outcome in one.outcomes]
+            raise UserError(f"no recorded configuration is called {word!r}{nearest(word, labels)[:200]}")
+        if len(matches) > 1:
+            raise UserError(f"{word!r} names {len(matches)} configurations; use the id of one of their records")
+        found.append(next(iter(matches.values())))
+    first, second = found
+    for name, what in (("validation", "decides"), ("test", "only reported")):
+        a, b = getattr(first, name), getattr(second, name)
+        common = sorted(a.keys() & b.keys())
+        print(f"{name} ({what})")
+        print(f"  A {short_name(first.config)}: {tables.figure(a)} % (n={len(a)})")
+        print(f"  B {short_name(second.config)}: {tables.figure(b)} % (n={len(b)})")
+        if len(common) < 2:
+            print(f"  {len(common)} common seed{'s' * (len(common) != 1)}: no verdict")
+            continue
+        paired = stats.paired_test([a[seed] for seed in common], [b[seed] for seed in common])
+        word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
+        print(f"  B - A: {stats.format_difference(paired)} points, p = {paired.p:.3g}: {word}")
+    return 0
+
+
+COMMANDS = {"list": list_sweeps, "report": rebuild_report, "best": best, "compare": compare}
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.command in COMMANDS:
+        return COMMANDS[options.command](options)
+    options.model = options.command
+    return sweep(options) if options.sweep else train(options)
+

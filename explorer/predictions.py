@@ -1,0 +1,42 @@
+"""Test-set predictions of trained nets, kept beside the ledger so that the report can show where a model errs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explorer import data
+from explorer.config import Config
+from explorer.errors import UserError
+from explorer.ledger import run_id
+
+FOLDER = "predictions"
+
+
+def path_of(results: Path, config: Config, dataset: data.Dataset) -> Path:
+    return Path(results) / FOLDER / f"{run_id(config.to_json(), dataset.digest)}.npz"
+
+
+def save(results: Path, config: Config, dataset: data.Dataset, logits: np.ndarray) -> Path:
+    """Keep test logits (n, 10) as float16: enough to rank them by."""
+    path = path_of(results, config, dataset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp.npz")
+    np.savez_compressed(temporary, logits=logits.astype(np.float16))
+    temporary.replace(path)
+    return path
+
+
+def reader(results: Path) -> Callable[[Config], tuple[Any, Any, Any] | None]:
+    """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
+
+    def predict(config: Config) -> tuple[Any, Any, Any] | None:
+        try:
+            dataset = data.load(config.dataset)
+            with np.load(path_of(results, config, dataset)) as kept:
+                return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
+        except (OSError, UserError):
+            return None
+
+    return predict

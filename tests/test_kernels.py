@@ -1,0 +1,891 @@
+"""The C kernels: right against numpy, against finite differences, against tinygrad's own code; inside their arrays;
+the same twice; and out of the way where they cannot be had.
+"""
+
+import ctypes
+import functools
+import mmap
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
+from tinygrad import Device, Tensor, TinyJit
+from tinygrad.helpers import Context
+from tinygrad.runtime.support.compiler_cpu import ClangCompiler
+
+from explorer.config import make_config
+from explorer.train import Trainer, loss_and_accuracy
+from models.kernels import native as native_module
+from models.kernels import ops, replay
+from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
+from models.layers import BatchNorm, Conv2d, Linear, max_pool
+from tests.conftest import PROJECT
+
+SOURCE = Path(native_module.__file__).with_name("kernels.c")
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+PROCESSORS = {"native": "", "haswell": "avx2", "x86-64": "sse2"}  # march, and what it needs of this machine
+THREADS = (1, 2, 3)
+TILES = (6, 8, 12, 14, 16, 32)  # rows and panel widths of all three instruction sets
+EDGES = sorted({times * tile + off for tile in TILES for times in (1, 2) for off in (-1, 0, 1)})
+NAMES = list(ops.ACTIVATIONS)
+few = functools.partial(settings, derandomize=True, deadline=None, database=None)
+
+
+def sizes(most: int, least: int = 1) -> st.SearchStrategy[int]:
+    return st.integers(least, most) | st.sampled_from([edge for edge in EDGES if least <= edge <= most])
+
+
+@pytest.fixture(params=PROCESSORS)
+def processor(request):
+    needed = PROCESSORS[request.param]
+    if needed and not (X86 and needed in Path("/proc/cpuinfo").read_text().split()):
+        pytest.skip(f"this machine has no {needed}")
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def _kernels_on(monkeypatch):
+    monkeypatch.delenv("KERNELS", raising=False)
+    assert enabled(), "the kernels do not load here: nothing below would test them"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Calling a kernel without tinygrad.
+
+
+@functools.cache
+def kernels(processor: str, threads: int) -> Native:
+    """Kernels compiled for a processor, with threads of their own; kept for ever, as their threads are."""
+    with pytest.MonkeyPatch.context() as patch:
+        if processor != "native":
+            patch.setattr(Device["CPU"].renderer, "compiler", ClangCompiler(["x86_64", processor]))
+        return Native(threads)
+
+
+def run(loaded: Native, name: str, *arguments: np.ndarray | int | None) -> None:
+    """One kernel on all threads; arguments in the order of its struct."""
+    words = [item.ctypes.data if isinstance(item, np.ndarray) else item or 0 for item in arguments]
+    members = (Word * len(words))(*words)
+    task = (Word * 2)(loaded.address[name], ctypes.addressof(members))
+    call = ctypes.CFUNCTYPE(None, Pointer, Pointer, Word)(loaded.address["pool_run"])
+    call(ctypes.addressof(loaded.pool), ctypes.addressof(task), 1)
+
+
+def floats_of(loaded: Native, function: str, *arguments: int) -> int:
+    """What one of the *_scratch functions answers."""
+    return ctypes.CFUNCTYPE(Word, *[Word] * len(arguments))(loaded.address[function])(*arguments)
+
+
+def floats_of_struct(loaded: Native, function: str, pointers: int, *numbers: int) -> int:
+    members = (Word * (pointers + len(numbers)))(*[0] * pointers, *numbers)
+    return floats_of(loaded, function, ctypes.addressof(members), loaded.threads)
+
+
+MARGIN = 64
+CANARY = np.float32(-12345.678)
+
+
+class Fenced:
+    """Arrays full of NaN between margins that must not change: what is not written, or read too soon, shows."""
+
+    def __init__(self) -> None:
+        self.made: list[np.ndarray] = []
+
+    def empty(self, *shape: int, dtype: Any = np.float32) -> np.ndarray:
+        count = int(np.prod(shape))
+        whole = np.full(count + 2 * MARGIN, CANARY, np.float32)
+        self.made.append(whole)
+        inner = whole[MARGIN : MARGIN + count].view(dtype).reshape(shape)
+        inner.fill(np.nan if dtype is np.float32 else 0)
+        return inner
+
+    def filled(self, values: np.ndarray) -> np.ndarray:
+        array = self.empty(*values.shape, dtype=np.int32 if values.dtype.kind == "i" else np.float32)
+        array[...] = values
+        return array
+
+    def check(self) -> None:
+        for whole in self.made:
+            assert (whole[:MARGIN] == CANARY).all(), "written before an array's start"
+            assert (whole[-MARGIN:] == CANARY).all(), "written past an array's end"
+
+
+class Guarded(Fenced):
+    """Arrays that begin or end at a page nothing may touch: a read too far is the end of the process."""
+
+    def __init__(self, at_end: bool) -> None:
+        super().__init__()
+        self.at_end = at_end
+        self.mappings: list[mmap.mmap] = []
+
+    def empty(self, *shape: int, dtype: Any = np.float32) -> np.ndarray:
+        page, size = mmap.PAGESIZE, int(np.prod(shape)) * 4
+        inside = -(-size // page) * page
+        self.mappings.append(mmap.mmap(-1, inside + 2 * page))
+        first = ctypes.addressof(ctypes.c_char.from_buffer(self.mappings[-1]))
+        for forbidden in (first, first + page + inside):
+            assert ctypes.CDLL(None).mprotect(Pointer(forbidden), ctypes.c_size_t(page), 0) == 0
+        start = page + (inside - size if self.at_end else 0)
+        array = np.frombuffer(self.mappings[-1], dtype, size // 4, start).reshape(shape)
+        array.fill(np.nan if dtype is np.float32 else 0)
+        return array
+
+
+def near(found: np.ndarray, wanted: np.ndarray, tolerance: float, scale: Any = None) -> None:
+    """Within ``tolerance`` of ``scale``, by default the largest value wanted. A NaN is never near."""
+    scale = np.abs(wanted).max() if scale is None else scale
+    off = np.abs(np.asarray(found, np.float64) - wanted)
+    assert found.shape == np.shape(wanted)
+    assert (off <= tolerance * scale + 1e-30).all(), f"off by {np.max(off / (scale + 1e-30)):.2e}, not {tolerance:.0e}"
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The same in numpy, float64.
+
+FUNCTIONS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
+    None: lambda z: z,
+    "relu": lambda z: np.maximum(z, 0),
+    "silu": lambda z: z / (1 + np.exp(-z)),
+    "gelu": lambda z: 0.5 * z * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
+    "tanh": np.tanh,
+    "leaky_relu": lambda z: np.where(z > 0, z, 0.01 * z),
+    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
+    "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
+}
+
+
+def slope(z: np.ndarray, name: str | None) -> np.ndarray:
+    if name in ("relu", "leaky_relu"):  # central differences are wrong at the kink
+        return np.where(z > 0, 1, 0 if name == "relu" else 0.01)
+    return (FUNCTIONS[name](z + 1e-5) - FUNCTIONS[name](z - 1e-5)) / 2e-5
+
+
+def convolved(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return np.einsum("nchwij,ocij->nohw", sliding_window_view(x, weight.shape[2:], (2, 3)), weight, optimize=True)
+
+
+def normalized(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    mean, variance = x.mean((0, 2, 3), keepdims=True), x.var((0, 2, 3), keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5) * weight[:, None, None] + bias[:, None, None]
+
+
+def windows(x: np.ndarray) -> np.ndarray:
+    """(N, C, H, W) -> (N, C, H//2, W//2, 4): a view of the 2x2 windows no more, a copy"""
+    n, c, h, w = x.shape
+    whole = x[:, :, : h // 2 * 2, : w // 2 * 2].reshape(n, c, h // 2, 2, w // 2, 2)
+    return whole.transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2, w // 2, 4)
+
+
+def pooled(x: np.ndarray) -> np.ndarray:
+    return windows(x).max(-1)
+
+
+def unpooled(gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Each window's gradient, divided among the places of its maximum."""
+    n, c, h, w = x.shape
+    top = windows(x) == pooled(x)[..., None]
+    parts = (top * (gradient / top.sum(-1))[..., None]).reshape(n, c, h // 2, w // 2, 2, 2)
+    found = np.zeros(x.shape)
+    found[:, :, : h // 2 * 2, : w // 2 * 2] = parts.transpose(0, 1, 2, 4, 3, 5).reshape(n, c, h // 2 * 2, w // 2 * 2)
+    return found
+
+
+def mean_cross_entropy(x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    x = x - x.max(1, keepdims=True)
+    return (np.log(np.exp(x).sum(1)) - x[np.arange(len(x)), labels]).mean()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# One check for each kernel, for any shape, in arrays of any maker.
+
+Numbers = np.random.Generator
+
+
+def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_b, name, with_bias):
+    a, b = random.standard_normal((m, k)), random.standard_normal((k, n))
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    bias = arrays.filled(random.standard_normal(n)) if with_bias else None
+    c, active = arrays.empty(m, n), arrays.empty(m, n) if name else None
+    scratch = arrays.empty(floats_of(loaded, "gemm_scratch", n, k))
+    at, bt = arrays.filled(a.T if transpose_a else a), arrays.filled(b.T if transpose_b else b)
+    run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, ops.ACTIVATIONS[name])
+    arrays.check()
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    near(c, a @ b + (bias if with_bias else 0), 2e-6, np.abs(a) @ np.abs(b) + 1)
+    if active is not None:
+        near(active, FUNCTIONS[name](c.astype(np.float64)), 1e-6, np.abs(c) + 1)
+
+
+def check_convolution(loaded, arrays, random: Numbers, images, ic, ih, iw, oc, kh, kw, name, with_bias, wanted):
+    oh, ow = ih - kh + 1, iw - kw + 1
+    numbers = (images, ic, ih, iw, oc, kh, kw, ops.ACTIVATIONS[name])
+    x, weight, g, z_given = (
+        arrays.filled(random.standard_normal(shape))
+        for shape in ((images, ic, ih, iw), (oc, ic, kh, kw), (images, oc, oh, ow), (images, oc, oh, ow))
+    )
+    bias = arrays.filled(random.standard_normal(oc)) if with_bias else None
+    z, active = arrays.empty(images, oc, oh, ow), arrays.empty(images, oc, oh, ow) if name else None
+    scratch = arrays.empty(floats_of_struct(loaded, "convolution_scratch", 6, *numbers))
+    run(loaded, "convolution", z, active, x, weight, bias, scratch, *numbers)
+    d_x, d_weight = arrays.empty(*x.shape) if wanted else None, arrays.empty(*weight.shape)
+    d_bias = arrays.empty(oc) if with_bias else None
+    scratch = arrays.empty(floats_of_struct(loaded, "convolution_gradient_scratch", 8, *numbers))
+    before = z_given if name else None
+    run(loaded, "convolution_gradient", d_x, d_weight, d_bias, g, before, x, weight, scratch, *numbers)
+    arrays.check()
+
+    x, weight, g = (array.astype(np.float64) for array in (x, weight, g))
+    g = g * slope(z_given.astype(np.float64), name)
+    products = convolved(np.abs(x), np.abs(weight)) + 1
+    near(z, convolved(x, weight) + (bias[:, None, None] if with_bias else 0), 2e-6, products)
+    if active is not None:
+        near(active, FUNCTIONS[name](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
+    patches = sliding_window_view(x, (kh, kw), (2, 3))
+    near(d_weight, np.einsum("nchwij,nohw->ocij", patches, g, optimize=True), 1e-5, np.abs(d_weight).max() + 1)
+    if d_bias is not None:
+        near(d_bias, g.sum((0, 2, 3)), 3e-6, np.abs(g).sum((0, 2, 3)) + 1)
+    if d_x is not None:
+        around = np.pad(g, ((0, 0), (0, 0), (kh - 1, kh - 1), (kw - 1, kw - 1)))
+        flipped = weight[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+        near(d_x, convolved(around, flipped), 5e-6, convolved(np.abs(around), np.abs(flipped)) + 1)
+
+
+def check_activation_gradient(loaded, arrays, random: Numbers, rows, columns, name, with_dz, with_bias, in_place):
+    d_active, z = (arrays.filled(random.standard_normal((rows, columns)) * 3) for _ in range(2))
+    wanted = d_active.astype(np.float64) * slope(z.astype(np.float64), name)
+    size = np.abs(d_active).max()
+    dz = (d_active if in_place else arrays.empty(rows, columns)) if with_dz else None
+    d_bias = arrays.empty(columns) if with_bias else None
+    before = z if name else None
+    run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, ops.ACTIVATIONS[name])
+    arrays.check()
+    if dz is not None:
+        near(dz, wanted, 2e-6, size)
+    if d_bias is not None:
+        near(d_bias, wanted.sum(0), 2e-6, size * rows)
+
+
+def check_batchnorm(loaded, arrays, random: Numbers, images, channels, height, width, normalize, pool):
+    # on a grid, so that equal values stay equal and others stay apart, in float32 as in float64
+    x = arrays.filled(random.integers(-16, 17, (images, channels, height, width)) / np.float32(8))
+    weight, bias = arrays.filled(random.uniform(0.5, 2, channels)), arrays.filled(random.standard_normal(channels))
+    weight[::2] *= -1
+    shape = (images, channels, height // 2, width // 2) if pool else x.shape
+    y, mean, variance = arrays.empty(*shape), arrays.empty(channels), arrays.empty(channels)
+    scratch = arrays.empty(floats_of(loaded, "batchnorm_scratch", height, width, loaded.threads))
+    numbers = (images, channels, height, width, int(normalize), int(pool))
+    parts = (mean, variance, weight, bias) if normalize else (None,) * 4
+    run(loaded, "batchnorm", y, *parts[:2], x, *parts[2:], scratch, *numbers)
+    dy = arrays.filled(random.standard_normal(shape))
+    dx, d_weight, d_bias = arrays.empty(*x.shape), arrays.empty(channels), arrays.empty(channels)
+    scratch = arrays.empty(scratch.size)
+    outputs = (dx, d_weight, d_bias) if normalize else (dx, None, None)
+    run(loaded, "batchnorm_gradient", *outputs, dy, x, *parts, scratch, *numbers)
+    arrays.check()
+
+    x, weight, bias, g = (array.astype(np.float64) for array in (x, weight, bias, dy))
+    normal = normalized(x, weight, bias) if normalize else x
+    near(y, pooled(normal) if pool else normal, 1e-5, np.abs(normal).max() + 1)
+    g = unpooled(g, normal) if pool else g
+    if not normalize:
+        near(dx, g, 1e-6)
+        return
+    axes, count = (0, 2, 3), images * height * width
+    near(mean, x.mean(axes), 1e-6, 2)
+    near(variance, x.var(axes), 3e-6, 2)
+    unit = normalized(x, np.ones(channels), np.zeros(channels))
+    sums = g.sum(axes), (g * unit).sum(axes)
+    near(d_bias, sums[0], 3e-6, np.abs(g).sum(axes) + 1)
+    near(d_weight, sums[1], 1e-5, np.abs(g * unit).sum(axes) + 1)
+    inner = g - (sums[0][:, None, None] + unit * sums[1][:, None, None]) / count
+    scale = (np.abs(weight) / np.sqrt(x.var(axes) + 1e-5))[:, None, None]
+    near(dx, weight[:, None, None] * inner / np.sqrt(x.var(axes, keepdims=True)[0] + 1e-5), 1e-5, scale * 4)
+
+
+def check_cross_entropy(loaded, arrays, random: Numbers, rows, classes, spread, with_gradient):
+    values = np.round(random.standard_normal((rows, classes)) * 4) / 4 * spread  # ties: the first of equals counts
+    x, labels = arrays.filled(values), arrays.filled(random.integers(0, classes, rows))
+    loss, correct, dx = arrays.empty(1), arrays.empty(1), arrays.empty(rows, classes) if with_gradient else None
+    run(loaded, "cross_entropy", loss, correct, dx, x, labels, rows, classes)
+    arrays.check()
+    x = x.astype(np.float64)
+    near(loss, mean_cross_entropy(x, labels)[None], 1e-6, np.abs(x).max() + 1)
+    assert correct[0] == (x.argmax(1) == labels).sum()
+    if dx is not None:
+        softmax = np.exp(x - x.max(1, keepdims=True))
+        softmax /= softmax.sum(1, keepdims=True)
+        near(dx, (softmax - np.eye(classes)[labels]) / rows, 1e-6, 1 / rows)
+
+
+def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentum, weight_decay):
+    weights = arrays.filled(random.standard_normal(count))
+    state = [arrays.filled(np.zeros(count)) for _ in range(2)]
+    w, (first, second) = weights.astype(np.float64), np.zeros((2, count))
+    lr = 0.01
+    for step in range(1, steps + 1):
+        gradient = arrays.filled(random.standard_normal(count))
+        corrections = 1 - 0.9**step, 1 - 0.999**step
+        scalars = arrays.filled(np.array([lr, weight_decay, momentum, *corrections]))
+        run(loaded, "optimizer", weights, *state, gradient, scalars, count, ops.OPTIMIZERS[rule])
+        g = gradient.astype(np.float64) + (0 if rule == "adamw" else weight_decay * w)
+        if rule in ("adam", "adamw"):
+            first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
+            w = w * (1 - lr * weight_decay) if rule == "adamw" else w
+            w = w - lr * (first / corrections[0]) / (np.sqrt(second / corrections[1]) + 1e-8)
+        elif rule == "rmsprop":
+            first = 0.99 * first + 0.01 * g * g
+            second = momentum * second + g / (np.sqrt(first) + 1e-8)
+            w = w - lr * second
+        else:
+            first = momentum * first + g
+            w = w - lr * (g + momentum * first if rule == "nesterov" else first)
+    arrays.check()
+    near(weights, w, 2e-6, np.abs(w).max() + 1)
+    near(state[0], first, 2e-6, np.abs(first).max() + 1)
+    near(state[1], second, 2e-6, np.abs(second).max() + 1)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Against numpy, over random shapes, in all three instruction sets.
+
+some_threads, some_seed = st.sampled_from(THREADS), st.integers(0, 1000)
+name, yes = st.sampled_from(NAMES), st.booleans()
+
+
+def over(check, processor: str, examples: int, shapes: st.SearchStrategy[tuple]) -> None:
+    """``check`` for many random shapes and thread counts, always the same ones."""
+
+    @few(max_examples=examples)
+    @given(some_threads, some_seed, shapes)
+    def example(threads, seed, drawn):
+        check(kernels(processor, threads), Fenced(), np.random.default_rng(seed), *drawn)
+
+    example()
+
+
+def test_a_matrix_product_agrees_with_numpy(processor):
+    over(check_gemm, processor, 60, st.tuples(sizes(70), sizes(70), sizes(70), yes, yes, name, yes))
+
+
+def test_a_matrix_product_too_long_for_one_block_agrees_with_numpy(processor):
+    check_gemm(kernels(processor, 2), Fenced(), np.random.default_rng(0), 131, 33, 1500, True, False, "relu", True)
+    check_gemm(kernels(processor, 3), Fenced(), np.random.default_rng(1), 30, 20, 10000, False, True, None, False)
+
+
+@st.composite
+def convolutions(draw):
+    """images, channels in, height, width, channels out, kernel height and width (not square), activation, bias, d_x"""
+    kh, kw = draw(st.integers(1, 5)), draw(st.integers(1, 5))
+    ih, iw = kh + draw(st.integers(0, 17)), kw + draw(st.integers(0, 17))
+    return draw(st.integers(1, 4)), draw(sizes(34)), ih, iw, draw(sizes(65)), kh, kw, draw(name), draw(yes), draw(yes)
+
+
+def test_a_convolution_and_its_gradients_agree_with_numpy(processor):
+    over(check_convolution, processor, 60, convolutions())
+
+
+def test_the_gradient_of_activations_agrees_with_numpy(processor):
+    over(check_activation_gradient, processor, 40, st.tuples(sizes(40), sizes(70), name, yes, yes, yes))
+
+
+@st.composite
+def planes(draw):
+    """images, channels, height, width, and whether to normalize and to pool: one of them at least"""
+    normalize, pool = draw(st.sampled_from([(True, False), (True, True), (False, True)]))
+    least = 2 if pool else 1
+    return draw(sizes(6)), draw(sizes(9)), draw(sizes(17, least)), draw(sizes(33, least)), normalize, pool
+
+
+def test_batch_normalization_and_pooling_agree_with_numpy(processor):
+    over(check_batchnorm, processor, 60, planes())
+
+
+def test_the_cross_entropy_agrees_with_numpy(processor):
+    over(check_cross_entropy, processor, 40, st.tuples(sizes(40), sizes(40), st.sampled_from([0.1, 1, 30]), yes))
+
+
+@pytest.mark.parametrize("rule", ops.OPTIMIZERS)
+def test_several_steps_of_an_optimizer_agree_with_numpy(processor, rule):
+    rates = st.sampled_from([0.0, 0.1, 0.9])
+    decays = st.sampled_from([0.0, 0.3])
+    over(check_optimizer, processor, 8, st.tuples(st.just(rule), sizes(300), st.just(4), rates, decays))
+
+
+def test_activations_stay_finite_and_right_far_out(processor):
+    loaded, far = kernels(processor, 1), np.array([[-1e4, -100, -89, -30, -5, -1e-3, 0, 1e-3, 5, 30, 89, 100, 1e4]])
+    for kind in NAMES:
+        z, g, dz = (Fenced().filled(values) for values in (far, np.ones_like(far), far))
+        run(loaded, "activation_gradient", dz, None, g, z, 1, far.size, ops.ACTIVATIONS[kind])
+        with np.errstate(over="ignore"):
+            near(dz, slope(z.astype(np.float64), kind), 2e-6, 1)
+        one, active = Fenced().filled(np.ones((1, 1))), Fenced().empty(1, far.size)
+        scratch = Fenced().empty(floats_of(loaded, "gemm_scratch", far.size, 1))
+        sizes_and_kind = (1, far.size, 1, 0, 0, ops.ACTIVATIONS[kind])
+        run(loaded, "gemm", Fenced().empty(1, far.size), active, one, z, None, scratch, *sizes_and_kind)
+        with np.errstate(over="ignore"):
+            near(active, FUNCTIONS[kind](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# No access outside an array.
+
+
+CONVOLUTION_SHAPES = (  # images, channels in, height, width, channels out, kernel height and width
+    (1, 1, 1, 1, 1, 1, 1),
+    (3, 1, 28, 28, 5, 5, 5),
+    (2, 3, 7, 19, 33, 2, 3),
+    (3, 17, 9, 8, 16, 3, 1),
+    (1, 32, 12, 11, 31, 5, 3),
+    (2, 33, 5, 6, 65, 5, 6),
+    (5, 2, 20, 3, 12, 1, 3),
+)
+
+
+def run_with_guard_pages(processor: str) -> None:
+    """In a process of its own: every kernel over odd shapes, each array once behind and once before a guard page."""
+    random = np.random.default_rng(0)
+    for at_end in (True, False):
+        for threads in THREADS:
+            loaded = kernels(processor, threads)
+            for m, n, k in ((1, 1, 1), (5, 7, 3), (15, 33, 31), (29, 64, 17), (14, 96, 40), (67, 10, 129)):
+                for kind in range(8):
+                    transposes, extras = (kind & 1, kind >> 1 & 1), (NAMES[kind], bool(kind & 4))
+                    check_gemm(loaded, Guarded(at_end), random, m, n, k, *transposes, *extras)
+            for shape in CONVOLUTION_SHAPES:
+                for kind in (None, "relu", "gelu"):
+                    check_convolution(loaded, Guarded(at_end), random, *shape, kind, kind != "relu", kind != "gelu")
+            for shape in ((1, 1, 2, 2), (1, 3, 5, 7), (4, 5, 9, 16), (2, 4, 24, 24), (3, 2, 3, 33), (2, 1, 2, 17)):
+                for normalize, pool in ((True, False), (True, True), (False, True)):
+                    check_batchnorm(loaded, Guarded(at_end), random, *shape, normalize, pool)
+            for rows, columns in ((1, 1), (3, 5), (7, 17), (9, 33), (2, 64)):
+                for kind in NAMES:
+                    flags = (True, True, rows == 7)
+                    check_activation_gradient(loaded, Guarded(at_end), random, rows, columns, kind, *flags)
+                check_cross_entropy(loaded, Guarded(at_end), random, rows, columns, 1, True)
+                for rule in ops.OPTIMIZERS:
+                    check_optimizer(loaded, Guarded(at_end), random, rule, rows * columns, 2, 0.9, 0.1)
+    print("nothing touched")
+
+
+def run_over_the_guard() -> None:
+    """What the check above would do if a kernel read one float too far: end the process."""
+    arrays, loaded = Guarded(True), kernels("native", 1)
+    x = arrays.filled(np.ones((3, 5)))
+    run(loaded, "activation_gradient", arrays.empty(3, 5), None, x, None, 3, 6, 0)
+    print("nothing touched")
+
+
+def alone(code: str, **environment: str) -> subprocess.CompletedProcess:
+    """Python in a process of its own, in the project's folder."""
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, env=os.environ | environment, capture_output=True, text=True
+    )
+
+
+def test_no_kernel_touches_memory_outside_its_arrays(processor):
+    done = alone(f"from tests import test_kernels\ntest_kernels.run_with_guard_pages({processor!r})")
+    assert (done.returncode, done.stdout.strip()) == (0, "nothing touched"), done.stderr
+
+
+def test_a_guard_page_is_the_end_of_who_touches_it():
+    done = alone("from tests import test_kernels\ntest_kernels.run_over_the_guard()")
+    assert done.returncode < 0
+    assert "nothing touched" not in done.stdout
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The same every time.
+
+
+def test_a_kernel_gives_the_same_bits_every_time_and_whatever_the_threads_nearly_the_same():
+    random = np.random.default_rng(0)
+    x, weight, g, z = (
+        random.standard_normal(shape).astype(np.float32)
+        for shape in ((13, 5, 14, 15), (33, 5, 3, 4), (13, 33, 12, 12), (13, 33, 12, 12))
+    )
+    numbers = (*x.shape, 33, 3, 4, ops.ACTIVATIONS["silu"])
+    found = {}
+    for threads in THREADS:
+        loaded = kernels("native", threads)
+        scratch = np.empty(floats_of_struct(loaded, "convolution_gradient_scratch", 8, *numbers), np.float32)
+        for attempt in range(5):
+            outputs = [np.empty(shape, np.float32) for shape in (x.shape, weight.shape, (33,))]
+            run(loaded, "convolution_gradient", *outputs, g, z, x, weight, scratch, *numbers)
+            if attempt == 0:
+                found[threads] = outputs
+            for one, other in zip(outputs, found[threads], strict=True):
+                np.testing.assert_array_equal(one, other)
+    for threads in (2, 3):
+        np.testing.assert_array_equal(found[threads][0], found[1][0])  # an image's own: no sum over threads
+        for one, other in zip(found[threads][1:], found[1][1:], strict=True):
+            near(one, other.astype(np.float64), 1e-5)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, loaded: Native | None) -> None:
+    """Let the program run on these kernels."""
+    for module in (native_module, ops, replay):
+        monkeypatch.setattr(module, "native", lambda: loaded)
+
+
+SMALL = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 20, "eval_every": 20}
+CONVOLUTIONS = {
+    "model": "cnn",
+    "dataset": "digits",
+    "filters": (3, 4, 5, 3),
+    "batch_size": 16,
+    "steps": 20,
+    "eval_every": 20,
+}
+
+
+def trained(digits, **fields):
+    config = make_config(fields)
+    trainer = Trainer(config)
+    return trainer.run(config, digits), trainer
+
+
+def test_a_run_is_the_same_to_the_bit_at_any_one_number_of_threads(digits, monkeypatch):
+    losses = []
+    for threads in (1, 3):
+        use(monkeypatch, kernels("native", threads))
+        one, other = (trained(digits, **CONVOLUTIONS | {"steps": 10})[0].losses for _ in range(2))
+        assert one == other
+        losses.append(one)
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# In tinygrad: values and gradients, against tinygrad's own code and against finite differences in numpy.
+
+LABELS = np.array([2, 0, 6, 6, 1], np.int32)
+
+
+def linear_case(activation, rows=5, inputs=9, outputs=7):
+    def ours(x, weight, bias):
+        return ops.linear(x, weight, bias, activation)
+
+    def theirs(x, weight, bias):
+        return activated(x.linear(weight.T, bias), activation)
+
+    def reference(x, weight, bias):
+        return FUNCTIONS[activation](x @ weight.T + bias)
+
+    return ours, theirs, reference, [(rows, inputs), (outputs, inputs), (outputs,)]
+
+
+def conv_case(activation, images=2, channels=2, side=(6, 5), filters=3, kernel=(3, 2)):
+    def ours(x, weight, bias):
+        return ops.conv2d(x, weight, bias, activation, input_gradient=True)
+
+    def theirs(x, weight, bias):
+        return activated(x.conv2d(weight, bias), activation)
+
+    def reference(x, weight, bias):
+        return FUNCTIONS[activation](convolved(x, weight) + bias[:, None, None])
+
+    return ours, theirs, reference, [(images, channels, *side), (filters, channels, *kernel), (filters,)]
+
+
+def batchnorm_case(pool, shape=(2, 3, 5, 4)):
+    def ours(x, weight, bias):
+        return ops.batchnorm(x, weight, bias, pool)[0]
+
+    def theirs(x, weight, bias):
+        mean = x.mean((0, 2, 3))
+        inverse = ((x - mean.reshape(1, -1, 1, 1)).square().mean((0, 2, 3)) + 1e-5).rsqrt()
+        found = x.batchnorm(weight, bias, mean, inverse)
+        return found.max_pool2d() if pool else found
+
+    def reference(x, weight, bias):
+        found = normalized(x, weight, bias)
+        return pooled(found) if pool else found
+
+    return ours, theirs, reference, [shape, shape[1:2], shape[1:2]]
+
+
+def activated(x: Tensor, activation: str | None) -> Tensor:
+    return getattr(x, activation)() if activation else x
+
+
+CASES = {
+    **{f"linear, {activation}": linear_case(activation) for activation in NAMES},
+    "linear, batch 1": linear_case("relu", rows=1),
+    "linear, large": linear_case("silu", 17, 33, 15),
+    **{f"convolution, {activation}": conv_case(activation) for activation in (None, "relu", "gelu", "elu")},
+    "convolution, one channel, one image": conv_case("tanh", 1, 1, (5, 7), 17, (2, 3)),
+    "batch normalization": batchnorm_case(False),
+    "batch normalization and pooling": batchnorm_case(True),
+    "batch normalization of one image": batchnorm_case(True, (1, 2, 4, 7)),
+    "pooling": (ops.max_pool, Tensor.max_pool2d, pooled, [(2, 3, 5, 6)]),
+    "cross-entropy": (
+        lambda x: ops.cross_entropy(x, Tensor(LABELS))[0],
+        lambda x: x.sparse_categorical_crossentropy(Tensor(LABELS)),
+        lambda x: mean_cross_entropy(x, LABELS),
+        [(5, 7)],
+    ),
+}
+
+
+def numeric_gradient(function: Callable[..., np.ndarray], arrays: list[np.ndarray], at: int) -> np.ndarray:
+    """Of a scalar function with respect to arrays[at]: central differences, in float64."""
+    found = np.empty(arrays[at].shape)
+    for place in np.ndindex(found.shape):
+        ends = []
+        for step in (1e-6, -1e-6):
+            moved = [array.copy() for array in arrays]
+            moved[at][place] += step
+            ends.append(function(*moved))
+        found[place] = (ends[0] - ends[1]) / 2e-6
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_values_and_gradients_agree_with_tinygrads_own_and_with_finite_differences(case):
+    ours, theirs, reference, shapes = CASES[case]
+    random = np.random.default_rng(len(case))
+    arrays = [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+    wide = [array.astype(np.float64) for array in arrays]
+    wanted = reference(*wide)
+    upstream = random.standard_normal(wanted.shape).astype(np.float32)
+    found = []
+    for function in (ours, theirs):
+        tensors = [Tensor(array).realize() for array in arrays]
+        result = function(*tensors)
+        gradients = (result * Tensor(upstream).realize()).sum().gradient(*tensors)
+        found.append([tensor.numpy() for tensor in (result, *gradients)])
+    near(found[0][0], wanted, 1e-5)
+    for one, other in zip(*found, strict=True):
+        near(one, other.astype(np.float64), 1e-5, np.abs(other).max() + 0.1)
+    for at, gradient in enumerate(found[0][1:]):
+        numeric = numeric_gradient(lambda *moved: (reference(*moved) * upstream).sum(), wide, at)
+        near(gradient, numeric, 1e-5, np.abs(numeric).max() + 0.1)
+
+
+@few(max_examples=8)
+@given(sizes(40), sizes(40), sizes(40), yes, yes, some_seed)
+def test_a_product_of_tensors_agrees_with_numpy(m, n, k, transpose_a, transpose_b, seed):
+    random = np.random.default_rng(seed)
+    a, b = random.standard_normal((m, k)).astype(np.float32), random.standard_normal((k, n)).astype(np.float32)
+    # transposed views: what is handed to C has to lie in memory as C reads it
+    left, right = (Tensor(a.T.copy()) if transpose_a else Tensor(a.T.copy()).T), Tensor(b)
+    right = right.T if transpose_b else right
+    near(ops.matmul(left, right, transpose_a, transpose_b).numpy(), a @ b.astype(np.float64), 1e-5, np.sqrt(k) * 9)
+
+
+def test_more_parameters_than_one_program_takes_are_all_updated():
+    params = [Tensor(np.full(3 + index % 2, index, np.float32)).realize() for index in range(33)]
+    states = [[Tensor.zeros(*param.shape).contiguous().realize()] for param in params]
+    gradients = [Tensor(np.full(param.shape, 1, np.float32)).realize() for param in params]
+    scalars = Tensor(np.array([0.5, 0, 0, 1, 1], np.float32)).realize()
+    for _ in range(2):
+        Tensor.realize(*ops.optimizer_step("sgd", params, gradients, states, scalars))
+    for index, param in enumerate(params):
+        np.testing.assert_array_equal(param.numpy(), np.full(param.shape, index - 1.0))
+
+
+def test_layers_use_the_kernels_and_with_kernels_0_do_not(monkeypatch):
+    def values():
+        random = np.random.default_rng(0)
+        conv, norm, linear = Conv2d(1, 3, 3, "relu"), BatchNorm(3, pool=True), Linear(27, 5, "silu")
+        for tensor, array in (*conv.initial(random), *norm.initial(random), *linear.initial(random)):
+            tensor.assign(Tensor(array)).realize()
+        x = Tensor(random.standard_normal((4, 1, 8, 8)).astype(np.float32)).realize()
+        with Context(TRAINING=1):
+            logits = linear(norm(conv(x)).flatten(1))
+            loss, correct = loss_and_accuracy(logits, Tensor(LABELS[:4] % 5))
+            grads = loss.gradient(conv.weight, conv.bias, norm.weight, norm.bias, linear.weight, linear.bias)
+            every = [loss, correct, max_pool(x), *grads, norm.running_mean, norm.running_variance]
+            return [tensor.numpy() for tensor in every]
+
+    used = []
+    call = ops.call
+    monkeypatch.setattr(ops, "call", lambda *arguments: used.append(arguments) or call(*arguments))
+    ours = values()
+    assert used
+    used.clear()
+    monkeypatch.setenv("KERNELS", "0")
+    for one, other in zip(ours, values(), strict=True):
+        near(one, other.astype(np.float64), 1e-5, np.abs(other).max() + 0.01)
+    assert not used
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Whole runs.
+
+RUNS = {
+    "relu, sgd": SMALL | {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "lr": 0.02, "activation": "relu"},
+    "silu, adam": SMALL | {"optimizer": "adam", "activation": "silu", "batchnorm": True, "weight_decay": 0.01},
+    "gelu, rmsprop": SMALL | {"optimizer": "rmsprop", "activation": "gelu", "momentum": 0.5, "dropout": 0.3},
+    "tanh, muon": SMALL | {"optimizer": "muon", "activation": "tanh", "angle": 10},
+    "elu, lamb": SMALL | {"optimizer": "lamb", "activation": "elu"},
+    "cnn, leaky_relu, adamw": CONVOLUTIONS
+    | {"optimizer": "adamw", "activation": "leaky_relu", "batchnorm": True, "dropout": 0.2, "angle": 10, "shift": 1},
+    "cnn, sigmoid, lars": CONVOLUTIONS | {"optimizer": "lars", "activation": "sigmoid", "batchnorm": False, "lr": 1.0},
+}
+
+
+def test_the_runs_below_take_every_activation_and_every_optimizer():
+    from explorer.optim import RULES
+
+    assert {run["activation"] for run in RUNS.values()} == set(NAMES) - {None}
+    assert {run["optimizer"] for run in RUNS.values()} == set(RULES)
+
+
+@pytest.mark.parametrize("fields", RUNS.values(), ids=RUNS)
+def test_a_run_has_the_losses_it_has_on_tinygrads_own_code(fields, digits, monkeypatch):
+    losses = {}
+    for switch in ("1", "0"):
+        monkeypatch.setenv("KERNELS", switch)
+        result, trainer = trained(digits, **fields)
+        assert (trainer.step.rows is not None) == (switch == "1")
+        losses[switch] = result.losses
+    assert len(losses["1"]) == 20
+    assert losses["1"][-1] != losses["1"][0]
+    np.testing.assert_allclose(losses["1"], losses["0"], rtol=1e-3)
+
+
+def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(digits, monkeypatch):
+    accuracies = []
+    for switch in ("1", "0"):
+        monkeypatch.setenv("KERNELS", switch)
+        configs = [make_config(SMALL | {"steps": 60, "eval_every": 60, "seed": seed}) for seed in range(5)]
+        trainer = Trainer(configs[0])
+        accuracies.append([trainer.run(config, digits).test_accuracy for config in configs])
+    noise = np.std(accuracies[1], ddof=1)
+    assert noise > 0
+    assert min(accuracies[0]) > 0.5
+    assert abs(np.mean(accuracies[0]) - np.mean(accuracies[1])) <= noise
+
+
+def test_a_replayed_step_is_the_step_tinyjit_replays(digits, monkeypatch):
+    ours, trainer = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
+    assert trainer.step.rows is not None
+    assert trainer.forward.rows is not None
+    assert trainer.step.rows.shape[1] == replay.WORDS
+    monkeypatch.setattr(replay, "_rows", lambda captured: None)
+    theirs, plain = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
+    assert plain.step.rows is None
+    assert ours.losses == theirs.losses
+    assert ours.history == theirs.history
+    for one, other in zip(trainer.weights(), plain.weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The scratch memory, the compiler, the rest of the process.
+
+
+def test_a_step_captured_before_the_scratch_grew_uses_the_larger_one(monkeypatch):
+    with pytest.MonkeyPatch.context():
+        loaded = Native(2)
+    KEPT.append(loaded)
+    use(monkeypatch, loaded)
+    random = np.random.default_rng(0)
+    a, b = (Tensor(random.standard_normal(shape).astype(np.float32)).realize() for shape in ((9, 20), (20, 11)))
+    step = replay.Replay(TinyJit(lambda: ops.matmul(a, b).realize()))
+    before = [step().numpy() for _ in range(3)][-1]
+    assert step.rows is not None
+    small = loaded.scratch.size
+    x, weight = (Tensor(random.standard_normal(shape).astype(np.float32)).realize() for shape in ((3, 900), (800, 900)))
+    large = ops.linear(x, weight, Tensor.zeros(800).contiguous()).numpy()
+    assert loaded.scratch.size > small
+    near(large, x.numpy().astype(np.float64) @ weight.numpy().T, 1e-5)
+    assert loaded.words[SCRATCH] == loaded.scratch.ctypes.data
+    loaded.scratch.fill(np.nan)
+    np.testing.assert_array_equal(step().numpy(), before)
+    Device["CPU"].synchronize()
+    assert np.isfinite(loaded.scratch[: 11 * 20]).all()  # the packed matrix: it was here that the step worked
+
+
+KEPT: list[Native] = []  # their threads sleep in C and must find their memory
+
+
+def test_the_scratch_grows_only_when_no_program_is_at_work_in_it(monkeypatch):
+    loaded = Native(1)
+    KEPT.append(loaded)
+    use(monkeypatch, loaded)
+    a, b = (Tensor(np.ones((1200, 1200), np.float32)).realize() for _ in range(2))
+    ops.matmul(a, b).realize()  # tens of milliseconds, in tinygrad's own thread
+    result = ops.matmul(a, b).realize()
+    loaded.reserve(loaded.scratch.size + 2**20)
+    np.testing.assert_array_equal(result.numpy(), np.full((1200, 1200), 1200.0))
+
+
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if kernels.c did not suit the compiler; what was loaded already is forgotten."""
+    monkeypatch.setattr(Path, "read_text", lambda path, *rest, **more: "#error not for this compiler")
+    monkeypatch.setattr(native_module, "native", functools.cache(native.__wrapped__))
+
+
+def test_without_kernels_the_layers_run_on_tinygrads_code(digits, monkeypatch):
+    wanted = trained(digits, **SMALL)[0].losses
+    broken(monkeypatch)
+    assert native_module.native() is None
+    assert not enabled()
+    for module in (ops, replay):  # reached from here they would fail
+        monkeypatch.setattr(module, "native", lambda: None)
+    result, trainer = trained(digits, **SMALL)
+    assert trainer.step.rows is None
+    np.testing.assert_allclose(result.losses, wanted, rtol=1e-3)
+
+
+def test_kernels_asked_for_by_name_and_not_to_be_had_are_an_error(monkeypatch):
+    broken(monkeypatch)
+    monkeypatch.setenv("KERNELS", "1")
+    with pytest.raises(subprocess.CalledProcessError):
+        enabled()
+
+
+GUEST = """
+import os, sys, threading
+import numpy as np
+try:
+    import threadpoolctl
+except ImportError:
+    threadpoolctl = None
+def facts():
+    pools = threadpoolctl.threadpool_info() if threadpoolctl else []
+    counts = sorted((pool["filepath"], pool["num_threads"]) for pool in pools)
+    return counts, threading.active_count(), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+np.ones((50, 50)) @ np.ones((50, 50))
+before, environment = facts(), dict(os.environ)
+import explorer.train
+assert dict(os.environ) == environment, "the environment changed"
+assert facts() == before, (facts(), before)
+from explorer import data
+from explorer.config import make_config
+config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
+explorer.train.Trainer(config).run(config, data.load("digits"))
+from models.kernels.native import native
+assert native().threads == 3
+after = facts()
+assert (after[0], after[2]) == (before[0], before[2]), (after, before)
+assert dict(os.environ) == environment, "the environment changed"
+assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+print("as it was")
+"""
+
+
+def test_a_program_that_imports_ours_keeps_its_threads_and_its_environment():
+    done = alone(GUEST, KERNEL_THREADS="3")
+    assert (done.returncode, done.stdout.strip()) == (0, "as it was"), done.stderr
+
+
+@pytest.mark.parametrize("target", ["x86_64,haswell", "x86_64,x86-64", "x86_64,skylake-avx512", "arm64,generic"])
+def test_kernels_compile_for_other_processors_and_need_nothing_from_outside(target):
+    source = SOURCE.read_text()
+    library = ClangCompiler(target.split(",")).compile_cached(source)
+    found = native_module._entry_points(library)
+    assert {*native_module.KERNELS, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()
+    public = set(re.findall(r"^(?:KERNEL )?(?:void|long) (\w+)\(", source, re.MULTILINE))
+    assert found.keys() == public
