@@ -61,7 +61,9 @@ def parser() -> Parser:
     return top
 
 
-def add_command(commands: argparse._SubParsersAction, name: str, title: str, description: str) -> argparse.ArgumentParser:
+def add_command(
+    commands: argparse._SubParsersAction, name: str, title: str, description: str
+) -> argparse.ArgumentParser:
     return commands.add_parser(
         name, help=title, description=description, allow_abbrev=False,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
@@ -77,13 +79,19 @@ def add_training(commands: argparse._SubParsersAction, model: str, title: str) -
         knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
     many = command.add_argument_group("sweeps")
     many.add_argument("--sweep", metavar="NAME", help="run a sweep: a name, names with commas, all, or a TOML file")
-    many.add_argument("--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)")
+    many.add_argument(
+        "--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)"
+    )
     many.add_argument("--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores)")
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points")
     place = command.add_argument_group("where")
-    place.add_argument("--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)")
-    place.add_argument("--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS; default on)")
+    place.add_argument(
+        "--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)"
+    )
+    place.add_argument(
+        "--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS; default on)"
+    )
     place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
     add_places(place)
     how = command.add_argument_group("how")
@@ -119,9 +127,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         fields = fields_for(options.command) if options.command in MODELS else []
         if options.command in MODELS and word in map(flag_of, fields_for(None)):
             raise UserError(f"{word} is not a hyperparameter of {options.command}; see {options.command} --help")
-        others = ["--device", "--kernels", "--data-dir", "--force", "--json", "--sweep", "--seeds", "--jobs", "--dry-run",
-                  "--yes"] if fields else []  # fmt: skip
-        known = [*map(flag_of, fields), *others, "--results", "--media", "--report", "--quiet"]
+        others = "--device --kernels --data-dir --force --json --sweep --seeds --jobs --dry-run --yes".split()
+        known = [*map(flag_of, fields), *(others if fields else []), "--results", "--media", "--report", "--quiet"]
         raise UserError(f"unknown argument {unknown[0]!r}{nearest(word, known)}")
     return options
 

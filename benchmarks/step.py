@@ -68,7 +68,10 @@ def takes_part(round_number: int, rounds: int, turns: int) -> bool:
 def measure(
     cell: Cell, names: list[str], device: str, rounds: int, seconds: float, fma: machine.FmaLoop | None
 ) -> list[str]:
-    """Fill the cell; the names of those that could not run are taken from ``names`` and the reasons returned."""
+    """Fill the cell; the names of those that cannot run are taken from ``names``, and the reasons returned.
+
+    Raises UserError where ours cannot run, or nobody.
+    """
     reasons: list[str] = []
     playing: dict[str, Contender] = {}
 
@@ -88,8 +91,11 @@ def measure(
             try:
                 playing[name] = Contender(name, cell.model, cell.batch, device)
             except UnavailableError as reason:
+                if name == "ours":
+                    raise UserError(str(reason)) from None
                 leave_out(name, reason)
-                continue
+        if not playing:
+            raise UserError(f"nobody is left to time: {reasons[-1] if reasons else 'all were left out before'}")
         plans = {name: plan(one.step_seconds, seconds / len(playing), rounds) for name, one in playing.items()}
         for number in range(rounds):
             note(f"{cell.model} {cell.batch}: round {number + 1} of {rounds}")
@@ -115,10 +121,12 @@ def measure(
 
 
 def rows_of(cell: Cell) -> list[list[str]]:
-    """The table's rows of one cell, a row a contender, in the order they were asked for."""
+    """The table's rows of one cell, a row a contender, always in the same order."""
     base = statistics.median(cell.step_ms[BASE]) if cell.step_ms.get(BASE) else None
     rows = []
-    for name, values in cell.step_ms.items():
+    for name in CONTENDERS:
+        if not (values := cell.step_ms.get(name)):
+            continue
         median = statistics.median(values)
         gflops = flops_per_step(cell.model, cell.batch) / median / 1e6
         shares = [f"{gflops / statistics.median(peak):.0%}" if peak else "" for peak in (cell.sgemm, cell.fma)]
@@ -208,14 +216,11 @@ def main() -> int:
     for model in options.models:
         for batch in options.batches:
             cell = Cell(model, batch)
-            asked_for_ours = "ours" in names
             reasons += measure(cell, names, device, options.rounds, options.seconds, fma)
-            if not names or (asked_for_ours and "ours" not in names):
-                raise UserError(reasons[0])
             cells.append(cell)
-            print(table(rows_of(cell)), flush=True)
+            print(table(rows_of(cell)), file=sys.stderr, flush=True)
     text = report(cells, device, machine.load_data().name, reasons)
-    print(f"\n{text}")
+    print(text)
     if options.write:
         machine.write_section(f"step-{device.lower()}", text)
     return 0

@@ -19,7 +19,7 @@ def augment(
     ``draws`` (B, 4) in [-1, 1]; ``angle`` (1,) degrees, ``scale`` (1,) share, ``shift`` (1,) pixels are the extremes.
     ``sampling``: "nearest" or "bilinear". ``pivot``: what rotation and zoom turn about, "center" or "corner" (0, 0).
     """
-    batch, height, width = images.shape
+    batch, height, width = map(int, images.shape)
     turn = (draws[:, 0] * angle * (math.pi / 180)).reshape(batch, 1, 1)
     zoom = (1 + draws[:, 1] * scale).reshape(batch, 1, 1)
     across, down = ((draws[:, axis] * shift).reshape(batch, 1, 1) for axis in (2, 3))
@@ -41,7 +41,7 @@ def augment(
 
 def _pixels(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """images[b, y, x] as float32 for whole-numbered float tensors x, y (B, H, W); 0 outside the image."""
-    batch, height, width = images.shape
+    batch, height, width = map(int, images.shape)
     inside = (x >= 0) * (x < width) * (y >= 0) * (y < height)
     index = inside.where(y * width + x, 0.0).cast(dtypes.int32).reshape(batch, height * width)
     found = images.reshape(batch, height * width).gather(1, index).reshape(batch, height, width)

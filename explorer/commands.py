@@ -200,7 +200,9 @@ def conclude(options: argparse.Namespace, sweeps: list[Any]) -> int:
                 print(f"best on validation: {one.winner.label}{ties}")
             if one.hypothesis:
                 print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
-            mine = [path for path in files if f"{one.plan.model}_{one.slug}" in path.name and one.plan.dataset in str(path)]
+            mine = [
+                path for path in files if f"{one.plan.model}_{one.slug}" in path.name and one.plan.dataset in str(path)
+            ]
             print("\n".join(f"  {path}" for path in mine))
     print(f"  {files[-1]}")
     return 0
@@ -265,8 +267,9 @@ def best(options: argparse.Namespace) -> int:
                 continue
             first, said = ranked[0], said + 1
             print(
-                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, test {tables.figure(first.test)} % "
-                f"(n={len(first.validation)}), {tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, "
+                f"test {tables.figure(first.test)} % (n={len(first.validation)}), "
+                f"{tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
                 f"{training_command(first.config)}"
             )
     if not said:
@@ -322,4 +325,3 @@ def run(options: argparse.Namespace) -> int:
         return COMMANDS[options.command](options)
     options.model = options.command
     return sweep(options) if options.sweep else train(options)
-

@@ -376,3 +376,14 @@ def merge(environment: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str,
         silenced |= other if one & flags.keys() else set()
         silenced |= one if other & flags.keys() else set()
     return {**{name: value for name, value in environment.items() if name not in silenced}, **flags}
+
+
+def knob_table() -> str:
+    """The README's table of every hyperparameter, in Markdown."""
+    lines = ["| flag | environment | values | default | meaning |", "| --- | --- | --- | --- | --- |"]
+    for field in fields_for(None):
+        values = bounds(field).replace("|", ", ")
+        names = ", ".join(f"`{name}`" for name in environment_names(field))
+        meaning = Config.model_fields[field].description
+        lines.append(f"| `{flag_of(field)}` | {names} | {values} | {default_text(field)} | {meaning} |")
+    return "\n".join(lines)

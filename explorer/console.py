@@ -24,12 +24,13 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
     training, validation = data.split(config.train_on)
     sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
+    code = "own kernels" if environment["kernels"] else environment["renderer"]
     return "\n".join(
         (
             f"model    {config.model.upper()} {net}, {config.activation}; "
             f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
             f"data     {data.name}: {sizes} ({data.source})",
-            f"machine  {environment['device']} ({'own kernels' if environment['kernels'] else environment['renderer']}), {environment['cpu']}, "
+            f"machine  {environment['device']} ({code}), {environment['cpu']}, "
             f"{environment['cores']} cores, tinygrad {environment['tinygrad']}",
         )
     )
@@ -83,7 +84,9 @@ def _figures(told: "Progress") -> str:
 
 
 @contextmanager
-def sweep_progress(total: int, quiet: bool) -> Iterator[Callable[[int, dict[str, Any], tuple[str, float], float], None]]:
+def sweep_progress(
+    total: int, quiet: bool
+) -> Iterator[Callable[[int, dict[str, Any], tuple[str, float], float], None]]:
     """Draws a sweep: tell(runs done, the record that came, (leader, its accuracy), seconds left)."""
 
     def line(done: int, record: dict[str, Any]) -> str:
@@ -99,7 +102,12 @@ def sweep_progress(total: int, quiet: bool) -> Iterator[Callable[[int, dict[str,
     else:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]} left"), TextColumn("{task.fields[leader]}"))
+        columns = (
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]} left"),
+            TextColumn("{task.fields[leader]}"),
+        )
         with Progress(*columns) as bar:
             task = bar.add_task("", total=total, left="?", leader="")
 
@@ -131,9 +139,8 @@ def summary(record: dict[str, Any], ledger: Path) -> str:
     seconds = record["seconds"]
     pace = f", {record['step_ms']:.3g} ms a step" if record["step_ms"] else ""
     lines.append(f"parameters  {record['parameters']:,}")
-    lines.append(
-        f"seconds     compile {seconds['compile']:.1f}, train {seconds['train']:.1f}, evaluation {seconds['eval']:.1f}{pace}"
-    )
+    compiling, training, looking = (f"{seconds[part]:.1f}" for part in ("compile", "train", "eval"))
+    lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
     lines.append(f"record      {record['id']} in {ledger}")
     return "\n".join(lines)
 
@@ -141,7 +148,11 @@ def summary(record: dict[str, Any], ledger: Path) -> str:
 def brief(record: dict[str, Any]) -> str:
     """One line for scripts that read text."""
     config = record["config"]
-    figures = f"test {percent(record['test_accuracy'])}" if record["status"] == "ok" else f"{record['status']}: {record['error']}"
+    figures = (
+        f"test {percent(record['test_accuracy'])}"
+        if record["status"] == "ok"
+        else f"{record['status']}: {record['error']}"
+    )
     return f"{config['model']} {config['dataset']} {net_words(config)} seed {config['seed']}  {figures}  {record['id']}"
 
 

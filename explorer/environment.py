@@ -24,7 +24,9 @@ def open_device() -> str:
         return Device.DEFAULT
     except Exception as error:  # every backend fails in its own way
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise UserError(f"device {asked or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU") from None
+        raise UserError(
+            f"device {asked or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU"
+        ) from None
 
 
 def describe() -> dict[str, Any]:

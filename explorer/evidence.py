@@ -40,6 +40,7 @@ class Runs:
         self.left_out: list[str] = []
         self.kept: list[Record] = []
         self.by_config: dict[str, dict[int, Record]] = {}
+        self._ranked: dict[tuple[str, str], list[Measured]] = {}
         order = {id(record): index for index, record in enumerate(records)}
         for dataset in sorted({record["config"]["dataset"] for record in records}):
             of_dataset = [record for record in records if record["config"]["dataset"] == dataset]
@@ -52,10 +53,8 @@ class Runs:
                 chosen = max(counts, key=lambda value: (counts[value], last[value]))
                 for value, count in sorted(counts.items()):
                     if value != chosen:
-                        records_ = "record" if count == 1 else "records"
-                        self.left_out.append(
-                            f"{count} {records_} of {dataset} with {what} {value}: the other {counts[chosen]} have {chosen}."
-                        )
+                        words = f"{count} record{'' if count == 1 else 's'} of {dataset} with {what} {value}"
+                        self.left_out.append(f"{words}: the other {counts[chosen]} have {chosen}.")
                 of_dataset = [record for record in of_dataset if value_of(record) == chosen]
             self.kept += of_dataset
         for record in self.kept:
@@ -68,6 +67,12 @@ class Runs:
         """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
         runs = self.by_config.get(key_of(config.to_json()), {})
         return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
+
+    def ranked(self, model: str, dataset: str) -> list["Measured"]:
+        """`best_first`, remembered: nearly every section asks for it."""
+        if (model, dataset) not in self._ranked:
+            self._ranked[model, dataset] = best_first(self, model, dataset)
+        return self._ranked[model, dataset]
 
     @cached_property
     def configurations(self) -> list["Measured"]:
@@ -147,7 +152,7 @@ class Outcome(Measured):
 
 
 class Judged:
-    """A sweep with its records, judged. Labels throughout are those of distinct configurations, in the sweep's order."""
+    """A sweep with its records, judged. Labels are those of distinct configurations, in the sweep's order."""
 
     def __init__(self, plan: Plan, sweep: Sweep, runs: Runs, slug: str | None = None):
         self.plan, self.sweep = plan, sweep
@@ -201,7 +206,11 @@ class Judged:
 
     @cached_property
     def noise(self) -> float:
-        return stats.noise_floor(self.validation)
+        """The seed's own standard deviation, of the median point: one rate on the brink must not speak for all.
+
+        nan without a repeat.
+        """
+        return typical_deviation(self.validation)
 
     @cached_property
     def importance(self) -> stats.Importance:
@@ -229,7 +238,8 @@ class Judged:
     def detectable(self) -> float:
         """The true difference from the baseline that this many seeds would have shown in 4 sweeps of 5, as a fraction.
 
-        From the spread of the differences to the baseline (pooled), at the first step of Holm. nan without a repeat.
+        From the spread of the differences to the baseline (of the median point), at the first step of Holm; nan without
+        a repeat.
         """
         base = self.validation.get(self.baseline, {})
         differences = {
@@ -241,7 +251,7 @@ class Judged:
         if not differences:
             return math.nan
         n = round(float(np.median([len(scores) for scores in differences.values()])))
-        return stats.detectable_difference(stats.noise_floor(differences), n, alpha=0.05 / len(differences))
+        return stats.detectable_difference(typical_deviation(differences), n, alpha=0.05 / len(differences))
 
     def values(self, knob: str) -> list[Any]:
         """The distinct values of a knob in the sweep's order; lists are tuples."""
@@ -255,7 +265,7 @@ class Judged:
         """(knob, "low" | "high") for each numeric axis of a grid on whose edge the winner lies."""
         if self.winner is None or self.sweep.kind != "grid":
             return []
-        found = []
+        found: list[tuple[str, str]] = []
         for knob in self.sweep.knobs:
             lowest, highest = _bounds(knob)
             side = stats.edge_of_grid(self.value(self.winner.label, knob), self.values(knob), lowest, highest)
@@ -286,6 +296,12 @@ class Judged:
             return False
         rows, columns = (self.values(knob) for knob in self.sweep.knobs)
         return len(rows) > 1 and len(columns) > 1 and len(rows) * len(columns) == len(self.distinct)
+
+
+def typical_deviation(points: Mapping[str, Scores]) -> float:
+    """The median over points of the standard deviation over seeds; nan where no point has two."""
+    deviations = [float(np.std(list(scores.values()), ddof=1)) for scores in points.values() if len(scores) > 1]
+    return float(np.median(deviations)) if deviations else math.nan
 
 
 def _hashable(value: Any) -> Any:

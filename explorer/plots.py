@@ -45,10 +45,11 @@ STYLE = {
 UNITS = {
     "lr": "learning rate", "batch_size": "batch size (images)", "steps": "training steps", "epochs": "epochs",
     "width": "units in each hidden layer", "depth": "hidden layers", "units1": "units in hidden layer 1",
-    "units2": "units in hidden layer 2", "dropout": "dropout (share of activations)", "angle": "rotation up to ± (degrees)",
-    "shift": "shift up to ± (pixels)", "scale": "zoom up to ± (share)", "momentum": "momentum",
-    "weight_decay": "weight decay", "warmup_steps": "warm-up (steps)", "lr_schedule": "learning-rate schedule",
-    "batchnorm": "batch normalization", "kernel_size": "kernel sides",
+    "units2": "units in hidden layer 2", "dropout": "dropout (share of activations)",
+    "angle": "rotation up to ± (degrees)",
+    "shift": "shift up to ± (pixels)", "scale": "zoom up to ± (share)",
+    "momentum": "momentum", "weight_decay": "weight decay", "warmup_steps": "warm-up (steps)",
+    "lr_schedule": "learning-rate schedule", "batchnorm": "batch normalization", "kernel_size": "kernel sides",
 }  # fmt: skip
 # The accuracy on the test set that each model is meant to reach.
 TARGETS = {("mnist", "mlp"): 0.988, ("mnist", "cnn"): 0.995, ("fashion", "mlp"): 0.90, ("fashion", "cnn"): 0.93}
@@ -86,6 +87,7 @@ class AccuracyFacts:
     rows: tuple[Row, ...]
     baseline: str | None
     winner: str | None
+    target: float | None
     caption: str
 
 
@@ -245,8 +247,16 @@ def accuracy_facts(judged: Judged) -> AccuracyFacts:
         tuple(rows),
         judged.baseline if judged.baseline in present else None,
         judged.winner.label if judged.winner else None,
+        _target_in_sight(judged),
         f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported.",
     )
+
+
+def _target_in_sight(judged: Judged) -> float | None:
+    """The aim for the test set, where a point comes within a point of a per cent of it."""
+    target = TARGETS.get((judged.plan.dataset, judged.plan.model))
+    means = [stats.mean_interval(list(outcome.test.values())).mean for outcome in judged.distinct if outcome.test]
+    return target if target is not None and means and max(means) >= target - 0.01 else None
 
 
 def _height(row: Row) -> float:
@@ -276,12 +286,12 @@ def curve_of(measured: Measured, label: str) -> Curve | None:
 
 
 def curves_facts(judged: Judged, most: int = len(SERIES)) -> CurvesFacts | None:
-    """The winner, the baseline, the worst point with a result, and the best of the rest, up to ``most`` curves."""
+    """The winner, the baseline and the best of the rest, up to ``most`` curves."""
     means = {label: stats.mean_interval(list(s.values())).mean for label, s in judged.validation.items()}
     if not means or judged.winner is None:
         return None
     ranked = sorted(means, key=lambda label: -means[label])
-    chosen = list(dict.fromkeys([judged.winner.label, judged.baseline, ranked[-1], *ranked]))
+    chosen = list(dict.fromkeys([judged.winner.label, judged.baseline, *ranked]))
     chosen = [label for label in chosen if label in means][:most]
     marks = {judged.baseline: " (baseline)", judged.winner.label: " (best)"}
     curves = [
@@ -318,9 +328,9 @@ def heat_facts(judged: Judged) -> HeatFacts:
     row_knob, column_knob = judged.sweep.knobs
     rows, columns = judged.values(row_knob), judged.values(column_knob)
     place = {
-        outcome.label: (rows.index(judged.value(outcome.label, row_knob)), columns.index(judged.value(outcome.label, column_knob)))
-        for outcome in judged.distinct
-    }  # fmt: skip
+        label: (rows.index(judged.value(label, row_knob)), columns.index(judged.value(label, column_knob)))
+        for label in (outcome.label for outcome in judged.distinct)
+    }
     cells: list[list[Bar | None]] = [[None] * len(columns) for _ in rows]
     lost = [["not run"] * len(columns) for _ in rows]
     for outcome in judged.distinct:
@@ -406,7 +416,7 @@ def ranking_facts(dataset: str, model: str, ranked: Sequence[Measured], most: in
         tuple(str(index) == winner.label or str(index) in winner.ties for index in range(len(shown))),
         TARGETS.get((dataset, model)),
         f"{len(shown)} of {len(ranked)} configurations by mean validation accuracy, "
-        f"{seeds_words([item.n for item in bars if item])}, 95 % intervals.",
+        f"{seeds_words([item.n for item in bars if item])}, 95 % intervals. Bold: cannot be told from the best.",
     )
 
 
@@ -453,9 +463,19 @@ def write(path: Path, facts: Any, draw: Callable[..., "Figure"], *arrays: NDArra
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(_with_digest(buffer.getvalue(), digest.hexdigest()))
+    temporary.write_bytes(_with_digest(_in_few_colors(buffer), digest.hexdigest()))
     temporary.replace(path)
     return path
+
+
+def _in_few_colors(png: io.BytesIO) -> bytes:
+    """The PNG with a palette of 256 colours, a third of the size: the pictures are a few colours and their edges."""
+    from PIL import Image
+
+    image = Image.open(png).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    image.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
 
 
 SIGNATURE_AND_HEADER = 33  # bytes of a PNG before its second chunk: 8 of signature, 25 of IHDR
@@ -463,7 +483,7 @@ KEYWORD = b"facts\0"
 
 
 def _with_digest(png: bytes, digest: str) -> bytes:
-    """The PNG with a tEXt chunk (PNG specification, 11.3.4.3) right behind its header, and its palette reduced."""
+    """The PNG with a tEXt chunk (PNG specification, 11.3.4.3) right behind its header."""
     body = b"tEXt" + KEYWORD + digest.encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return png[:SIGNATURE_AND_HEADER] + chunk + png[SIGNATURE_AND_HEADER:]
@@ -488,85 +508,117 @@ def _figure(width: float, height: float, title: str, caption: str) -> "Figure":
     return figure
 
 
+DOTS: dict[str, Any] = {"linestyle": "none", "markersize": 6, "capsize": 2.5, "linewidth": 1.6}
+
+
 def _wrapped(text: str, columns: int) -> str:
     import textwrap
 
     return "\n".join(textwrap.wrap(text, columns))
 
 
-def _window(values: Sequence[float]) -> tuple[float, float] | None:
-    """Limits in per cent that show the good points apart where a few lie far below them; None: no need."""
-    ordered = np.sort(np.asarray(values, float))[::-1]
-    if len(ordered) < 4:
-        return None
-    top, middle, bottom = ordered[0], ordered[len(ordered) // 2], ordered[-1]
-    reach = max(3 * (top - middle), 1.0)
-    return (top - reach, top + 0.12 * reach) if top - bottom > 2.5 * reach else None
+def _limits(bars: Sequence[Bar], more: Sequence[float] = ()) -> tuple[float, float]:
+    """An axis in per cent that shows the good points apart: those far below the rest fall off it, as do ends of
+    intervals many times the others'. ``more`` are fractions to keep in sight."""
+    means = np.sort([100 * bar.mean for bar in bars])[::-1]
+    top, middle = means[0], means[len(means) // 2]
+    # Far below: by a multiple of what lies between the best and the middle, once there is a middle to speak of.
+    reach = max(3 * (top - middle), 1.0) if len(means) >= 4 else np.inf
+    lowest = top - reach if top - means[-1] > 1.6 * reach else means[-1]
+    seen = [bar for bar in bars if 100 * bar.mean >= lowest]
+    widths = [100 * bar.half_width for bar in seen if bar.half_width is not None]
+    widest = 3 * float(np.median(widths)) if widths else 0.0
+    ends = [100 * bar.mean + sign * min(100 * (bar.half_width or 0.0), widest) for bar in seen for sign in (-1, 1)]
+    ends += [100 * value for value in more if 100 * value >= lowest - reach / 2]
+    low, high = min(ends), max(ends)
+    room = 0.06 * max(high - low, 0.4)
+    return max(low - room, -1.0), min(high + room, max(100.2, means[0] + 0.2))
 
 
 def draw_accuracy(facts: AccuracyFacts) -> "Figure":
     return _draw_line(facts) if facts.axis else _draw_dots(facts)
 
 
+def _bars_of(facts: AccuracyFacts) -> list[Bar]:
+    return [bar for row in facts.rows for bar in (row.validation, row.test) if bar]
+
+
+def _kept_in_sight(facts: AccuracyFacts) -> list[float]:
+    references = [row.reference for row in facts.rows if row.reference is not None]
+    return references + ([facts.target] if facts.target is not None else [])
+
+
+def _error_bars(
+    axes: "Axes", name: str, places: Sequence[float], bars: Sequence[Bar], across: bool, **style: Any
+) -> None:
+    """Validation filled and blue, test open and orange; the intervals run along y, or ``across`` along x."""
+    color, marker, face = (BLUE, "o", BLUE) if name == "validation" else (ORANGE, "s", "white")
+    means = [100 * bar.mean for bar in bars]
+    widths = [100 * (bar.half_width or 0.0) for bar in bars]
+    style |= {"color": color, "marker": marker, "markerfacecolor": face, "label": name}
+    if across:
+        axes.errorbar(means, list(places), xerr=widths, **style)
+    else:
+        axes.errorbar(list(places), means, yerr=widths, **style)
+
+
 def _draw_line(facts: AccuracyFacts) -> "Figure":
     figure = _figure(8, 5, facts.title, facts.caption)
     axes = figure.subplots()
     rows = [row for row in facts.rows if row.x is not None]
-    means = [100 * shown.mean for row in rows for shown in (row.validation, row.test) if shown]
     if facts.log:
         axes.set_xscale("log")
-    window = _window(means)
-    if window:
-        axes.set_ylim(*window)
-    for name, color, marker in (("test", ORANGE, "s"), ("validation", BLUE, "o")):
+    low = -1.0
+    if bars := _bars_of(facts):
+        low, high = _limits(bars, _kept_in_sight(facts))
+        axes.set_ylim(low, high)
+    for name, line in (("test", ":"), ("validation", "-")):
         shown = [(row.x, getattr(row, name)) for row in rows if getattr(row, name)]
-        if shown:
-            axes.errorbar(
-                [x for x, _ in shown],
-                [100 * item.mean for _, item in shown],
-                yerr=[100 * (item.half_width or 0.0) for _, item in shown],
-                color=color,
-                marker=marker,
-                label=name,
-                zorder=3 if name == "validation" else 2,
-                markerfacecolor=color if name == "validation" else "white",
-                linestyle="-" if name == "validation" else ":",
+        inside = [(x, bar) for x, bar in shown if x is not None and 100 * bar.mean >= low]
+        axes.plot(
+            [x for x, _ in shown if x is not None],
+            [100 * bar.mean for _, bar in shown],
+            line,
+            color=BLUE if name == "validation" else ORANGE,
+            zorder=2,
+        )
+        if inside:
+            _error_bars(
+                axes, name, [x for x, _ in inside], [bar for _, bar in inside], False, linestyle="none", zorder=3
             )
-    published = [(row.x, row.reference) for row in rows if row.reference is not None]
+    published = [(row.x, row.reference) for row in rows if row.x is not None and row.reference is not None]
     if published:
         x, y = zip(*published, strict=True)
         axes.plot(x, [100 * value for value in y], "D", color=BLACK, mfc="none", label="published", zorder=4)
+    if facts.target is not None:
+        axes.axhline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
     for row in rows:
         assert row.x is not None
         if row.label == facts.baseline:
             axes.axvline(row.x, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
-        below = window and row.validation and 100 * row.validation.mean < window[0]
-        note = f"{100 * row.validation.mean:.1f} %" if below and row.validation else row.lost and _short(row.lost)
-        if note:
-            axes.plot(
-                row.x,
-                0.02,
-                "v" if below else "X",
-                color=VERMILION,
-                transform=axes.get_xaxis_transform(),
-                clip_on=False,
-                zorder=5,
-            )
+        below = row.validation is not None and 100 * row.validation.mean < low
+        notes = [f"{100 * row.validation.mean:.1f} %"] if below and row.validation else []
+        notes += [_short(row.lost)] if row.lost else []
+        if notes:
+            bottom = axes.get_xaxis_transform()
+            axes.plot(row.x, 0.02, "v" if below else "X", color=VERMILION, transform=bottom, clip_on=False, zorder=5)
             axes.annotate(
-                note,
+                "\n".join(notes),
                 (row.x, 0.02),
-                xycoords=axes.get_xaxis_transform(),
+                xycoords=bottom,
                 xytext=(0, 9),
                 textcoords="offset points",
                 ha="center",
                 fontsize=10,
                 color=VERMILION,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+                zorder=6,
             )
     _number_ticks(axes, [row.x for row in rows if row.x is not None], facts.log)
     axes.margins(x=0.06)
     axes.set_xlabel(str(facts.axis))
     axes.set_ylabel("accuracy (%)")
-    _legend(figure, axes)
+    _legend(axes)
     return figure
 
 
@@ -585,58 +637,49 @@ def _number_ticks(axes: "Axes", values: Sequence[float], log: bool) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _legend(figure: "Figure", axes: "Axes") -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    if len(handles) > 1:
-        figure.legend(handles, labels, loc="outside upper right", ncols=len(handles))
+def _legend(axes: "Axes") -> None:
+    """In a row above the axes, under the title: it can cover nothing there."""
+    count = len(axes.get_legend_handles_labels()[0])
+    if count > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=count, borderaxespad=0.2, columnspacing=1.4)
 
 
 def _draw_dots(facts: AccuracyFacts) -> "Figure":
     count = len(facts.rows)
-    figure = _figure(8, 1.9 + 0.36 * max(count, 3) if count <= 30 else 2.2 + 0.25 * count, facts.title, facts.caption)
+    height = 2.1 + 0.38 * max(count, 3) if count <= 30 else 2.4 + 0.25 * count
+    figure = _figure(8, height, facts.title, facts.caption)
     axes = figure.subplots()
-    shown = [100 * item.mean for row in facts.rows for item in (row.validation, row.test) if item]
-    shown += [100 * row.reference for row in facts.rows if row.reference is not None]
-    window = _window(shown)
-    if window:
-        axes.set_xlim(*window)
-    for name, color, marker, offset in (("validation", BLUE, "o", -0.12), ("test", ORANGE, "s", 0.12)):
-        points = [(y, getattr(row, name)) for y, row in enumerate(facts.rows) if getattr(row, name)]
+    low = -1.0
+    if bars := _bars_of(facts):
+        low, high = _limits(bars, _kept_in_sight(facts))
+        axes.set_xlim(low, high)
+    for name, offset in (("validation", -0.13), ("test", 0.13)):
+        points = [(y + offset, getattr(row, name)) for y, row in enumerate(facts.rows)]
+        points = [(y, bar) for y, bar in points if bar and 100 * bar.mean >= low]
         if points:
-            axes.errorbar(
-                [100 * item.mean for _, item in points],
-                [y + offset for y, _ in points],
-                xerr=[100 * (item.half_width or 0.0) for _, item in points],
-                color=color,
-                marker=marker,
-                linestyle="none",
-                markersize=6,
-                capsize=2.5,
-                linewidth=1.6,
-                label=name,
-                markerfacecolor=color if name == "validation" else "white",
-            )
-    published = [(y, row.reference) for y, row in enumerate(facts.rows) if row.reference is not None]
+            _error_bars(axes, name, [y for y, _ in points], [bar for _, bar in points], True, **DOTS)
+    published = [
+        (y, row.reference)
+        for y, row in enumerate(facts.rows)
+        if row.reference is not None and 100 * row.reference >= low
+    ]
     if published:
-        axes.plot(
-            [100 * x for _, x in published], [y for y, _ in published], "D", color=BLACK, mfc="none", label="published"
-        )
+        x = [100 * reference for _, reference in published]
+        axes.plot(x, [y for y, _ in published], "D", color=BLACK, mfc="none", label="published", zorder=4)
+    if facts.target is not None:
+        axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
     for y, row in enumerate(facts.rows):
         here = row.validation or row.test
         if row.label == facts.baseline and here:
             axes.axvline(100 * here.mean, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
-        below = window and here and 100 * here.mean < window[0]
-        note = f"◀ {100 * here.mean:.1f} %" if below and here else ""
-        note = ", ".join(part for part in (note, _short(row.lost)) if part)
-        if note:
+        notes = [f"◀ {100 * here.mean:.1f} %"] if here and 100 * here.mean < low else []
+        if row.reference is not None and 100 * row.reference < low:
+            notes.append(f"◀ published {100 * row.reference:.1f} %")
+        notes += [_short(row.lost)] if row.lost else []
+        if notes:
+            left = axes.get_yaxis_transform()
             axes.annotate(
-                note,
-                (0.01, y),
-                xycoords=axes.get_yaxis_transform(),
-                va="center",
-                fontsize=10,
-                color=VERMILION,
-                zorder=6,
+                ", ".join(notes), (0.01, y), xycoords=left, va="center", fontsize=10, color=VERMILION, zorder=6
             )
     axes.set_yticks(range(count), [_clipped(row.label) for row in facts.rows])
     for tick, row in zip(axes.get_yticklabels(), facts.rows, strict=True):
@@ -644,7 +687,7 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
             tick.set_fontweight("bold")
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("accuracy (%)")
-    _legend(figure, axes)
+    _legend(axes)
     return figure
 
 
@@ -659,7 +702,7 @@ def draw_curves(facts: CurvesFacts) -> "Figure":
         validation = 100 * np.array(curve.validation)
         width = 100 * np.array(curve.half_width)
         axes.plot(curve.steps, validation, color=color, label=_clipped(curve.label, 60), zorder=3)
-        axes.fill_between(curve.steps, validation - width, validation + width, color=color, alpha=0.18, linewidth=0)
+        axes.fill_between(curve.steps, validation - width, validation + width, color=color, alpha=0.14, linewidth=0)
         axes.plot(curve.steps, 100 * np.array(curve.train), color=color, linestyle="--", linewidth=1.3)
     ends = [100 * value for curve in facts.curves for value in (curve.validation[-1], curve.train[-1])]
     low, high = min(ends), max(ends)
@@ -671,7 +714,7 @@ def draw_curves(facts: CurvesFacts) -> "Figure":
     axes.set_ylim(max(0.0, bottom), min(100.4, high + 0.15 * (high - bottom)))
     axes.set_xlabel("training step")
     axes.set_ylabel("accuracy (%)")
-    axes.legend(loc="lower right", ncols=1)
+    axes.legend(loc="lower right", facecolor="white", framealpha=0.8, frameon=True, edgecolor="none")
     return figure
 
 
@@ -682,9 +725,10 @@ def draw_heat(facts: HeatFacts) -> "Figure":
     axes = figure.subplots()
     means = np.array([[100 * cell.mean if cell else np.nan for cell in row] for row in facts.cells])
     known = means[np.isfinite(means)]
-    window = _window(known) if known.size else None
-    low = window[0] if window else float(known.min()) if known.size else 0.0
-    high = float(known.max()) if known.size else 1.0
+    bars = [Bar(mean / 100, None, 1) for mean in known]
+    cut = bool(bars) and _limits(bars)[0] > known.min()
+    low = _limits(bars)[0] if cut else float(known.min()) if bars else 0.0
+    high = float(known.max()) if bars else 1.0
     import matplotlib
 
     colors = matplotlib.colormaps["viridis"].with_extremes(bad="#dddddd")
@@ -733,7 +777,7 @@ def draw_heat(facts: HeatFacts) -> "Figure":
     axes.set_yticks(range(rows), facts.rows)
     axes.set_xlabel(facts.column_axis)
     axes.set_ylabel(facts.row_axis)
-    bar_ = figure.colorbar(image, ax=axes, extend="min" if window else "neither", pad=0.02)
+    bar_ = figure.colorbar(image, ax=axes, extend="min" if cut else "neither", pad=0.02)
     bar_.set_label("validation accuracy (%)")
     axes.set_title(
         "solid frame: best; dotted: cannot be told from it; dashed: baseline",
@@ -745,38 +789,37 @@ def draw_heat(facts: HeatFacts) -> "Figure":
 
 
 def draw_pareto(facts: ParetoFacts) -> "Figure":
-    figure = _figure(8, 5.4, facts.title, facts.caption)
+    figure = _figure(8, 6.2, facts.title, facts.caption)
     axes = figure.subplots()
     seconds, means = np.array(facts.seconds), np.array([100 * item.mean for item in facts.accuracy])
-    widths = np.array([100 * (item.half_width or 0.0) for item in facts.accuracy])
     front = np.array(facts.front)
+    low, high = _limits(facts.accuracy)
     axes.set_xscale("log")
+    axes.set_ylim(low, high)
+    widths = np.array([100 * (item.half_width or 0.0) for item in facts.accuracy])
+    style: dict[str, Any] = {"color": VERMILION, "marker": "o", "zorder": 3, "capsize": 3}
+    axes.errorbar(seconds[front], means[front], yerr=widths[front], label="Pareto front", **style)
     axes.plot(seconds[~front], means[~front], "o", color=GREY, alpha=0.45, markersize=5, label="other configurations")
-    axes.errorbar(
-        seconds[front], means[front], yerr=widths[front], color=VERMILION, marker="o", label="Pareto front", zorder=3
-    )
-    window = _window(means)
-    bottom, top = window or (float(means.min()), float(means.max()))
-    room = 0.06 * max(top - bottom, 0.5)
-    axes.set_ylim(bottom - room, min(100.3, top + 2 * room))
-    shown = [index for index in np.flatnonzero(front) if means[index] >= bottom]
-    # A long front cannot name every point: its ends and some between, numbered, with a key beside the plot.
+    shown = [int(index) for index in np.flatnonzero(front) if means[index] >= low]
+    # A long front cannot name every point: its ends and some between, numbered, with a key below the plot.
     picked = shown if len(shown) <= 8 else [shown[round(i * (len(shown) - 1) / 7)] for i in range(8)]
     for number, index in enumerate(picked, start=1):
         axes.annotate(
             str(number),
             (seconds[index], means[index]),
-            xytext=(-9, 6),
+            xytext=(-11, 6),
             textcoords="offset points",
             fontsize=11,
             fontweight="bold",
             color=VERMILION,
         )
-        axes.plot([], [], " ", label=f"{number}: {_clipped(facts.labels[index], 52)}")
     axes.set_xlabel("training time (seconds, log scale)")
     axes.set_ylabel("validation accuracy (%)")
-    axes.legend(loc="lower right", fontsize=9.5, handlelength=1.2)
     _plain_log_ticks(axes)
+    _legend(axes)
+    key = [f"{number}  {_clipped(facts.labels[index], 90)}" for number, index in enumerate(picked, start=1)]
+    axes.annotate("\n".join(key), (0.0, 0.0), xytext=(0, -48), va="top", fontsize=10, color=VERMILION,
+                  xycoords="axes fraction", textcoords="offset points")  # fmt: skip
     return figure
 
 
@@ -817,7 +860,7 @@ def draw_importance(facts: ImportanceFacts) -> "Figure":
     axes.set_yticks(range(count), [row.sweep for row in facts.rows])
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("effect on validation accuracy (points of a per cent, log scale)")
-    _legend(figure, axes)
+    _legend(axes)
     return figure
 
 
@@ -825,52 +868,42 @@ def draw_ranking(facts: RankingFacts) -> "Figure":
     count = len(facts.labels)
     figure = _figure(9, 2.0 + 0.4 * max(count, 3), facts.title, facts.caption)
     axes = figure.subplots()
-    for name, items, color, marker, offset in (
-        ("validation", facts.validation, BLUE, "o", -0.13),
-        ("test", facts.test, ORANGE, "s", 0.13),
-    ):
-        points = [(y, item) for y, item in enumerate(items) if item]
-        axes.errorbar(
-            [100 * item.mean for _, item in points],
-            [y + offset for y, _ in points],
-            xerr=[100 * (item.half_width or 0.0) for _, item in points],
-            color=color,
-            marker=marker,
-            linestyle="none",
-            markersize=6,
-            capsize=2.5,
-            linewidth=1.6,
-            label=name,
-            markerfacecolor=color if name == "validation" else "white",
-        )
+    shown = [item for item in (*facts.validation, *facts.test) if item]
+    axes.set_xlim(*_limits(shown, [facts.target] if facts.target is not None else []))
+    for name, items, offset in (("validation", facts.validation, -0.13), ("test", facts.test, 0.13)):
+        points = [(y + offset, item) for y, item in enumerate(items) if item]
+        if points:
+            _error_bars(axes, name, [y for y, _ in points], [item for _, item in points], True, **DOTS)
     if facts.target is not None:
-        axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="target (test)", zorder=1)
+        axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
     axes.set_yticks(range(count), [_clipped(label, 56) for label in facts.labels])
     for tick, tied in zip(axes.get_yticklabels(), facts.tied, strict=True):
         tick.set_fontweight("bold" if tied else "normal")
     axes.set_ylim(count - 0.4, -0.6)
-    axes.set_xlabel("accuracy (%); bold: cannot be told from the best")
-    _legend(figure, axes)
+    axes.set_xlabel("accuracy (%)")
+    _legend(axes)
     return figure
 
 
 def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
-    """``images`` (n, 28, 28) or (n, 784) of the test set, any number type."""
+    """``images`` (n, 28, 28) or (n, 784): those of ``facts.wrong``, in its order, any number type."""
     import matplotlib
     from matplotlib.colors import LogNorm
 
     figure = _figure(11, 6, facts.title, facts.caption)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+    parts = figure.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)
+    left, right = parts[0]
     axes = left.subplots()
     counts = np.array(facts.counts)
     errors = counts.astype(float)
     np.fill_diagonal(errors, np.nan)
     shown = np.where(errors > 0, errors, np.nan)
     most = np.nanmax(shown) if np.isfinite(shown).any() else 1.0
-    axes.imshow(shown, cmap=matplotlib.colormaps["Blues"].with_extremes(bad="white"), norm=LogNorm(0.5, max(most, 1.0)))
+    norm = LogNorm(0.5, max(most, 4.0))
+    axes.imshow(shown, cmap=matplotlib.colormaps["Blues"].with_extremes(bad="white"), norm=norm)
     for (true, predicted), count in np.ndenumerate(counts):
         if count:
-            dark = true != predicted and count > most**0.6
+            dark = true != predicted and norm(count) > 0.55
             axes.text(
                 predicted, true, str(count), ha="center", va="center", fontsize=9.5,
                 color="white" if dark else GREY if true == predicted else "black",
@@ -886,8 +919,8 @@ def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
         grid = right.subplots(math.ceil(len(facts.wrong) / columns), columns, squeeze=False)
         for place in grid.flat:
             place.axis("off")
-        for place, (index, true, predicted, confidence) in zip(grid.flat, facts.wrong, strict=False):
-            place.imshow(np.asarray(images[index], float).reshape(28, 28), cmap="gray_r")
+        for place, image, (_, true, predicted, confidence) in zip(grid.flat, images, facts.wrong, strict=False):
+            place.imshow(np.asarray(image, float).reshape(28, 28), cmap="gray_r")
             words = f"{facts.classes[true]}\n→ {facts.classes[predicted]} {100 * confidence:.0f}%"
             place.set_title(words, fontsize=9.5, fontweight="normal", loc="center", pad=3)
         right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import plans, plots, sweep, tables
 from explorer import findings as sentences
+from explorer import plans, plots, sweep, tables
 from explorer.config import MODELS, Config
 from explorer.errors import UserError
-from explorer.evidence import Judged, Measured, Runs, best_first, short_name, sweep_command, training_command
+from explorer.evidence import Judged, Measured, Runs, short_name, sweep_command, training_command
 from explorer.findings import Study, name_of, plural
 from explorer.ledger import Ledger
 
@@ -154,11 +154,11 @@ class Builder:
             f"{hours:.1f} hours of computing. "
             "This file is derived: `python mnist_explorer.py report` rebuilds it from the ledger.",
             "",
-            "How to read it: accuracies are in per cent, *mean ± half-width of the 95 % interval of the mean* over n seeds; "
-            "differences are in points of a per cent. **Validation chooses and judges; test is measured once, at the end, and "
-            "only reported.** Verdicts against the baseline come from paired tests over common seeds, Holm-corrected within a "
-            "sweep, so an interval (of one comparison) that excludes 0 can stand beside *no difference shown*. Seconds are those "
-            "of training alone, without compiling and looking.",
+            "How to read it: accuracies are in per cent, *mean ± half-width of the 95 % interval of the mean* over n "
+            "seeds; differences are in points of a per cent. **Validation chooses and judges; test is measured once, "
+            "at the end, and only reported.** Verdicts against the baseline come from paired tests over common seeds, "
+            "Holm-corrected within a sweep, so an interval (of one comparison) that excludes 0 can stand beside *no "
+            "difference shown*. Seconds are those of training alone, without compiling and looking.",
         ]
         machines = Counter(_machine(record["environment"]) for record in records)
         told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
@@ -170,7 +170,7 @@ class Builder:
         return lines
 
     def ranked(self, dataset: str, model: str) -> list[Measured]:
-        return best_first(self.runs, model, dataset)
+        return self.runs.ranked(model, dataset)
 
     def best(self) -> list[str]:
         rows, commands = [], []
@@ -261,8 +261,8 @@ class Builder:
         if lines:
             lines[:0] = [
                 "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out. "
-                "p: does the knob matter at all (repeated-measures F test, Greenhouse-Geisser). A knob's grid sets how far it "
-                "can move the accuracy, so effects compare grids as much as knobs.",
+                "p: does the knob matter at all (repeated-measures F test, Greenhouse-Geisser; next to no power below "
+                "5 seeds). A knob's grid sets how far it can move the accuracy, so effects compare grids too.",
                 "",
             ]
         return lines
@@ -295,8 +295,8 @@ class Builder:
                 ]
         if lines:
             lines[:0] = [
-                "A published figure is one run. *Inside*: it lies in the 95 % prediction interval of one more run like ours on "
-                "the test set; *above*, *below*: it does not.",
+                "A published figure is one run. *Inside*: it lies in the 95 % prediction interval of one more run like "
+                "ours on the test set; *above*, *below*: it does not. The Fashion table was published as validation accuracy.",
                 "",
             ]
         return lines
@@ -304,10 +304,10 @@ class Builder:
     def models(self) -> list[str]:
         rows, told = [], []
         for dataset in plots.DATASETS:
-            first = {model: (self.ranked(dataset, model) or [None])[0] for model in MODELS}
-            mlp, cnn = first["mlp"], first["cnn"]
-            if mlp is None or cnn is None:
+            ranked = {model: self.ranked(dataset, model) for model in MODELS}
+            if not all(ranked.values()):
                 continue
+            mlp, cnn = ranked["mlp"][0], ranked["cnn"][0]
             told.append(sentences.against(mlp, cnn, dataset))
             rows += [
                 {
@@ -397,7 +397,7 @@ class Builder:
                 run = {judged.plan.name for judged in self.of(dataset, model)}
                 names = [name for name in sweep.available(model, dataset) if name not in run]
                 if names:
-                    command = f"python mnist_explorer.py {model} --sweep {','.join(names)}"
+                    command = f"python mnist_explorer.py {model} --sweep all"
                     command += f" --dataset {dataset}" if dataset != "mnist" else ""
                     missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
         for judged in self.study.sweeps:
@@ -415,8 +415,8 @@ def bullets(told: Sequence[str]) -> list[str]:
 
 def _machine(environment: dict[str, Any]) -> str:
     return (
-        f"{environment['cpu']}, {environment['cores']} cores, device {environment['device']} ({environment['renderer']}), "
-        f"tinygrad {environment['tinygrad']}"
+        f"{environment['cpu']}, {environment['cores']} cores, device {environment['device']} "
+        f"({environment['renderer']}), tinygrad {environment['tinygrad']}"
     )
 
 

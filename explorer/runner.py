@@ -21,7 +21,7 @@ class Runner:
 
     def __init__(self, data: Dataset, ledger: Ledger):
         self.data, self.ledger = data, ledger
-        self.trainer: "Trainer | None" = None
+        self.trainer: Trainer | None = None
 
     def id_of(self, config: Config) -> str:
         return run_id(config.to_json(), self.data.digest)
@@ -72,7 +72,8 @@ class Runner:
             "best_val_accuracy": rounded(result.best_val_accuracy),
             "best_step": result.best_step,
             "history": [
-                {name: rounded(value) for name, value in look.items()} for look in thinned(result.history, HISTORY_POINTS)
+                {name: rounded(value) for name, value in look.items()}
+                for look in thinned(result.history, HISTORY_POINTS)
             ],
             "parameters": result.parameters,
             "seconds": {name: round(value, 3) for name, value in result.seconds.items()},

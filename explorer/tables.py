@@ -82,9 +82,9 @@ def sweep_table(judged: Judged, form: str = "github") -> str:
     rows = []
     for outcome in judged.outcomes:
         against = judged.verdicts.get(outcome.label)
-        mark = " 🏆" if judged.winner and outcome.label == judged.winner.label and form == "github" else ""
+        won = form == "github" and judged.winner is not None and outcome.label == judged.winner.label
         row: dict[str, Any] = {
-            "point": outcome.label + mark,
+            "point": f"**{outcome.label}**" if won else outcome.label,
             "n": max(len(outcome.validation), len(outcome.test)),
             "validation %": figure(outcome.validation),
             "test %": figure(outcome.test),
@@ -106,8 +106,8 @@ def difference(against: stats.Paired | stats.Verdict) -> str:
 def text_table(rows: Sequence[Mapping[str, Any]], form: str = "github") -> str:
     """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number)."""
     cells = [{key: str(value).replace("|", "\\|") for key, value in row.items()} for row in rows]
-    numeric = ("n", "%", "seconds", "baseline")
-    align = ["right" if key.endswith(numeric) else "left" for key in cells[0]] if cells else None
+    numeric = ("%", "seconds", "points", "parameters")
+    align = ["right" if key == "n" or key.endswith(numeric) else "left" for key in cells[0]] if cells else None
     return tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
 
 

@@ -50,7 +50,7 @@ class Progress:
 
 @dataclass
 class Result:
-    """What came of a run. Accuracies are fractions; None where there is nothing to say (no validation set, diverged)."""
+    """What came of a run. Accuracies are fractions, None where there are none (no validation set, diverged)."""
 
     status: str = "ok"
     error: str | None = None
@@ -99,8 +99,8 @@ class Trainer:
     def _step(self) -> None:
         images: Tensor = self.images
         if self.augmentation:
-            magnitudes = (self.scalars[name] for name in ("angle", "scale", "shift"))
-            images = augment.augment(images, self.draws, *magnitudes, *self.augmentation)
+            angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
+            images = augment.augment(images, self.draws, angle, scale, shift, *self.augmentation)
         logits = self.model(self._inputs(images))
         loss, accuracy = loss_and_accuracy(logits, self.labels)
         for parameter in self.parameters:
@@ -120,7 +120,9 @@ class Trainer:
 
     def reset(self, random: np.random.Generator) -> None:
         """Fresh weights, in the same memory."""
-        self._initial = [pair for layer in self.model.layers if hasattr(layer, "initial") for pair in layer.initial(random)]
+        self._initial = [
+            pair for layer in self.model.layers if hasattr(layer, "initial") for pair in layer.initial(random)
+        ]
         for tensor, values in self._initial:
             write(tensor, values)
 
@@ -165,7 +167,9 @@ class Run:
         weights, order, draws, keys = (np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(4))
         self.draws, self.keys = draws, keys
         self.batches = batches(self.training_images, config.batch_size, order)
-        self.multiplier, self.offset = affine(config.scaling, data.train_images[: len(data.train_images) - data.validation_count])
+        self.multiplier, self.offset = affine(
+            config.scaling, data.train_images[: len(data.train_images) - data.validation_count]
+        )
         self.plateau = Plateau(config.lr_decay, config.patience) if config.lr_decay and config.patience else None
         self.best_weights: list[np.ndarray] = []
 
@@ -178,11 +182,11 @@ class Run:
         self.fetched = 0
 
     def train(self) -> Result:
-        config, total = self.config, self.total_steps
+        total = self.total_steps
         span_start, span_step = time.perf_counter(), 0
         looked = 0
         for step in range(1, total + 1):
-            capturing = not self.trainer.step.captured
+            capturing = self.trainer.step.calls < 2
             self.take_step(step)
             look = step % self.look_every == 0 or step == total
             now = time.perf_counter()
@@ -215,9 +219,10 @@ class Run:
             write(trainer.key, self.keys.integers(0, 2**32, 1, np.uint32))
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
         lr *= self.plateau.factor if self.plateau else 1.0
-        self.write_scalars(position=(step - 1) % LOG_STEPS, **optim.scalar_values(
-            config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0
-        ))
+        self.write_scalars(
+            position=(step - 1) % LOG_STEPS,
+            **optim.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
+        )
         trainer.step()
 
     def write_scalars(self, **values: float) -> None:
@@ -304,7 +309,7 @@ def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """(mean cross-entropy, share of rows whose largest logit is at the label) of logits (B, 10), labels (B,)."""
     if enabled():
         loss, correct = ops.cross_entropy(logits, labels)
-        return loss, correct / logits.shape[0]
+        return loss, correct / int(logits.shape[0])
     return logits.sparse_categorical_crossentropy(labels), (logits.argmax(1) == labels).mean()
 
 
@@ -330,12 +335,12 @@ def batches(count: int, batch_size: int, random: np.random.Generator) -> Iterato
 
 
 def build_model(config: Config) -> MLP | CNN:
-    common = {"activation": config.activation, "batchnorm": bool(config.batchnorm), "dropout": config.dropout > 0}
+    common = (config.activation, bool(config.batchnorm), config.dropout > 0)
     if config.model == "mlp":
         assert config.units is not None
-        return MLP(config.units, **common)
+        return MLP(config.units, *common)
     assert config.filters is not None and config.kernel_size is not None
-    return CNN(config.filters, config.kernel_size, **common)
+    return CNN(config.filters, config.kernel_size, *common)
 
 
 def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:
@@ -347,8 +352,10 @@ def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:
 
 def write(tensor: Tensor, values: np.ndarray) -> None:
     """Overwrite a tensor's memory in place: what a captured step reads is what was last written."""
-    memory = tensor.uop.buffer.ensure_allocated()
-    content = memoryview(np.ascontiguousarray(values)).cast("B")
+    memory = tensor.uop.buffer
+    assert isinstance(memory, Buffer)  # not one spread over several devices
+    memory.ensure_allocated()
+    content = np.ascontiguousarray(values).data.cast("B")
     if hasattr(memory.allocator, "_as_buffer"):  # host memory: written directly once the device is idle
         memory.as_memoryview(force_zero_copy=True)[:] = content
     else:

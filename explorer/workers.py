@@ -73,22 +73,22 @@ def run_all(
                 return
             ready = wait([worker.connection for worker in busy])
             for worker in [worker for worker in busy if worker.connection in ready]:
-                config, record, reason = worker.config, None, "the worker process ended without a word"
-                assert config is not None
-                worker.config = None
+                ended, worker.config = worker.config, None
+                assert ended is not None
                 try:
                     record, reason = worker.connection.recv()
                 except (EOFError, OSError):
+                    record = None
                     worker.process.join()
                     reason = _death(worker.process.exitcode)
                     workers[workers.index(worker)] = _start(context, place, threads)
                 if record is not None:
                     yield record
-                elif tries.setdefault(config, 1) < TRIES:
-                    tries[config] += 1
-                    waiting.appendleft(config)
+                elif tries.setdefault(ended, 1) < TRIES:
+                    tries[ended] += 1
+                    waiting.appendleft(ended)
                 else:
-                    yield runner.record_failure(config, reason)
+                    yield runner.record_failure(ended, reason)
     finally:
         for worker in workers:
             worker.process.kill()
@@ -126,7 +126,7 @@ def _serve(connection: Connection, place: Place, threads: int) -> None:
         except EOFError:
             return
         try:
-            answer = runner.run(config), None
+            answer: tuple[dict[str, Any] | None, str | None] = runner.run(config), None
         except Exception as error:  # whatever went wrong in this run is this run's matter
             runner.trainer = None
             answer = None, f"{type(error).__name__}: {error}"
@@ -143,4 +143,3 @@ def _death(code: int | None) -> str:
 def cores() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-

@@ -29,7 +29,11 @@ def flatten(x: Tensor) -> Tensor:
 
 def max_pool(x: Tensor) -> Tensor:
     """2x2, stride 2: (B, C, H, W) -> (B, C, H//2, W//2)"""
-    return ops.max_pool(x) if enabled() else x.max_pool2d().contiguous()
+    if enabled():
+        return ops.max_pool(x)
+    pooled = x.max_pool2d()
+    assert isinstance(pooled, Tensor)  # a tuple only where indices are asked for
+    return pooled.contiguous()
 
 
 class Activation:
@@ -101,7 +105,7 @@ class BatchNorm:
             mean = x.mean(axes).contiguous()
             variance = (x - mean.detach().reshape(1, -1, *[1] * (x.ndim - 2))).square().mean(axes).contiguous()
             found = self.pooled(self.normalized(x, mean, variance))
-        count = x.numel() // x.shape[1]
+        count = int(x.numel()) // int(x.shape[1])
         unbiased = variance.detach() * (count / max(count - 1, 1))
         self.running_mean.assign(self.running_mean * (1 - MOMENTUM) + mean.detach() * MOMENTUM)
         self.running_variance.assign(self.running_variance * (1 - MOMENTUM) + unbiased * MOMENTUM)
@@ -134,7 +138,7 @@ class Dropout:
         if not TRAINING:
             return x
         assert self.rate is not None and self.key is not None, "the trainer has not set rate and key"
-        keep = (random_uniform(self.key + self.layer * 0x9E3779B1, math.prod(x.shape[1:]) * x.shape[0]) >= self.rate)
+        keep = random_uniform(self.key + self.layer * 0x9E3779B1, int(x.numel())) >= self.rate
         return (keep.reshape(x.shape).where(x, 0.0) / (1 - self.rate)).contiguous()
 
 

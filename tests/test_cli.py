@@ -54,7 +54,9 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert "1,200 train, 300 validation, 297 test images" in answer.stdout
     assert re.search(r"machine +CPU .*tinygrad 0\.", answer.stdout)
     assert re.search(r"step 3/6 +loss \d\.\d+ +validation \d+\.\d+ % +\d+ steps/s", answer.stdout)
-    assert re.search(r"test +\d+\.\d\d %\nvalidation +\d+\.\d\d %  \(best look \d+\.\d\d % at step [36]\)", answer.stdout)
+    assert re.search(
+        r"test +\d+\.\d\d %\nvalidation +\d+\.\d\d %  \(best look \d+\.\d\d % at step [36]\)", answer.stdout
+    )
     assert "\x1b" not in answer.stdout + answer.stderr
     (record,) = recorded(tmp_path)
     expected = """id config status train_loss val_loss val_accuracy test_accuracy best_val_accuracy best_step history
@@ -116,7 +118,11 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (["mlp"], {"OPT": "adamm"}, "OPT 'adamm' is unknown; did you mean 'adam'?"),
         (["mlp"], {"LR": "quick"}, "LR must be a number > 0, got quick"),
         (["mlp", "--steps", "5", "--epochs", "2"], {}, "steps and epochs both say how long to train"),
-        (["mlp", "--dataset", "digits", "--batch-size", "5000"], {}, "batch_size 5000 is larger than the 1200 training"),
+        (
+            ["mlp", "--dataset", "digits", "--batch-size", "5000"],
+            {},
+            "batch_size 5000 is larger than the 1200 training",
+        ),
         (["mlp", "--learning-rate", "1"], {}, "unknown argument '--learning-rate'"),
         (["mlp", "--step", "1"], {}, "unknown argument '--step'; did you mean '--steps'?"),
         (["cnn", "--units", "5"], {}, "--units is not a hyperparameter of cnn"),
@@ -172,7 +178,16 @@ def test_a_foreign_line_is_refused_and_left_as_it_is(tmp_path):
 
 def test_interrupted_it_ends_at_once_says_what_is_kept_and_exits_130(tmp_path):
     tiny(tmp_path, "--steps", 3, "--quiet")
-    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), "mlp", *TINY, "--steps", "1000000", "--results", tmp_path]
+    words = [
+        sys.executable,
+        str(PROJECT / "mnist_explorer.py"),
+        "mlp",
+        *TINY,
+        "--steps",
+        "1000000",
+        "--results",
+        tmp_path,
+    ]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         while "machine" not in process.stdout.readline():
             pass

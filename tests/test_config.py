@@ -11,10 +11,12 @@ from explorer.config import (
     feature_sides,
     fields_for,
     from_environment,
+    knob_table,
     make_config,
     merge,
 )
 from explorer.errors import UserError
+from tests.conftest import PROJECT
 
 
 def mlp(**values) -> Config:
@@ -89,7 +91,7 @@ def test_a_mistake_is_told_in_one_line_that_says_what_would_be_right(values, lin
 
 
 def test_the_line_calls_the_field_what_the_person_called_it():
-    with pytest.raises(UserError, match="^OPT 'adm' is unknown"):
+    with pytest.raises(UserError, match=r"^OPT 'adm' is unknown"):
         make_config({"model": "mlp", "optimizer": "adm"}, {"optimizer": "OPT"})
 
 
@@ -128,3 +130,7 @@ def test_every_field_has_a_meaning_bounds_and_where_there_is_one_a_default():
         assert bounds(field)
     without = {field for field in fields_for(None) if not default_text(field)}
     assert without == {"epochs", "width", "depth"}
+
+
+def test_the_readme_shows_the_generated_table_of_every_hyperparameter():
+    assert knob_table() in (PROJECT / "README.md").read_text(), "paste what explorer.config.knob_table() returns"

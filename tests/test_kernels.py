@@ -165,8 +165,9 @@ FUNCTIONS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def slope(z: np.ndarray, name: str | None) -> np.ndarray:
-    if name in ("relu", "leaky_relu"):  # central differences are wrong at the kink
-        return np.where(z > 0, 1, 0 if name == "relu" else 0.01)
+    if name in ("relu", "leaky_relu", "elu"):  # central differences are wrong where the slope jumps or bends at once
+        below = {"relu": 0, "leaky_relu": 0.01, "elu": np.exp(np.minimum(z, 0))}[name]
+        return np.where(z > 0, 1, below)
     return (FUNCTIONS[name](z + 1e-5) - FUNCTIONS[name](z - 1e-5)) / 2e-5
 
 

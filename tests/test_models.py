@@ -17,7 +17,9 @@ def filled(layer, seed=0):
 
 
 def parameter_count(model) -> int:
-    pairs = [pair for layer in model.layers if hasattr(layer, "initial") for pair in layer.initial(np.random.default_rng(0))]
+    pairs = [
+        pair for layer in model.layers if hasattr(layer, "initial") for pair in layer.initial(np.random.default_rng(0))
+    ]
     return sum(values.size for tensor, values in pairs if tensor.is_param)
 
 
@@ -46,7 +48,10 @@ def test_dropout_and_batch_normalization_are_there_only_if_asked_for():
     assert kinds(model="mlp", dropout=0.1).count(Dropout) == 2
     assert kinds(model="cnn", dropout=0.1).count(Dropout) == 1
     assert (kinds(model="mlp").count(BatchNorm), kinds(model="cnn").count(BatchNorm)) == (0, 2)
-    assert (kinds(model="mlp", batchnorm=True).count(BatchNorm), kinds(model="cnn", batchnorm=False).count(BatchNorm)) == (2, 0)
+    assert (
+        kinds(model="mlp", batchnorm=True).count(BatchNorm),
+        kinds(model="cnn", batchnorm=False).count(BatchNorm),
+    ) == (2, 0)
 
 
 def test_batch_normalization_uses_the_batch_in_training_and_the_running_figures_in_evaluation():
@@ -112,7 +117,7 @@ def test_every_activation_is_its_formula(name):
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in():
-    (weight, values), (bias, bias_values) = Linear(400, 300).initial(np.random.default_rng(0))
+    (weight, values), (_, bias_values) = Linear(400, 300).initial(np.random.default_rng(0))
     assert values.shape == weight.shape == (300, 400)
     assert 0.049 < np.abs(values).max() <= 0.05
     assert np.abs(bias_values).max() <= 0.05

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from tinygrad import Device, Tensor, dtypes
-from tinygrad.device import TinyELF
+from tinygrad.device import Buffer, TinyELF
 from tinygrad.helpers import Target
 from tinygrad.runtime.autogen import libc as elf
 from tinygrad.runtime.ops_cpu import CPUDevice, CPUProgram
@@ -64,8 +64,9 @@ class Native:
         self._start_threads()
         words = [self.address["pool_run"], ctypes.addressof(self.pool), 0, *(self.address[name] for name in KERNELS)]
         self.table = Tensor.empty(len(words), dtype=dtypes.uint64, device="CPU").is_param_(False)
-        memory = self.table.uop.buffer.ensure_allocated().as_memoryview(force_zero_copy=True)
-        self.words = np.frombuffer(memory, np.uint64)
+        buffer = self.table.uop.buffer
+        assert isinstance(buffer, Buffer)  # not one spread over several devices
+        self.words = np.frombuffer(buffer.ensure_allocated().as_memoryview(force_zero_copy=True), np.uint64)
         self.words[:] = words
 
     def _start_threads(self) -> None:

@@ -27,6 +27,11 @@ def loaded() -> Native:
     return kernels
 
 
+def dimensions(x: Tensor) -> tuple[int, ...]:
+    """x.shape, which here is always of plain numbers."""
+    return tuple(int(side) for side in x.shape)
+
+
 def call(
     outputs: list[Tensor], inputs: list[Tensor], tasks: list[Task], gradient: Gradient | None = None
 ) -> list[Tensor]:
@@ -66,7 +71,7 @@ def _source(tasks: list[Task], buffers: int) -> str:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
     """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
-    (rows, inputs), outputs, kind = x.shape, weight.shape[0], ACTIVATIONS[activation]
+    (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), ACTIVATIONS[activation]
     loaded().reserve_gemm(outputs, inputs)
     result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
 
@@ -85,7 +90,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = Non
 
     sizes = (rows, outputs, inputs, 0, 1, kind)
     if activation is None:
-        task = ("gemm", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        task: Task = ("gemm", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
         return call([result], [x, weight, bias], [task], gradient)[0]
     task = ("gemm", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
@@ -93,11 +98,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = Non
 
 def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False) -> Tensor:
     """op(a) (M, K) @ op(b) (K, N) -> (M, N), where op transposes if asked to. No gradient."""
-    rows, inner = a.shape[::-1] if transpose_a else a.shape
-    columns = b.shape[0] if transpose_b else b.shape[1]
+    rows, inner = dimensions(a)[::-1] if transpose_a else dimensions(a)
+    columns = dimensions(b)[0 if transpose_b else 1]
     loaded().reserve_gemm(columns, inner)
     sizes = (rows, columns, inner, int(transpose_a), int(transpose_b), 0)
-    task = ("gemm", ("b0", None, "b1", "b2", None, SCRATCH_MEMBER, *sizes))
+    task: Task = ("gemm", ("b0", None, "b1", "b2", None, SCRATCH_MEMBER, *sizes))
     return call([Tensor.empty(rows, columns)], [a, b], [task])[0]
 
 
@@ -109,7 +114,7 @@ def conv2d(
     ``input_gradient`` False saves the gradient with respect to x. None: it is wanted if a kernel made x, as the layer
     before does; the images come from no kernel and want none.
     """
-    (images, channels, height, width), (filters, _, high, wide) = x.shape, weight.shape
+    (images, channels, height, width), (filters, _, high, wide) = dimensions(x), dimensions(weight)
     kind, shape = ACTIVATIONS[activation], (images, filters, height - high + 1, width - wide + 1)
     sizes = (images, channels, height, width, filters, high, wide, kind)
     loaded().reserve_convolution("convolution", [0] * 6 + list(sizes))
@@ -132,7 +137,7 @@ def conv2d(
 
     result, before = Tensor.empty(*shape), Tensor.empty(*shape)
     if activation is None:
-        task = ("convolution", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        task: Task = ("convolution", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
         return call([result], [x, weight, bias], [task], gradient)[0]
     task = ("convolution", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
@@ -143,10 +148,10 @@ def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tens
 
     mean and variance (C,) are the batch's, the variance divided by the count; no gradient flows through them.
     """
-    images, channels, height, width = x.shape
+    images, channels, height, width = dimensions(x)
     loaded().reserve_batchnorm(height, width)
     sizes = (images, channels, height, width, 1, int(pool))
-    shape = (images, channels, height // 2, width // 2) if pool else x.shape
+    shape = (images, channels, height // 2, width // 2) if pool else dimensions(x)
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
         _, mean, variance, x, weight, bias, _ = (Tensor(source) for source in forward.src[1:])
@@ -157,14 +162,14 @@ def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tens
         return (None, None, None, *(tensor.uop for tensor in found), None)
 
     outputs = [Tensor.empty(*shape), Tensor.empty(channels), Tensor.empty(channels)]
-    task = ("batchnorm", ("b0", "b1", "b2", "b3", "b4", "b5", SCRATCH_MEMBER, *sizes))
+    task: Task = ("batchnorm", ("b0", "b1", "b2", "b3", "b4", "b5", SCRATCH_MEMBER, *sizes))
     result, mean, variance = call(outputs, [x, weight, bias], [task], gradient)
     return result, mean.detach(), variance.detach()
 
 
 def max_pool(x: Tensor) -> Tensor:
     """x (B, C, H, W) -> (B, C, H//2, W//2): x.max_pool2d()"""
-    images, channels, height, width = x.shape
+    images, channels, height, width = dimensions(x)
     loaded().reserve_batchnorm(height, width)
     sizes = (images, channels, height, width, 0, 1)
 
@@ -174,20 +179,20 @@ def max_pool(x: Tensor) -> Tensor:
         found = call([Tensor.empty(*x.shape)], [Tensor(upstream), x], [("batchnorm_gradient", members)])
         return (None, found[0].uop, None)
 
-    task = ("batchnorm", ("b0", None, None, "b1", None, None, SCRATCH_MEMBER, *sizes))
+    task: Task = ("batchnorm", ("b0", None, None, "b1", None, None, SCRATCH_MEMBER, *sizes))
     return call([Tensor.empty(images, channels, height // 2, width // 2)], [x], [task], gradient)[0]
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """logits (B, C), labels (B,) int32 -> (mean cross-entropy (), how many rows have their largest logit at the label ())"""
-    rows, classes = logits.shape
+    """logits (B, C), labels (B,) int32 -> (mean cross-entropy, how many rows have their largest logit at the label)"""
+    rows, classes = dimensions(logits)
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
         d_logits = Tensor(forward.src[3].after(forward)) * Tensor(upstream).reshape(1, 1)
         return (None, None, None, d_logits.uop, None, None)
 
     outputs = [Tensor.empty(1), Tensor.empty(1), Tensor.empty(rows, classes)]
-    task = ("cross_entropy", ("b0", "b1", "b2", "b3", "b4", rows, classes))
+    task: Task = ("cross_entropy", ("b0", "b1", "b2", "b3", "b4", rows, classes))
     loss, correct, _ = call(outputs, [logits, labels], [task], gradient)
     return loss.reshape(()), correct.detach().reshape(())
 
@@ -199,7 +204,8 @@ def optimizer_step(
 
     ``states``: the rule's state tensors of each parameter; ``scalars``: a tensor that starts with optim.SCALARS.
     """
-    each, updated = 2 + len(states[0]), []  # buffers of one parameter: itself, its gradient, its state
+    each = 2 + len(states[0])  # buffers of one parameter: itself, its gradient, its state
+    updated: list[Tensor] = []
     together = (MAX_BUFFERS - 2) // each
     for start in range(0, len(params), together):
         outputs: list[Tensor] = []
@@ -207,11 +213,12 @@ def optimizer_step(
         for param, gradient, state in list(zip(params, gradients, states, strict=True))[start : start + together]:
             outputs += [param, *state]
             inputs += [gradient]
-        tasks = []
+        tasks: list[Task] = []
         for index in range(len(inputs)):
             weights, state0, *state1 = (f"b{index * (each - 1) + offset}" for offset in range(each - 1))
-            members = (weights, state0, state1[0] if state1 else state0, f"b{len(outputs) + index}",
-                       f"b{len(outputs) + len(inputs)}", params[start + index].numel(), OPTIMIZERS[rule])  # fmt: skip
-            tasks.append(("optimizer", members))
+            gradient_at, scalars_at = f"b{len(outputs) + index}", f"b{len(outputs) + len(inputs)}"
+            states_at = (state0, state1[0] if state1 else state0)
+            count = int(params[start + index].numel())
+            tasks.append(("optimizer", (weights, *states_at, gradient_at, scalars_at, count, OPTIMIZERS[rule])))
         updated += call(outputs, [*inputs, scalars], tasks)
     return updated

@@ -8,8 +8,7 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from tinygrad import TinyJit
-from tinygrad.engine.jit import CapturedJit
+from tinygrad.engine.jit import CapturedJit, _TinyJit
 from tinygrad.engine.realize import get_call_arg_uops, get_runtime
 from tinygrad.uop.ops import Ops
 
@@ -21,24 +20,24 @@ WORDS = 64  # of a row: the program's address and its arguments, as in kernels.c
 class Replay:
     """Calls a TinyJit without arguments; once it is captured, on the CPU device, runs its programs directly."""
 
-    def __init__(self, jit: TinyJit):
+    def __init__(self, jit: _TinyJit):
         self.jit = jit
+        self.calls = 0  # of the TinyJit; its first two compile and capture
         self.rows: np.ndarray | None = None
-
-    @property
-    def captured(self) -> bool:
-        return self.jit.captured is not None
+        self._run: Any = None
+        self._result: Any = None
 
     def __call__(self) -> Any:
         if self.rows is not None:
             self._run(self.rows.ctypes.data, len(self.rows))
-            return self.jit.captured.ret
-        result = self.jit()
-        kernels = native() if self.jit.captured is not None and enabled() else None
-        if kernels is not None and (found := _rows(self.jit.captured)) is not None:
+            return self._result
+        self._result = self.jit()
+        self.calls += 1
+        captured, kernels = self.jit.captured, native() if enabled() else None
+        if captured is not None and kernels is not None and (found := _rows(captured)) is not None:
             self.rows, self._kept = found
             self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(kernels.address["replay"])
-        return result
+        return self._result
 
 
 def _rows(captured: CapturedJit) -> tuple[np.ndarray, list[Any]] | None:
