@@ -296,7 +296,7 @@ class Builder:
         if lines:
             lines[:0] = [
                 "A published figure is one run. *Inside*: it lies in the 95 % prediction interval of one more run like "
-                "ours on the test set; *above*, *below*: it does not. The Fashion table was published as validation accuracy.",
+                "ours on the test set; *above*, *below*: it does not. The Fashion table's are validation accuracies.",
                 "",
             ]
         return lines
