@@ -49,7 +49,8 @@ def told_of_interruption(ledger: Ledger, what: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = len(ledger.records())
-        raise KeyboardInterrupt(f"{what}; {kept} records are kept in {ledger.path}") from None
+        records = "1 record is" if kept == 1 else f"{kept} records are"
+        raise KeyboardInterrupt(f"{what}; {records} kept in {ledger.path}") from None
 
 
 def train(options: argparse.Namespace) -> int:

@@ -197,7 +197,7 @@ def test_interrupted_it_ends_at_once_says_what_is_kept_and_exits_130(tmp_path):
         _, stderr = process.communicate(timeout=60)
     assert time.perf_counter() - sent < 10  # a busy machine; the promise is 2 s
     assert process.returncode == 130
-    assert "not recorded; 1 earlier record" in stderr
+    assert "not recorded; 1 record is kept" in stderr
     assert "Traceback" not in stderr
     assert len(recorded(tmp_path)) == 1
 
