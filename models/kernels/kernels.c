@@ -58,10 +58,12 @@ INLINE void share(long work, long index, long count, long *from, long *to) {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Threads. The operating system is reached through the function pointers in `pool`, filled in by whoever made it.
-// A worker spins a little for new work and then sleeps on its semaphore: an idle pool costs nothing.
+// A worker spins for about half a millisecond for new work and then sleeps on its semaphore: an idle pool costs nothing.
 
 #define MAX_THREADS 64
-#define SPINS 2000 // about 20-50 microseconds of `pause`
+#define SPINS 2000        // about 30 microseconds of `pause`: a wait within a run
+#define IDLE_SPINS 40000  // a worker between two runs: longer than the host's work between two steps. A worker that
+                          // slept at every step would be woken on the core of the thread that woke it, to share it
 
 struct team { // also the head of `pool`
   long count;       // threads that take part, the calling one included
@@ -126,7 +128,7 @@ static void run_tasks(struct pool *pool, long index) {
 // The body of worker thread `index` (1 .. count-1); returns after `pool_stop`.
 void pool_worker(struct pool *pool, long index) {
   for (int32 seen = 0;; seen++) {
-    for (long spins = 0; get(&pool->generation) == seen && spins < SPINS; spins++) pause_core();
+    for (long spins = 0; get(&pool->generation) == seen && spins < IDLE_SPINS; spins++) pause_core();
     while (get(&pool->generation) == seen) {
       __atomic_store_n(&pool->asleep[index], 1, __ATOMIC_SEQ_CST);
       // Between these two lines a run may have begun: whoever clears `asleep` first decides who wakes whom.
