@@ -15,6 +15,7 @@ import numpy as np
 
 from explorer import stats
 from explorer.config import Config, fields_for, flag_of, make_config
+from explorer.errors import UserError
 from explorer.plans import Plan
 from explorer.sweep import Point, Sweep, expected_labels, text_of
 
@@ -38,6 +39,11 @@ class Runs:
     def __init__(self, records: Iterable[Record]):
         records = list(records)
         self.left_out: list[str] = []
+        foreign = [record for record in records if not _is_readable(record)]
+        if foreign:
+            records = [record for record in records if _is_readable(record)]
+            words = f"{len(foreign)} record{'' if len(foreign) == 1 else 's'}"
+            self.left_out.append(f"{words} of another version of this program, whose fields are no longer known.")
         self.kept: list[Record] = []
         self.by_config: dict[str, dict[int, Record]] = {}
         self._ranked: dict[tuple[str, str], list[Measured]] = {}
@@ -83,6 +89,18 @@ class Runs:
             )
             for runs in self.by_config.values()
         ]
+
+
+def _is_readable(record: Record) -> bool:
+    """Whether this version understands the record: its configuration and what the tables take from it."""
+    known = ("val_accuracy", "test_accuracy", "history", "seconds", "parameters")
+    try:
+        make_config(record["config"])
+        return all(name in record for name in known) and bool(
+            record["data"]["digest"] and record["environment"]["tinygrad"]
+        )
+    except (UserError, KeyError, TypeError):
+        return False
 
 
 @dataclass(frozen=True)

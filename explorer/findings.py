@@ -512,8 +512,8 @@ def sgd(study: Study) -> list[str]:
             f"**Plain SGD at 17 %**: with lr {plain.config.lr:g} and no momentum, "
             f"{plain.config.total_steps(50_000)} steps of batch {plain.config.batch_size} end at "
             f"{with_n(plain.validation)} on validation (published 17.0 %), the training loss at "
-            f"{loss:.2f} where guessing has 2.30 (ln 10): so small a rate is slow to leave the start, for SGD, unlike Adam, does not scale "
-            "its steps up."
+            f"{loss:.2f} where guessing has 2.30 (ln 10): so small a rate is slow to leave the start, for SGD, "
+            "unlike Adam, does not scale its steps up."
         )
     for dataset, model in study.pairs:
         ranked = [run for run in study.runs.ranked(model, dataset) if run.config.optimizer == "sgd"]
@@ -562,8 +562,8 @@ def published_tables(study: Study) -> list[str]:
         )
         if first:
             sentences.append(
-                f"As really run, the {model.upper()} rows of 100 steps are one experiment: {with_n(first.test)} on test, the "
-                f"seed's standard deviation being {points(typical_deviation({'': first.test}))}."
+                f"As really run, the {model.upper()} rows of 100 steps are one experiment: {with_n(first.test)} on "
+                f"test, the seed's standard deviation being {points(typical_deviation({'': first.test}))}."
             )
     return sentences
 

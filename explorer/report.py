@@ -26,14 +26,12 @@ def rebuild(
     results: Path,
     media: Path,
     report: Path,
-    reference: Path | None = None,
     predict: Predict | None = None,
 ) -> list[Path]:
     """Writes a CSV per sweep into ``results``, PNGs under ``media`` and the report; returns the files, report last.
 
-    ``reference`` is a folder with the published tables: those no sweep stands for are listed as not run. ``predict``
-    gives a configuration's test predictions for the confusion matrix. Raises UserError where files cannot be written
-    or the list of sweeps cannot be read.
+    ``predict`` gives a configuration's test predictions, for the confusion matrix. UserError where files cannot be
+    written or the list of sweeps cannot be read.
     """
     builder = Builder(Runs(ledger.records()), Path(results), Path(media), Path(report))
     builder.read_sweeps()

@@ -1,0 +1,107 @@
+"""Hand-made records: figures whose means, differences and verdicts a reader can work out on paper."""
+
+import json
+from pathlib import Path
+
+from explorer import plans
+from explorer.config import Config, make_config
+from explorer.ledger import Ledger, run_id
+from explorer.plans import Plan
+
+LOOKS = (10, 20, 30)
+
+
+def record(config: Config, validation: float | None, **changes) -> dict:
+    """A finished run with this validation accuracy; the test accuracy is 0.01 below it unless said."""
+    status = changes.get("status", "ok")
+    test = 0.9 if validation is None else round(validation - 0.01, 6)
+    history = [
+        {
+            "step": step,
+            "train_loss": 0.1,
+            "train_accuracy": (validation or 0.9) + 0.005,
+            "val_loss": 0.2,
+            "val_accuracy": None if validation is None else round(validation - 0.3 + step / 100, 6),
+        }
+        for step in LOOKS
+    ]
+    made = {
+        "id": run_id(config.to_json(), "d"),
+        "config": config.to_json(),
+        "status": status,
+        "train_loss": 0.1,
+        "val_loss": 0.2,
+        "val_accuracy": validation if status == "ok" else None,
+        "test_accuracy": test if status == "ok" else None,
+        "best_val_accuracy": validation,
+        "best_step": 30,
+        "history": history if status == "ok" else [],
+        "parameters": 1000,
+        "seconds": {"compile": 1.0, "train": 2.0, "eval": 0.5},
+        "step_ms": 1.0,
+        "environment": {
+            "device": "CPU",
+            "renderer": "ClangRenderer",
+            "tinygrad": "0.14.0",
+            "python": "3.11.7",
+            "cpu": "a processor",
+            "cores": 2,
+            "commit": "abc",
+            "dirty": False,
+        },
+        "data": {"name": config.dataset, "digest": "d"},
+        "started": "2026-01-01T00:00:00+00:00",
+        "error": "the loss was not finite at step 7" if status == "diverged" else None,
+    }
+    return {**made, **changes}
+
+
+def runs(values: dict, accuracies: list[float | None], **changes) -> list[dict]:
+    """One record a seed, seeds from 0; None is a run that diverged at step 7."""
+    made = []
+    for seed, accuracy in enumerate(accuracies):
+        config = make_config({"model": "mlp", "dataset": "digits", "steps": 30, **values, "seed": seed})
+        lost = {"status": "diverged"} if accuracy is None else {}
+        made.append(record(config, accuracy, **{**lost, **changes}))
+    return made
+
+
+LR = """
+title = "Learning rate"
+question = "Which learning rate is best?"
+hypothesis = "0.001 is best."
+expect_best.lr = [0.001]
+base.steps = 30
+grid.lr = [0.0003, 0.001, 0.003, 0.01]
+"""
+PAIR = """
+title = "Learning rate x batch size"
+base.steps = 30
+baseline = { lr = 0.001, batch_size = 32 }
+grid.lr = [0.001, 0.003]
+grid.batch_size = [16, 32]
+"""
+POINTS = """
+title = "Published table"
+repeats = true
+base.steps = 30
+points = [
+  { label = "first", reference = 0.93, lr = 0.001 },
+  { label = "again", reference = 0.80, lr = 0.001 },
+  { label = "other", lr = 0.003 },
+]
+"""
+
+
+def notebook(folder: Path, text: str, records: list[dict], seeds: int = 3, name: str = "mine", **plan) -> Ledger:
+    """A results folder with a sweep of this text noted down and these records appended."""
+    results = folder / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.toml"
+    path.write_text(text)
+    plans.append(
+        results, Plan(**{"name": name, "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **plan})
+    )
+    with open(results / "runs.jsonl", "a") as file:
+        file.writelines(json.dumps(item) + "\n" for item in records)
+    return Ledger(results)
