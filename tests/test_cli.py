@@ -88,7 +88,9 @@ def test_json_prints_the_record_alone_and_quiet_one_line(tmp_path):
     assert json.loads(answer.stdout) == recorded(tmp_path)[0]
     assert answer.stderr == ""
     answer = tiny(tmp_path, "--steps", 3, "--quiet")
-    assert re.fullmatch(r"mlp digits adam lr 0.001 batch 32 3 steps seed 0  test \d+\.\d\d %  [0-9a-f]{16}\n", answer.stdout)
+    assert re.fullmatch(
+        r"mlp digits adam lr 0.001 batch 32 3 steps seed 0  test \d+\.\d\d %  [0-9a-f]{16}\n", answer.stdout
+    )
 
 
 def test_the_environment_sets_fields_and_a_flag_beats_it(tmp_path):

@@ -4,12 +4,14 @@ the same twice; and out of the way where they cannot be had.
 
 import ctypes
 import functools
+import gc
 import mmap
 import os
 import platform
 import re
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from explorer.train import Run, Trainer, loss_and_accuracy
 from models.kernels import native as native_module
 from models.kernels import ops, replay
 from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
-from models.layers import BatchNorm, Conv2d, Linear, max_pool
+from models.layers import Linear, max_pool
 from tests.conftest import PROJECT
 
 SOURCE = Path(native_module.__file__).with_name("kernels.c")
@@ -45,11 +47,15 @@ def sizes(most: int, least: int = 1) -> st.SearchStrategy[int]:
     return st.integers(least, most) | st.sampled_from([edge for edge in EDGES if least <= edge <= most])
 
 
+def runs_here(processor: str) -> bool:
+    needed = PROCESSORS[processor]
+    return not needed or (X86 and needed in Path("/proc/cpuinfo").read_text().split())
+
+
 @pytest.fixture(params=PROCESSORS)
 def processor(request):
-    needed = PROCESSORS[request.param]
-    if needed and not (X86 and needed in Path("/proc/cpuinfo").read_text().split()):
-        pytest.skip(f"this machine has no {needed}")
+    if not runs_here(request.param):
+        pytest.skip(f"this machine has no {PROCESSORS[request.param]}")
     return request.param
 
 
@@ -387,12 +393,12 @@ def test_a_matrix_product_too_long_for_one_block_agrees_with_numpy(processor):
 def convolutions(draw):
     """images, channels in, height, width, channels out, kernel height and width (not square), activation, bias, d_x"""
     kh, kw = draw(st.integers(1, 5)), draw(st.integers(1, 5))
-    ih, iw = kh + draw(st.integers(0, 17)), kw + draw(st.integers(0, 17))
-    return draw(st.integers(1, 4)), draw(sizes(34)), ih, iw, draw(sizes(65)), kh, kw, draw(name), draw(yes), draw(yes)
+    ih, iw = kh + draw(st.integers(0, 9)), kw + draw(st.integers(0, 17))
+    return draw(st.integers(1, 3)), draw(sizes(34)), ih, iw, draw(sizes(65)), kh, kw, draw(name), draw(yes), draw(yes)
 
 
 def test_a_convolution_and_its_gradients_agree_with_numpy(processor):
-    over(check_convolution, processor, 60, convolutions())
+    over(check_convolution, processor, 40, convolutions())
 
 
 def test_the_gradient_of_activations_agrees_with_numpy(processor):
@@ -452,30 +458,33 @@ CONVOLUTION_SHAPES = (  # images, channels in, height, width, channels out, kern
 )
 
 
-def run_with_guard_pages(processor: str) -> None:
-    """In a process of its own: every kernel over odd shapes, each array once behind and once before a guard page."""
+def run_with_guard_pages() -> None:
+    """In a process of its own: every kernel over odd shapes, each array once before and once behind a guard page."""
+    for processor in filter(runs_here, PROCESSORS):
+        for threads, ends in ((1, (True, False)), (2, (True,))):
+            for at_end in ends:
+                print(processor, threads, "threads, array's", "end" if at_end else "start", flush=True)
+                all_kernels(kernels(processor, threads), lambda at_end=at_end: Guarded(at_end))
+
+
+def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
     random = np.random.default_rng(0)
-    for threads, ends in ((1, (True, False)), (3, (True,)), (2, (False,))):
-        loaded = kernels(processor, threads)
-        for at_end in ends:
-            for m, n, k in ((1, 1, 1), (5, 7, 3), (15, 33, 31), (29, 64, 17), (14, 96, 40), (67, 10, 129)):
-                for kind in range(8):
-                    transposes, extras = (kind & 1, kind >> 1 & 1), (NAMES[kind], bool(kind & 4))
-                    check_gemm(loaded, Guarded(at_end), random, m, n, k, *transposes, *extras)
-            for shape in CONVOLUTION_SHAPES:
-                for kind in (None, "relu", "gelu"):
-                    check_convolution(loaded, Guarded(at_end), random, *shape, kind, kind != "relu", kind != "gelu")
-            for shape in ((1, 1, 2, 2), (1, 3, 5, 7), (4, 5, 9, 16), (2, 4, 24, 24), (3, 2, 3, 33), (2, 1, 2, 17)):
-                for normalize, pool in ((True, False), (True, True), (False, True)):
-                    check_batchnorm(loaded, Guarded(at_end), random, *shape, normalize, pool)
-            for rows, columns in ((1, 1), (3, 5), (7, 17), (9, 33), (2, 64)):
-                for kind in NAMES:
-                    flags = (True, True, rows == 7)
-                    check_activation_gradient(loaded, Guarded(at_end), random, rows, columns, kind, *flags)
-                check_cross_entropy(loaded, Guarded(at_end), random, rows, columns, 1, True)
-                for rule in ops.OPTIMIZERS:
-                    check_optimizer(loaded, Guarded(at_end), random, rule, rows * columns, 2, 0.9, 0.1)
-    print("nothing touched")
+    for m, n, k in ((1, 1, 1), (5, 7, 3), (15, 33, 31), (29, 64, 17), (14, 96, 40), (67, 10, 129)):
+        for kind in range(8):
+            transposes, extras = (kind & 1, kind >> 1 & 1), (NAMES[kind], bool(kind & 4))
+            check_gemm(loaded, arrays(), random, m, n, k, *transposes, *extras)
+    for shape in CONVOLUTION_SHAPES:
+        for kind in (None, "relu", "gelu"):
+            check_convolution(loaded, arrays(), random, *shape, kind, kind != "relu", kind != "gelu")
+    for shape in ((1, 1, 2, 2), (1, 3, 5, 7), (4, 5, 9, 16), (2, 4, 24, 24), (3, 2, 3, 33), (2, 1, 2, 17)):
+        for normalize, pool in ((True, False), (True, True), (False, True)):
+            check_batchnorm(loaded, arrays(), random, *shape, normalize, pool)
+    for rows, columns in ((1, 1), (3, 5), (7, 17), (9, 33), (2, 64)):
+        for kind in NAMES:
+            check_activation_gradient(loaded, arrays(), random, rows, columns, kind, True, True, rows == 7)
+        check_cross_entropy(loaded, arrays(), random, rows, columns, 1, True)
+        for rule in ops.OPTIMIZERS:
+            check_optimizer(loaded, arrays(), random, rule, rows * columns, 2, 0.9, 0.1)
 
 
 def run_over_the_guard() -> None:
@@ -493,9 +502,10 @@ def alone(code: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_no_kernel_touches_memory_outside_its_arrays(processor):
-    done = alone(f"from tests import test_kernels\ntest_kernels.run_with_guard_pages({processor!r})")
-    assert (done.returncode, done.stdout.strip()) == (0, "nothing touched"), done.stderr
+def test_no_kernel_touches_memory_outside_its_arrays():
+    done = alone("from tests import test_kernels\ntest_kernels.run_with_guard_pages()")
+    assert done.returncode == 0, done.stdout + done.stderr  # the last line of its output is where it stopped
+    assert done.stdout.count("threads, array's") == 3 * sum(map(runs_here, PROCESSORS))
 
 
 def test_a_guard_page_is_the_end_of_who_touches_it():
@@ -626,14 +636,15 @@ def activated(x: Tensor, activation: str | None) -> Tensor:
 
 
 CASES = {
-    **{f"linear, {activation}": linear_case(activation) for activation in NAMES},
-    "linear, batch 1": linear_case("relu", rows=1),
-    "linear, large": linear_case("silu", 17, 33, 15),
-    **{f"convolution, {activation}": conv_case(activation) for activation in (None, "relu", "gelu", "elu")},
-    "convolution, one channel, one image": conv_case("tanh", 1, 1, (5, 7), 17, (2, 3)),
+    "linear": linear_case(None),
+    "linear, relu": linear_case("relu"),
+    "linear, gelu, batch 1": linear_case("gelu", rows=1),
+    "linear, silu, large": linear_case("silu", 17, 33, 15),
+    "convolution": conv_case(None),
+    "convolution, elu": conv_case("elu"),
+    "convolution, tanh, one channel, one image": conv_case("tanh", 1, 1, (5, 7), 17, (2, 3)),
     "batch normalization": batchnorm_case(False),
-    "batch normalization and pooling": batchnorm_case(True),
-    "batch normalization of one image": batchnorm_case(True, (1, 2, 4, 7)),
+    "batch normalization and pooling, one image": batchnorm_case(True, (1, 2, 4, 7)),
     "pooling": (ops.max_pool, Tensor.max_pool2d, pooled, [(2, 3, 5, 6)]),
     "cross-entropy": (
         lambda x: ops.cross_entropy(x, Tensor(LABELS))[0],
@@ -704,15 +715,13 @@ def test_more_parameters_than_one_program_takes_are_all_updated():
 def test_layers_use_the_kernels_and_with_kernels_0_do_not(monkeypatch):
     def values():
         random = np.random.default_rng(0)
-        conv, norm, linear = Conv2d(1, 3, 3, "relu"), BatchNorm(3, pool=True), Linear(27, 5, "silu")
-        for tensor, array in (*conv.initial(random), *norm.initial(random), *linear.initial(random)):
+        linear = Linear(9, 5, "silu")
+        for tensor, array in linear.initial(random):
             tensor.assign(Tensor(array)).realize()
-        x = Tensor(random.standard_normal((4, 1, 8, 8)).astype(np.float32)).realize()
-        with Context(TRAINING=1):
-            logits = linear(norm(conv(x)).flatten(1))
-            loss, correct = loss_and_accuracy(logits, Tensor(LABELS[:4] % 5))
-            grads = loss.gradient(conv.weight, conv.bias, norm.weight, norm.bias, linear.weight, linear.bias)
-            return numbers(loss, correct, max_pool(x), *grads, norm.running_mean, norm.running_variance)
+        x = Tensor(random.standard_normal((4, 1, 7, 6)).astype(np.float32)).realize()
+        found = max_pool(x)
+        loss, correct = loss_and_accuracy(linear(found.flatten(1)), Tensor(LABELS[:4] % 5))
+        return numbers(found, loss, correct, *loss.gradient(linear.weight, linear.bias))
 
     used = []
     call = ops.call
@@ -815,6 +824,12 @@ def test_a_step_captured_before_the_scratch_grew_uses_the_larger_one(monkeypatch
     np.testing.assert_array_equal(step().numpy(), before)
     Device["CPU"].synchronize()
     assert np.isfinite(loaded.scratch[: 11 * 20]).all()  # the packed matrix: it was here that the step worked
+
+
+def test_kernels_no_longer_used_keep_the_memory_their_threads_sleep_in():
+    forgotten = weakref.ref(Native(2))
+    gc.collect()
+    assert forgotten() is not None
 
 
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,11 @@ class Native:
             pool.semaphores[index] = ctypes.addressof(semaphore)
             # the call releases Python's lock; a daemon, because it sleeps in C when the program ends
             threading.Thread(target=work, args=(ctypes.addressof(pool), index), daemon=True).start()
-        atexit.register(ctypes.CFUNCTYPE(None, Pointer)(self.address["pool_stop"]), ctypes.addressof(pool))
+        # holds self: the threads need its memory to the end, whatever becomes of the rest of it
+        atexit.register(self._stop_threads)
+
+    def _stop_threads(self) -> None:
+        ctypes.CFUNCTYPE(None, Pointer)(self.address["pool_stop"])(ctypes.addressof(self.pool))
 
     def reserve(self, floats: int) -> None:
         """Make the scratch memory at least so large. Steps captured earlier read its new address from the table."""
