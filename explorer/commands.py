@@ -32,6 +32,9 @@ def open_machine(options: argparse.Namespace) -> None:
     """Choose and open the device. Raises UserError where it is not to be had."""
     from explorer import compiler
 
+    for variable, right in (("KERNELS", ("0", "1")), ("KERNEL_THREADS", tuple(map(str, range(1, 65))))):
+        if (value := os.environ.get(variable, right[0])) not in right:
+            raise UserError(f"{variable} must be {right[0]} to {right[-1]}, got {value!r}")
     if options.device:
         os.environ["DEV"] = options.device
     if options.kernels:

@@ -119,6 +119,7 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (["mlp", "--dataset", "mnits"], {}, "--dataset 'mnits' is unknown; did you mean 'mnist'?"),
         (["mlp"], {"OPT": "adamm"}, "OPT 'adamm' is unknown; did you mean 'adam'?"),
         (["mlp"], {"LR": "quick"}, "LR must be a number > 0, got quick"),
+        (["mlp", "--dataset", "digits"], {"KERNEL_THREADS": "many"}, "KERNEL_THREADS must be 1 to 64, got 'many'"),
         (["mlp", "--steps", "5", "--epochs", "2"], {}, "steps and epochs both say how long to train"),
         (
             ["mlp", "--dataset", "digits", "--batch-size", "5000"],

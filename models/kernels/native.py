@@ -134,7 +134,8 @@ def _address(function: str) -> int:
 
 def _semaphore() -> ctypes.Array:
     semaphore = ctypes.create_string_buffer(SEMAPHORE_BYTES)
-    ctypes.CDLL(None).sem_init(semaphore, 0, 0)
+    if ctypes.CDLL(None).sem_init(semaphore, 0, 0):  # macOS has the name, but not the thing
+        raise OSError("this system has no unnamed semaphores")
     return semaphore
 
 
