@@ -1,4 +1,4 @@
-# make mlp     sets up and runs the main job
+# make mlp     sets up and runs the main job (--force: to be watched, even where results/ has it recorded)
 # make test    sets up and runs every test
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: mlp cnn test lint format clean
 
 mlp cnn: .venv/installed
-	JIT=1 $(BIN)/python mnist_explorer.py $@
+	JIT=1 $(BIN)/python mnist_explorer.py $@ --force
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest

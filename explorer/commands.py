@@ -76,7 +76,8 @@ def train(options: argparse.Namespace) -> int:
         with console.progress(silent) as listen, told_of_interruption(ledger, "this run is not recorded"):
             record = runner.run(config, listen)
     elif not silent:
-        print(f"This run is recorded already ({record['started']}); --force trains it again.")
+        where = f"{record['environment']['cpu']}, {record['started'][:10]}"
+        print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
     if options.json:
         print(json.dumps(record))
     else:
