@@ -115,7 +115,7 @@ def sweep(options: argparse.Namespace) -> int:
         seen.update(waiting)
         told.append((loaded, runs, waiting))
     to_do = [run for _, _, waiting in told for run in waiting]
-    jobs = min(options.jobs or workers.cores(), max(1, len(to_do)))
+    jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
     if not options.quiet:
         print(plan_table(told, ledger, jobs), flush=True)
     if options.dry_run:
@@ -186,8 +186,34 @@ def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
     return run.total_steps(images) * middle / 1000 + looking
 
 
+def keep_predictions(options: argparse.Namespace, sweeps: list[Any]) -> None:
+    """Train the best configuration of each model and data set once more, to keep what it says of the test images.
+
+    The ledger has figures alone; the report shows where the best model errs. What is kept already is left as it is.
+    """
+    from explorer import predictions
+    from explorer.evidence import Runs, best_first
+
+    runs = Runs(Ledger(options.results, read_only=True).records())
+    for model, dataset_name in sorted({(loaded.model, loaded.dataset) for loaded in sweeps}):
+        ranked = best_first(runs, model, dataset_name)
+        if not ranked:
+            continue
+        config = ranked[0].config
+        dataset = data.load(dataset_name, options.data_dir)
+        if predictions.path_of(options.results, config, dataset).exists():
+            continue
+        open_machine(options)
+        from explorer.train import Trainer
+
+        trainer = Trainer(config)
+        trainer.run(config, dataset)
+        predictions.save(options.results, config, dataset, trainer.logits(dataset.test_images))
+
+
 def conclude(options: argparse.Namespace, sweeps: list[Any]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
+    keep_predictions(options, sweeps)
     files = rebuild(options)
     if options.quiet:
         return 0

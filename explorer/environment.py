@@ -43,10 +43,15 @@ def describe() -> dict[str, Any]:
         "tinygrad": version("tinygrad"),
         "python": platform.python_version(),
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "commit": commit,
         "dirty": dirty,
     }
+
+
+def cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from explorer import data
+from explorer import data, environment
 from explorer.config import Config, make_config
 from explorer.ledger import Ledger
 from explorer.runner import Runner
@@ -59,7 +59,7 @@ def run_all(
         return
     jobs = min(jobs, len(configs))
     context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
-    threads = max(1, cores() // jobs)
+    threads = max(1, environment.cores() // jobs)
     waiting = deque(configs)
     tries: dict[Config, int] = {}
     workers = [_start(context, place, threads) for _ in range(jobs)]
@@ -138,8 +138,3 @@ def _death(code: int | None) -> str:
         name = signal.Signals(-code).name
         return f"the worker process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
     return f"the worker process ended with exit code {code}"
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
