@@ -5,11 +5,13 @@ import datetime
 import mmap
 import os
 import platform
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -187,3 +189,13 @@ def replace_section(text: str, name: str, body: str) -> str:
 
 def write_section(name: str, body: str) -> None:
     README.write_text(replace_section(README.read_text(encoding="utf-8"), name, body), encoding="utf-8")
+
+
+def leave_with(main: Callable[[], int]) -> NoReturn:
+    """Run a benchmark's main and end the program as it says: a person's mistake is one line, Ctrl-C is code 130."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -131,7 +131,7 @@ def sweep(options: argparse.Namespace) -> int:
                 mine = [run for run in to_do if run.dataset == dataset_name]
                 place = workers.Place(dataset_name, options.data_dir, options.results)
                 run_with_progress(mine, runner, place, jobs, options.quiet)
-    return conclude(options, [loaded for loaded, _ in sweeps])
+    return conclude(options, ledger, [loaded for loaded, _ in sweeps])
 
 
 def run_with_progress(runs: list[Config], runner: Runner, place: Any, jobs: int, quiet: bool) -> None:
@@ -186,7 +186,7 @@ def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
     return run.total_steps(images) * middle / 1000 + looking
 
 
-def keep_predictions(options: argparse.Namespace, sweeps: list[Any]) -> None:
+def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> None:
     """Train the best configuration of each model and data set once more, to keep what it says of the test images.
 
     The ledger has figures alone; the report shows where the best model errs. What is kept already is left as it is.
@@ -194,7 +194,7 @@ def keep_predictions(options: argparse.Namespace, sweeps: list[Any]) -> None:
     from explorer import predictions
     from explorer.evidence import Runs, best_first
 
-    runs = Runs(Ledger(options.results, read_only=True).records())
+    runs = Runs(ledger.records())
     for model, dataset_name in sorted({(loaded.model, loaded.dataset) for loaded in sweeps}):
         ranked = best_first(runs, model, dataset_name)
         if not ranked:
@@ -211,16 +211,16 @@ def keep_predictions(options: argparse.Namespace, sweeps: list[Any]) -> None:
         predictions.save(options.results, config, dataset, trainer.logits(dataset.test_images))
 
 
-def conclude(options: argparse.Namespace, sweeps: list[Any]) -> int:
+def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    keep_predictions(options, sweeps)
-    files = rebuild(options)
+    keep_predictions(options, ledger, sweeps)
+    files = rebuild(options, ledger)
     if options.quiet:
         return 0
     from explorer import report, tables
     from explorer.evidence import Runs
 
-    judged, _ = report.read_study(Runs(Ledger(options.results, read_only=True).records()), options.results)
+    judged, _ = report.read_study(Runs(ledger.records()), options.results)
     names = {(loaded.name, loaded.model, loaded.dataset) for loaded in sweeps}
     for one in judged:
         if (one.plan.name, one.plan.model, one.plan.dataset) in names:
@@ -239,11 +239,10 @@ def conclude(options: argparse.Namespace, sweeps: list[Any]) -> int:
     return 0
 
 
-def rebuild(options: argparse.Namespace) -> list[Path]:
+def rebuild(options: argparse.Namespace, ledger: Ledger) -> list[Path]:
     """REPORT.md, CSVs and pictures from the ledger; returns the files, the report last."""
     from explorer import predictions, report
 
-    ledger = Ledger(options.results, read_only=True)
     predict = predictions.reader(options.results)
     return report.rebuild(ledger, options.results, options.media, options.report, predict=predict)
 
@@ -253,9 +252,10 @@ def list_sweeps(options: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from explorer import plans, sweep
+    from explorer.evidence import Judged, Runs
 
     records = Ledger(options.results, read_only=True).records() if Path(options.results).is_dir() else []
-    done = {json.dumps(record["config"], sort_keys=True) for record in records if record["status"] != "failed"}
+    measured = Runs(records)
     known = plans.read(options.results)
     rows = []
     for name in sweep.available():
@@ -266,9 +266,8 @@ def list_sweeps(options: argparse.Namespace) -> int:
             states = []
             for plan in run:
                 loaded = sweep.load(name, model, plan.dataset, plan.overrides, yes=True)
-                runs = sweep.configs(loaded, plan.seeds)
-                count = sum(json.dumps(config.to_json(), sort_keys=True) in done for config in runs)
-                states.append(f"{plan.dataset} {count}/{len(runs)}")
+                judged = Judged(plan, loaded, measured)
+                states.append(f"{plan.dataset} {judged.runs_done}/{judged.runs_planned}")
             loaded = sweep.load(name, model, yes=True)
             grid = f"{' x '.join(loaded.knobs) or 'points'}: {len(loaded.points)} points x {loaded.seeds_default} seeds"
             rows.append((model, name, loaded.question, grid, ", ".join(states) or "not run"))
@@ -279,7 +278,7 @@ def list_sweeps(options: argparse.Namespace) -> int:
 
 def rebuild_report(options: argparse.Namespace) -> int:
     """REPORT.md and everything it shows, from the ledger."""
-    files = rebuild(options)
+    files = rebuild(options, Ledger(options.results, read_only=True))
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
     return 0
 
@@ -311,21 +310,21 @@ def best(options: argparse.Namespace) -> int:
 def compare(options: argparse.Namespace) -> int:
     """A paired test between two configurations, named by a record's id or by a sweep's label."""
     from explorer import report, stats, tables
-    from explorer.evidence import Runs, short_name
+    from explorer.evidence import Runs, key_of, short_name
 
     runs = Runs(Ledger(options.results, read_only=True).records())
     judged, _ = report.read_study(runs, options.results)
     found = []
     for word in (options.first, options.second):
         matches = {
-            json.dumps(item.config.to_json(), sort_keys=True): item
+            key_of(item.config.to_json()): item
             for item in runs.configurations
             if any(record["id"].startswith(word) for record in item.records.values()) and len(word) >= 4
         }
         for one in judged:
             for outcome in one.outcomes:
                 if outcome.label == word and outcome.records:
-                    matches[json.dumps(outcome.config.to_json(), sort_keys=True)] = outcome
+                    matches[key_of(outcome.config.to_json())] = outcome
         if not matches:
             labels = [outcome.label for one in judged for outcome in one.outcomes]
             raise UserError(f"no recorded configuration is called {word!r}{nearest(word, labels)[:200]}")

@@ -103,8 +103,6 @@ class Trainer:
             images = augment.augment(images, self.draws, angle, scale, shift, *self.augmentation)
         logits = self.model(self._inputs(images))
         loss, accuracy = loss_and_accuracy(logits, self.labels)
-        for parameter in self.parameters:
-            parameter.grad = None
         loss.backward()
         # The loss stays on the device: fetching it each step would make the host wait for each step.
         here = Tensor.arange(LOG_STEPS) == self.scalars["position"]
@@ -192,17 +190,18 @@ class Run:
             now = time.perf_counter()
             # fetching waits for the device, so a span's clock reads the work done, not the work queued
             if look or capturing or step - self.fetched == LOG_STEPS or now - span_start > REFRESH_SECONDS:
+                checked = self.fetched
                 self.fetch(step)
                 now = time.perf_counter()
                 self.seconds["compile" if capturing else "train"] += now - span_start
                 if not capturing:
                     self.spans.append((now - span_start, step - span_step))
-                if self.diverged():
+                if self.diverged(since=checked):
                     break
                 if look:
                     self.look(step, looked)
                     looked = step
-                self.tell(step, looked)
+                self.tell(step)
                 span_start, span_step = time.perf_counter(), step
         self.finish()
         return self.result
@@ -239,11 +238,12 @@ class Run:
         self.accuracies += accuracies[slots].tolist()
         self.fetched = step
 
-    def diverged(self) -> bool:
-        sound = np.asarray(self.result.losses) < DIVERGED_LOSS  # false for what is not a number, too
+    def diverged(self, since: int) -> bool:
+        """Whether a loss after step ``since`` was lost; the losses then end with the first such one."""
+        sound = np.asarray(self.result.losses[since:]) < DIVERGED_LOSS  # false for what is not a number, too
         if sound.all():
             return False
-        step = int(np.argmin(sound)) + 1
+        step = since + int(np.argmin(sound)) + 1
         self.result.losses = self.result.losses[:step]
         self.result.status, self.result.error = "diverged", f"the loss was {self.result.losses[-1]:.3g} at step {step}"
         return True
@@ -272,7 +272,7 @@ class Run:
         self.result.history.append(entry)
         self.seconds["eval"] += time.perf_counter() - started
 
-    def tell(self, step: int, looked: int) -> None:
+    def tell(self, step: int) -> None:
         history, rate = self.result.history, self.seconds["train"]
         steps = sum(count for _, count in self.spans)
         self.listen(
