@@ -9,6 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,16 @@ def train(options: argparse.Namespace) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A sweep the person named."""
+
+    sweep: Any
+    path: str | None  # of its file, where it is not a shipped one
+    runs: list[Config]
+    waiting: list[Config]  # of the runs, those neither recorded nor waiting for a sweep named before
+
+
 def sweep(options: argparse.Namespace) -> int:
     """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
     from explorer import plans, sweep, workers
@@ -92,37 +103,32 @@ def sweep(options: argparse.Namespace) -> int:
     values, named = asked_for(options)
     asked_dataset = values.pop("dataset", None)
     overrides = {field: value for field, value in values.items() if field != "model"}
-    sweeps = []
-    for name in sweep.names(options.sweep, options.model, asked_dataset):
-        loaded = sweep.load(name, options.model, asked_dataset, overrides, options.yes, named)
-        path = str(Path(name).resolve()) if Path(name).suffix == ".toml" else None
-        sweeps.append((loaded, path))
+    found = {
+        name: sweep.load(name, options.model, asked_dataset, overrides, options.yes, named)
+        for name in sweep.names(options.sweep, options.model, asked_dataset)
+    }
     ledger = Ledger(options.results)
     runners: dict[str, Runner] = {}
-    work: list[tuple[sweep.Sweep, list[Config]]] = []
-    for loaded, _ in sweeps:
-        if loaded.dataset not in runners:
-            found = data.load(loaded.dataset, options.data_dir)
-            runners[loaded.dataset] = Runner(found, ledger)
-        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
-        runners[loaded.dataset].check(runs)
-        work.append((loaded, runs))
-
-    told: list[tuple[sweep.Sweep, list[Config], list[Config]]] = []  # sweep, runs, of those still to do
+    asked: list[Asked] = []
     seen: set[Config] = set()
-    for loaded, runs in work:
-        waiting = [run for run in runs if run not in seen and (options.force or not runners[run.dataset].recorded(run))]
+    for name, loaded in found.items():
+        if loaded.dataset not in runners:
+            runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
+        runner = runners[loaded.dataset]
+        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
+        runner.check(runs)
+        waiting = [run for run in runs if run not in seen and (options.force or not runner.recorded(run))]
         seen.update(waiting)
-        told.append((loaded, runs, waiting))
-    to_do = [run for _, _, waiting in told for run in waiting]
+        asked.append(Asked(loaded, str(Path(name).resolve()) if Path(name).suffix == ".toml" else None, runs, waiting))
+    to_do = [run for one in asked for run in one.waiting]
     jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
     if not options.quiet:
-        print(plan_table(told, ledger, jobs), flush=True)
+        print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:
         return 0
-    for (loaded, path), (_, runs) in zip(sweeps, work, strict=True):
-        seeds = 1 + max(run.seed for run in runs)
-        plans.append(options.results, plans.Plan(loaded.name, loaded.model, loaded.dataset, overrides, seeds, path))
+    for one in asked:
+        names = one.sweep.name, one.sweep.model, one.sweep.dataset
+        plans.append(options.results, plans.Plan(*names, overrides, 1 + max(run.seed for run in one.runs), one.path))
 
     if to_do:
         open_machine(options)
@@ -131,7 +137,7 @@ def sweep(options: argparse.Namespace) -> int:
                 mine = [run for run in to_do if run.dataset == dataset_name]
                 place = workers.Place(dataset_name, options.data_dir, options.results)
                 run_with_progress(mine, runner, place, jobs, options.quiet)
-    return conclude(options, ledger, [loaded for loaded, _ in sweeps])
+    return conclude(options, ledger, [one.sweep for one in asked])
 
 
 def run_with_progress(runs: list[Config], runner: Runner, place: Any, jobs: int, quiet: bool) -> None:
@@ -147,20 +153,19 @@ def run_with_progress(runs: list[Config], runner: Runner, place: Any, jobs: int,
             tell(done, record, best, left)
 
 
-def plan_table(told: list[Any], ledger: Ledger, jobs: int) -> str:
+def plan_table(asked: list[Asked], ledger: Ledger, jobs: int) -> str:
     """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
     records = [record for record in ledger.records() if record["status"] == "ok" and record["step_ms"]]
     lines, seconds, unknown = [], 0.0, 0
-    for loaded, runs, waiting in told:
-        lines.append(
-            f"{loaded.model} {loaded.dataset} {loaded.name}: {len(loaded.points)} points, {len(runs)} runs, "
-            f"{len(runs) - len(waiting)} done, {len(waiting)} to do"
-        )
-        for run in waiting:
+    for one in asked:
+        name = f"{one.sweep.model} {one.sweep.dataset} {one.sweep.name}"
+        done = f"{len(one.runs) - len(one.waiting)} done, {len(one.waiting)} to do"
+        lines.append(f"{name}: {len(one.sweep.points)} points, {len(one.runs)} runs, {done}")
+        for run in one.waiting:
             found = estimate(run, records)
             seconds += found or 0.0
             unknown += found is None
-    to_do = sum(len(waiting) for _, _, waiting in told)
+    to_do = sum(len(one.waiting) for one in asked)
     if to_do:
         time_left = f"about {console.duration(seconds / jobs)} on {jobs} process{'es' if jobs > 1 else ''}"
         if unknown == to_do:
@@ -243,7 +248,7 @@ def rebuild(options: argparse.Namespace, ledger: Ledger) -> list[Path]:
     """REPORT.md, CSVs and pictures from the ledger; returns the files, the report last."""
     from explorer import predictions, report
 
-    predict = predictions.reader(options.results)
+    predict = predictions.reader(options.results, getattr(options, "data_dir", None))
     return report.rebuild(ledger, options.results, options.media, options.report, predict=predict)
 
 

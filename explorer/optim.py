@@ -10,6 +10,7 @@ from typing import Any
 
 from tinygrad import Tensor
 
+from explorer.config import OPTIMIZER_DEFAULTS
 from explorer.errors import UserError
 from models.kernels import ops
 from models.kernels.native import enabled
@@ -117,29 +118,24 @@ class Rule:
     """(parameter, gradient, state, scalars, nesterov) -> (new parameter, new state); assigns nothing."""
     state_count: int
     """Tensors of the parameter's shape kept for each parameter; they start at zero."""
-    default_momentum: float | None = None
-    """None: the rule has no momentum of its own to set."""
-    default_weight_decay: float = 0.0
-    uses_nesterov: bool = False
-    """Whether the rule reads its `nesterov` flag (Muon is Nesterov always, so it does not)."""
     elementwise: bool = True
     """The update of one element depends on that element alone, so one pass over all parameters can do it."""
 
-    @property
-    def uses_momentum(self) -> bool:
-        return self.default_momentum is not None
+    def uses(self, field: str) -> bool:
+        """Whether the rule reads momentum, nesterov (Muon is Nesterov always, so it does not) or weight_decay."""
+        return field in OPTIMIZER_DEFAULTS[self.name]
 
 
 RULES = {
     rule.name: rule
     for rule in (
-        Rule("sgd", sgd, 1, default_momentum=0.0, uses_nesterov=True),
+        Rule("sgd", sgd, 1),
         Rule("adam", adam, 2),
-        Rule("adamw", adamw, 2, default_weight_decay=0.01),
-        Rule("rmsprop", rmsprop, 2, default_momentum=0.0),
-        Rule("muon", muon, 1, default_momentum=0.95, elementwise=False),
+        Rule("adamw", adamw, 2),
+        Rule("rmsprop", rmsprop, 2),
+        Rule("muon", muon, 1, elementwise=False),
         Rule("lamb", lamb, 2, elementwise=False),
-        Rule("lars", lars, 1, default_momentum=0.9, default_weight_decay=1e-4, uses_nesterov=True, elementwise=False),
+        Rule("lars", lars, 1, elementwise=False),
     )
 }
 
@@ -156,16 +152,17 @@ def scalar_values(
 ) -> dict[str, float]:
     """What the device must hold for one step, by the names in `SCALARS`. `step` counts from 1.
 
-    None stands for the rule's own default. The corrections 1 - beta**step are taken in float64 here: in float32,
+    None stands for the rule's default. The corrections 1 - beta**step are taken in float64 here: in float32,
     1 - 0.999 keeps only four digits. UserError: a momentum for a rule that has none would be a knob not connected.
     """
     rule = rule_of(optimizer)
-    if momentum and not rule.uses_momentum:
+    if momentum and not rule.uses("momentum"):
         raise UserError(f"{optimizer} has no momentum to set: leave it out, or use sgd, rmsprop, muon or lars")
+    defaults = OPTIMIZER_DEFAULTS[optimizer]
     return {
         "lr": lr,
-        "weight_decay": rule.default_weight_decay if weight_decay is None else weight_decay,
-        "momentum": (rule.default_momentum or 0.0) if momentum is None else momentum,
+        "weight_decay": defaults["weight_decay"] if weight_decay is None else weight_decay,
+        "momentum": defaults.get("momentum", 0.0) if momentum is None else momentum,
         "correction1": 1.0 - BETA1**step,
         "correction2": 1.0 - BETA2**step,
     }
@@ -182,7 +179,7 @@ class Optimizer:
         self, name: str, params: list[Tensor], scalars: Scalars, nesterov: bool = False, numbers: Tensor | None = None
     ) -> None:
         self.rule = rule_of(name)
-        if nesterov and not self.rule.uses_nesterov:
+        if nesterov and not self.rule.uses("nesterov"):
             raise UserError(f"{name} has no nesterov switch: leave it out, or use sgd or lars")
         if not all(param.is_param for param in params):
             raise ValueError("params holds a tensor that is not trained (is_param is False)")

@@ -28,12 +28,12 @@ def save(results: Path, config: Config, dataset: data.Dataset, logits: np.ndarra
     return path
 
 
-def reader(results: Path) -> Callable[[Config], tuple[Any, Any, Any] | None]:
+def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
     """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
 
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
-            dataset = data.load(config.dataset)
+            dataset = data.load(config.dataset, data_dir)
             with np.load(path_of(results, config, dataset)) as kept:
                 return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
         except (OSError, UserError):

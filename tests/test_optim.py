@@ -115,7 +115,7 @@ def test_a_captured_step_follows_every_scalar_and_a_reset_starts_it_anew(name):
         return bench.values()
 
     jitted = TinyJit(lambda: train_step(captured))
-    base = {"lr": 0.01, "weight_decay": 0.1} | ({"momentum": 0.5} if RULES[name].uses_momentum else {})
+    base = {"lr": 0.01, "weight_decay": 0.1} | ({"momentum": 0.5} if RULES[name].uses("momentum") else {})
     first = two_steps(captured, jitted, base)
     assert jitted.captured is not None
     buffers = [t.uop.base.realized for state in captured.optimizer.state for t in state]

@@ -57,10 +57,6 @@ class Native:
         self.address = {name: self.program.addr + offset for name, offset in _entry_points(library).items()}
         self.threads = max(1, min(threads, MAX_THREADS))
         self.scratch = np.empty(0, np.float32)
-        self._scratch_size = {
-            name: ctypes.CFUNCTYPE(Word, Pointer, Word)(self.address[name])
-            for name in ("gemm_scratch", "convolution_scratch", "convolution_gradient_scratch", "batchnorm_scratch")
-        }
         self._start_threads()
         words = [self.address["pool_run"], ctypes.addressof(self.pool), 0, *(self.address[name] for name in KERNELS)]
         self.table = Tensor.empty(len(words), dtype=dtypes.uint64, device="CPU").is_param_(False)
@@ -84,23 +80,23 @@ class Native:
     def _stop_threads(self) -> None:
         ctypes.CFUNCTYPE(None, Pointer)(self.address["pool_stop"])(ctypes.addressof(self.pool))
 
-    def reserve(self, floats: int) -> None:
-        """Make the scratch memory at least so large. Steps captured earlier read its new address from the table."""
-        if floats > self.scratch.size:
+    def _reserve(self, kernel: str, *arguments: int) -> None:
+        """Make the scratch memory as large as the kernel asks. Captured steps read its address from the table."""
+        size = ctypes.CFUNCTYPE(Word, *[Word] * len(arguments))(self.address[f"{kernel}_scratch"])
+        if (floats := size(*arguments)) > self.scratch.size:
             self.scratch = np.empty(floats, np.float32)
             self.words[SCRATCH] = self.scratch.ctypes.data
 
     def reserve_gemm(self, n: int, k: int) -> None:
-        self.reserve(self._scratch_size["gemm_scratch"](n, k))
+        self._reserve("gemm", n, k)
 
     def reserve_batchnorm(self, height: int, width: int) -> None:
-        size = ctypes.CFUNCTYPE(Word, Word, Word, Word)(self.address["batchnorm_scratch"])
-        self.reserve(size(height, width, self.threads))
+        self._reserve("batchnorm", height, width, self.threads)
 
     def reserve_convolution(self, kernel: str, arguments: list[int]) -> None:
         """``arguments``: the kernel's struct, with anything for the pointers."""
         packed = (Word * len(arguments))(*arguments)
-        self.reserve(self._scratch_size[f"{kernel}_scratch"](ctypes.addressof(packed), self.threads))
+        self._reserve(kernel, ctypes.addressof(packed), self.threads)
 
 
 def enabled(device: str | None = None) -> bool:
