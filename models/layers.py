@@ -98,7 +98,7 @@ class BatchNorm:
     def __call__(self, x: Tensor) -> Tensor:
         if not TRAINING:
             return self.pooled(self.normalized(x, self.running_mean, self.running_variance))
-        if enabled() and x.ndim == 4:
+        if enabled():
             found, mean, variance = ops.batchnorm(x, self.weight, self.bias, self.pool)
         else:
             axes = tuple(axis for axis in range(x.ndim) if axis != 1)

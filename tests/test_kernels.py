@@ -417,6 +417,11 @@ def test_batch_normalization_and_pooling_agree_with_numpy(processor):
     over(check_batchnorm, processor, 60, planes())
 
 
+def test_batch_normalization_of_rows_agrees_with_numpy(processor):
+    rows = st.tuples(sizes(70), sizes(300), st.just(1), st.just(1), st.just(True), st.just(False))
+    over(check_batchnorm, processor, 40, rows)
+
+
 def test_the_cross_entropy_agrees_with_numpy(processor):
     over(check_cross_entropy, processor, 40, st.tuples(sizes(40), sizes(40), st.sampled_from([0.1, 1, 30]), yes))
 
@@ -476,6 +481,8 @@ def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
     for shape in CONVOLUTION_SHAPES:
         for kind in (None, "relu", "gelu"):
             check_convolution(loaded, arrays(), random, *shape, kind, kind != "relu", kind != "gelu")
+    for shape in ((1, 1), (3, 17), (2, 290)):
+        check_batchnorm(loaded, arrays(), random, *shape, 1, 1, True, False)
     for shape in ((1, 1, 2, 2), (1, 3, 5, 7), (4, 5, 9, 16), (2, 4, 24, 24), (3, 2, 3, 33), (2, 1, 2, 17)):
         for normalize, pool in ((True, False), (True, True), (False, True)):
             check_batchnorm(loaded, arrays(), random, *shape, normalize, pool)
@@ -614,14 +621,15 @@ def batchnorm_case(pool, shape=(2, 3, 5, 4)):
         return ops.batchnorm(x, weight, bias, pool)[0]
 
     def theirs(x, weight, bias):
-        mean = x.mean((0, 2, 3))
-        inverse = ((x - mean.reshape(1, -1, 1, 1)).square().mean((0, 2, 3)) + 1e-5).rsqrt()
+        axes, column = ((0,), (1, -1)) if x.ndim == 2 else ((0, 2, 3), (1, -1, 1, 1))
+        mean = x.mean(axes)
+        inverse = ((x - mean.reshape(column)).square().mean(axes) + 1e-5).rsqrt()
         found = x.batchnorm(weight, bias, mean, inverse)
         return found.max_pool2d() if pool else found
 
     def reference(x, weight, bias):
-        found = normalized(x, weight, bias)
-        return pooled(found) if pool else found
+        found = normalized(x.reshape(*shape, 1, 1) if len(shape) == 2 else x, weight, bias)
+        return pooled(found) if pool else found.reshape(shape)
 
     return ours, theirs, reference, [shape, shape[1:2], shape[1:2]]
 
@@ -644,6 +652,7 @@ CASES = {
     "convolution, elu": conv_case("elu"),
     "convolution, tanh, one channel, one image": conv_case("tanh", 1, 1, (5, 7), 17, (2, 3)),
     "batch normalization": batchnorm_case(False),
+    "batch normalization of rows": batchnorm_case(False, (7, 19)),
     "batch normalization and pooling, one image": batchnorm_case(True, (1, 2, 4, 7)),
     "pooling": (ops.max_pool, Tensor.max_pool2d, pooled, [(2, 3, 5, 6)]),
     "cross-entropy": (

@@ -728,12 +728,41 @@ KERNEL static void affine(float *y, const float *x, float scale, float shift, lo
   FOR_VECTORS(n, WRITE(y, READ(x) * scale + shift););
 }
 
+// A plane of one value: the channels lie side by side, so whole vectors of channels go row by row, BLOCK at a time.
+#define BLOCK (16 * LANES)
+
+KERNEL static void batchnorm_rows(const struct batchnorm *b, long from, long n) {
+  const float *first = b->x + from, *weight = b->weight + from, *bias = b->bias + from;
+  float *mean = b->mean + from, *variance = b->variance + from, scale[BLOCK];
+  const long row = b->channels, rows = b->images;
+  clear(mean, n);
+  for (const float *x = first; x < first + rows * row; x += row) FOR_VECTORS(n, WRITE(mean, READ(mean) + READ(x)););
+  FOR_VECTORS(n, WRITE(mean, READ(mean) / (float)rows););
+  clear(variance, n);
+  for (const float *x = first; x < first + rows * row; x += row)
+    FOR_VECTORS(n, {
+      vec d = READ(x) - READ(mean);
+      WRITE(variance, READ(variance) + d * d);
+    });
+  FOR_VECTORS(n, WRITE(variance, READ(variance) / (float)rows););
+  for (long c = 0; c < n; c++) scale[c] = weight[c] / square_root(variance[c] + EPSILON);
+  for (long r = 0; r < rows; r++) {
+    const float *x = first + r * row;
+    float *y = b->y + from + r * row;
+    FOR_VECTORS(n, WRITE(y, (READ(x) - READ(mean)) * READ(scale) + READ(bias)););
+  }
+}
+
 KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) {
   const long plane = b->height * b->width, w = b->width, oh = b->height / 2, ow = w / 2;
   const float count = (float)(b->images * plane);
   float *normal = b->scratch + index * batchnorm_share(b->height, w);
   long from, to;
   share(b->channels, index, team->count, &from, &to);
+  if (plane == 1 && !b->pool) {
+    for (long c = from; c < to; c += BLOCK) batchnorm_rows(b, c, min_long(BLOCK, to - c));
+    return;
+  }
   for (long c = from; c < to; c++) {
     float scale = 1, shift = 0;
     if (b->normalize) {
@@ -806,12 +835,44 @@ KERNEL static void unpool(float *dy, const float *y, const float *g, long height
 
 // With n = (x - mean) / deviation: d_bias = sum dy, d_weight = sum dy * n,
 // dx = weight / deviation * (dy - d_bias / count - n * d_weight / count).
+KERNEL static void batchnorm_rows_gradient(const struct batchnorm_gradient *b, long from, long n) {
+  const float *first = b->x + from, *first_dy = b->dy + from, *mean = b->mean + from;
+  float *d_bias = b->d_bias + from, *d_weight = b->d_weight + from, scale[BLOCK], slope_x[BLOCK], constant[BLOCK];
+  const long row = b->channels, rows = b->images;
+  clear(d_bias, n);
+  clear(d_weight, n);
+  for (long r = 0; r < rows; r++) {
+    const float *x = first + r * row, *dy = first_dy + r * row;
+    FOR_VECTORS(n, {
+      vec g = READ(dy);
+      WRITE(d_bias, READ(d_bias) + g);
+      WRITE(d_weight, READ(d_weight) + g * (READ(x) - READ(mean)));
+    });
+  }
+  for (long c = 0; c < n; c++) {
+    float inverse = 1 / square_root(b->variance[from + c] + EPSILON);
+    d_weight[c] *= inverse;
+    scale[c] = b->weight[from + c] * inverse;
+    slope_x[c] = -scale[c] * inverse * d_weight[c] / (float)rows;
+    constant[c] = -scale[c] * d_bias[c] / (float)rows;
+  }
+  for (long r = 0; r < rows; r++) {
+    const float *x = first + r * row, *dy = first_dy + r * row;
+    float *dx = b->dx + from + r * row;
+    FOR_VECTORS(n, WRITE(dx, READ(dy) * READ(scale) + ((READ(x) - READ(mean)) * READ(slope_x) + READ(constant))););
+  }
+}
+
 KERNEL void batchnorm_gradient(struct team *team, long index, const struct batchnorm_gradient *b) {
   const long plane = b->height * b->width, w = b->width, pooled = (b->height / 2) * (w / 2);
   const float count = (float)(b->images * plane);
   float *normal = b->scratch + index * batchnorm_share(b->height, w);
   long from, to;
   share(b->channels, index, team->count, &from, &to);
+  if (plane == 1 && !b->pool) {
+    for (long c = from; c < to; c += BLOCK) batchnorm_rows_gradient(b, c, min_long(BLOCK, to - c));
+    return;
+  }
   for (long c = from; c < to; c++) {
     float inverse = 0, scale = 1, shift = 0, mean = 0, d_bias = 0, d_weight = 0;
     if (b->normalize) {

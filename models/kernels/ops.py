@@ -144,11 +144,12 @@ def conv2d(
 
 
 def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """x (B, C, H, W) -> (normalized by the batch's own statistics, then 2x2 max pooled if ``pool``; mean; variance)
+    """x (B, C, H, W) or (B, C) -> (normalized by the batch's own statistics, then 2x2 max pooled if ``pool``; mean;
+    variance)
 
     mean and variance (C,) are the batch's, the variance divided by the count; no gradient flows through them.
     """
-    images, channels, height, width = dimensions(x)
+    images, channels, height, width = (*dimensions(x), 1, 1)[:4]
     loaded().reserve_batchnorm(height, width)
     sizes = (images, channels, height, width, 1, int(pool))
     shape = (images, channels, height // 2, width // 2) if pool else dimensions(x)
