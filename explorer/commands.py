@@ -192,28 +192,38 @@ def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
 
 
 def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> None:
-    """Train the best configuration of each model and data set once more, to keep what it says of the test images.
+    """Keep what the best configuration of each model and data set says of the test images, and of no other.
 
-    The ledger has figures alone; the report shows where the best model errs. What is kept already is left as it is.
+    The ledger has figures alone; the report shows where the best model errs. The run that leads leaves its predictions
+    behind as it ends; where the best by its mean over seeds is another, it is trained once more, if ``sweeps`` has one
+    of its kind.
     """
     from explorer import predictions
     from explorer.evidence import Runs, best_first
 
-    runs = Runs(ledger.records())
-    for model, dataset_name in sorted({(loaded.model, loaded.dataset) for loaded in sweeps}):
+    runs, kept = Runs(ledger.records()), set()
+    for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
         ranked = best_first(runs, model, dataset_name)
         if not ranked:
             continue
         config = ranked[0].config
-        dataset = data.load(dataset_name, options.data_dir)
-        if predictions.path_of(options.results, config, dataset).exists():
+        try:
+            dataset = data.load(dataset_name, options.data_dir)
+        except UserError:  # recorded elsewhere: what its best says stays unknown here
+            continue
+        path = predictions.path_of(options.results, config, dataset)
+        kept.add(path)
+        if path.exists() or (model, dataset_name) not in {(one.model, one.dataset) for one in sweeps}:
             continue
         open_machine(options)
         from explorer.train import Trainer
 
+        if not options.quiet:
+            print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
         trainer = Trainer(config)
         trainer.run(config, dataset)
         predictions.save(options.results, config, dataset, trainer.logits(dataset.test_images))
+    predictions.clear(options.results, kept)
 
 
 def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> int:

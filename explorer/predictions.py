@@ -28,6 +28,13 @@ def save(results: Path, config: Config, dataset: data.Dataset, logits: np.ndarra
     return path
 
 
+def clear(results: Path, kept: set[Path]) -> None:
+    """Remove all predictions but ``kept``."""
+    for path in (Path(results) / FOLDER).glob("*.npz"):
+        if path not in kept:
+            path.unlink(missing_ok=True)
+
+
 def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
     """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
 

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from explorer import environment
+from explorer import environment, predictions
 from explorer.config import Config
 from explorer.data import Dataset
 from explorer.errors import UserError
@@ -49,8 +49,23 @@ class Runner:
             self.trainer = Trainer(config)
         result = self.trainer.run(config, self.data, listen)
         record = self.make_record(config, result, started)
+        leads = self.leads(record)
         self.ledger.append(record)
+        if leads:  # the net is here now: to train it once more for the report could take as long as the run itself
+            logits = self.trainer.logits(self.data.test_images)
+            predictions.save(self.ledger.path.parent, config, self.data, logits)
         return record
+
+    def leads(self, record: dict[str, Any]) -> bool:
+        """Whether no recorded run of seed 0 of this model on this data set is better on validation."""
+        if record["val_accuracy"] is None or record["config"]["seed"] != 0:
+            return False
+        kind = [record["config"][name] for name in ("model", "dataset", "seed")]
+        return all(
+            (other["val_accuracy"] or 0.0) <= record["val_accuracy"]
+            for other in self.ledger.records()
+            if [other["config"][name] for name in ("model", "dataset", "seed")] == kind
+        )
 
     def record_failure(self, config: Config, reason: str) -> dict[str, Any]:
         """Append and return the record of a run that could not be brought to an end."""

@@ -58,6 +58,7 @@ def test_a_sweep_trains_every_point_with_every_seed_and_shows_table_pictures_and
     assert "## Findings" in report
     pictures = re.findall(r"\((media/\S+\.png)\)", report)
     assert "media/digits/mlp_tiny.png" in pictures
+    assert len(list((folder / "results" / "predictions").iterdir())) == 1  # of the best configuration alone
     assert "media/digits/mlp_confusion.png" in pictures
     assert all((folder / picture).is_file() for picture in pictures)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import workers
+from explorer import predictions, workers
 from explorer.config import make_config
 from explorer.ledger import Ledger
 from explorer.runner import Runner
@@ -40,6 +40,18 @@ def test_two_workers_record_every_run_once_and_alike(runner, tmp_path):
         alone = runner.run(asked[0])
     (worked,) = (record for record in records if record["id"] == alone["id"])
     assert worked["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)
+
+
+def test_the_run_that_leads_leaves_its_predictions_behind(runner, digits, tmp_path):
+    poor, good = configs(1, lr=1e-6) + configs(1, lr=0.01)
+    for config in (poor, good, make_config({**good.to_json(), "lr": 1e-5})):  # leads, leads, does not
+        runner.run(config)
+    kept = {path.stem for path in (tmp_path / "predictions").glob("*.npz")}
+    assert kept == {runner.id_of(poor), runner.id_of(good)}
+    logits, labels, _ = predictions.reader(tmp_path)(good)
+    assert (logits.argmax(1) == labels).mean() == pytest.approx(runner.recorded(good)["test_accuracy"], rel=1e-5)
+    predictions.clear(tmp_path, {predictions.path_of(tmp_path, good, digits)})
+    assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]
 
 
 def kill_first_workers(monkeypatch, deaths: int) -> list[int]:
