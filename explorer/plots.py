@@ -637,11 +637,12 @@ def _number_ticks(axes: "Axes", values: Sequence[float], log: bool) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _legend(axes: "Axes") -> None:
-    """In a row above the axes, under the title: it can cover nothing there."""
+def _legend(axes: "Axes", side: str = "left") -> None:
+    """In a row above the axes, under the title: it can cover nothing there. From the left or up to the right edge."""
     count = len(axes.get_legend_handles_labels()[0])
     if count > 1:
-        axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=count, borderaxespad=0.2, columnspacing=1.4)
+        at: Any = {"loc": f"lower {side}", "bbox_to_anchor": (0.0 if side == "left" else 1.0, 1.0)}
+        axes.legend(**at, ncols=count, borderaxespad=0.2, columnspacing=1.4)
 
 
 def _draw_dots(facts: AccuracyFacts) -> "Figure":
@@ -687,7 +688,7 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
             tick.set_fontweight("bold")
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("accuracy (%)")
-    _legend(axes)
+    _legend(axes, side="right")  # the labels at the left may leave the axes little room
     return figure
 
 

@@ -233,6 +233,21 @@ def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
     ]
 
 
+def test_what_publishing_the_best_look_adds_is_told(tmp_path):
+    # records.py's last look is at its validation accuracy; the best looks stand 0.01 and 0.02 above it
+    values = {"lr": 0.001, "eval_every": 10}
+    records = [
+        record
+        for seed, best in enumerate((0.96, 0.97))
+        for record in runs(values, [0.95, 0.95], best_val_accuracy=best)
+        if record["config"]["seed"] == seed
+    ]
+    found = judged(tmp_path, 'base = { steps = 30, eval_every = 10 }\npoints = [{ label = "a", lr = 0.001 }]', records)
+    (told,) = findings._best_look(found, "mlp")
+    assert "one every 10 steps: in the 30 steps" in told
+    assert "1.50 ± 6.35 points above the last (n=2)" in told  # t(0.975, 1) = 12.706 times 0.5
+
+
 def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
     records = [
         item
