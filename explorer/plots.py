@@ -11,6 +11,7 @@ import json
 import math
 import os
 import struct
+import textwrap
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -682,7 +683,7 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
             axes.annotate(
                 ", ".join(notes), (0.01, y), xycoords=left, va="center", fontsize=10, color=VERMILION, zorder=6
             )
-    axes.set_yticks(range(count), [_clipped(row.label) for row in facts.rows])
+    axes.set_yticks(range(count), [_in_two_lines(row.label) for row in facts.rows])
     for tick, row in zip(axes.get_yticklabels(), facts.rows, strict=True):
         if row.label == facts.winner:
             tick.set_fontweight("bold")
@@ -692,8 +693,13 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
     return figure
 
 
-def _clipped(text: str, most: int = 44) -> str:
+def _clipped(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _in_two_lines(label: str, width: int = 48) -> str:
+    """A configuration has many words; those that tell two apart may be the last."""
+    return textwrap.fill(label, width, max_lines=2, placeholder="…")
 
 
 def draw_curves(facts: CurvesFacts) -> "Figure":
@@ -877,7 +883,7 @@ def draw_ranking(facts: RankingFacts) -> "Figure":
             _error_bars(axes, name, [y for y, _ in points], [item for _, item in points], True, **DOTS)
     if facts.target is not None:
         axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
-    axes.set_yticks(range(count), [_clipped(label, 56) for label in facts.labels])
+    axes.set_yticks(range(count), [_in_two_lines(label) for label in facts.labels])
     for tick, tied in zip(axes.get_yticklabels(), facts.tied, strict=True):
         tick.set_fontweight("bold" if tied else "normal")
     axes.set_ylim(count - 0.4, -0.6)
