@@ -246,9 +246,9 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
                 print(f"best on validation: {one.winner.label}{ties}")
             if one.hypothesis:
                 print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
-            mine = [
-                path for path in files if f"{one.plan.model}_{one.slug}" in path.name and one.plan.dataset in str(path)
-            ]
+            stem = f"{one.plan.model}_{one.slug}"
+            stems = (stem, f"{stem}_curves", f"{one.plan.dataset}_{stem}")
+            mine = [path for path in files if path.stem in stems and one.plan.dataset in str(path)]
             print("\n".join(f"  {path}" for path in mine))
     print(f"  {files[-1]}")
     return 0
