@@ -16,7 +16,7 @@ from typing import Any
 from explorer import console, data, environment
 from explorer.config import Config, flag_of, from_environment, make_config, merge, nearest
 from explorer.errors import UserError
-from explorer.ledger import Ledger
+from explorer.ledger import Ledger, run_id
 from explorer.runner import Runner
 
 
@@ -91,7 +91,6 @@ class Asked:
     """A sweep the person named."""
 
     sweep: Any
-    path: str | None  # of its file, where it is not a shipped one
     runs: list[Config]
     waiting: list[Config]  # of the runs, those neither recorded nor waiting for a sweep named before
 
@@ -111,7 +110,7 @@ def sweep(options: argparse.Namespace) -> int:
     runners: dict[str, Runner] = {}
     asked: list[Asked] = []
     seen: set[Config] = set()
-    for name, loaded in found.items():
+    for loaded in found.values():
         if loaded.dataset not in runners:
             runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
@@ -119,16 +118,17 @@ def sweep(options: argparse.Namespace) -> int:
         runner.check(runs)
         waiting = [run for run in runs if run not in seen and (options.force or not runner.recorded(run))]
         seen.update(waiting)
-        asked.append(Asked(loaded, str(Path(name).resolve()) if Path(name).suffix == ".toml" else None, runs, waiting))
+        asked.append(Asked(loaded, runs, waiting))
     to_do = [run for one in asked for run in one.waiting]
     jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
     if not options.quiet:
         print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:
         return 0
-    for one in asked:
+    for name, one in zip(found, asked, strict=True):
+        path = str(Path(name).resolve()) if Path(name).suffix == ".toml" else None  # None: a shipped one
         names = one.sweep.name, one.sweep.model, one.sweep.dataset
-        plans.append(options.results, plans.Plan(*names, overrides, 1 + max(run.seed for run in one.runs), one.path))
+        plans.append(options.results, plans.Plan(*names, overrides, 1 + max(run.seed for run in one.runs), path))
 
     if to_do:
         open_machine(options)
@@ -206,23 +206,23 @@ def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[A
         ranked = best_first(runs, model, dataset_name)
         if not ranked:
             continue
-        config = ranked[0].config
-        try:
-            dataset = data.load(dataset_name, options.data_dir)
-        except UserError:  # recorded elsewhere: what its best says stays unknown here
+        config, record = ranked[0].config, next(iter(ranked[0].records.values()))
+        best = run_id(config.to_json(), record["data"]["digest"])
+        kept.add(best)
+        swept = (model, dataset_name) in {(one.model, one.dataset) for one in sweeps}
+        if not swept or predictions.path_of(options.results, best).exists():
             continue
-        path = predictions.path_of(options.results, config, dataset)
-        kept.add(path)
-        if path.exists() or (model, dataset_name) not in {(one.model, one.dataset) for one in sweeps}:
+        dataset = data.load(dataset_name, options.data_dir)
+        if dataset.digest != record["data"]["digest"]:  # the best was found on other data than lies here
             continue
         open_machine(options)
         from explorer.train import Trainer
 
         if not options.quiet:
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
-        trainer = Trainer(config)
-        trainer.run(config, dataset)
-        predictions.save(options.results, config, dataset, trainer.logits(dataset.test_images))
+        result = Trainer(config).run(config, dataset)
+        if result.test_logits is not None:
+            predictions.save(options.results, best, result.test_logits)
     predictions.clear(options.results, kept)
 
 

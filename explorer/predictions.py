@@ -14,24 +14,24 @@ from explorer.ledger import run_id
 FOLDER = "predictions"
 
 
-def path_of(results: Path, config: Config, dataset: data.Dataset) -> Path:
-    return Path(results) / FOLDER / f"{run_id(config.to_json(), dataset.digest)}.npz"
+def path_of(results: Path, run: str) -> Path:
+    """Where the predictions of the run with this id are kept."""
+    return Path(results) / FOLDER / f"{run}.npz"
 
 
-def save(results: Path, config: Config, dataset: data.Dataset, logits: np.ndarray) -> Path:
+def save(results: Path, run: str, logits: np.ndarray) -> None:
     """Keep test logits (n, 10) as float16: enough to rank them by."""
-    path = path_of(results, config, dataset)
+    path = path_of(results, run)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp.npz")
     np.savez_compressed(temporary, logits=logits.astype(np.float16))
     temporary.replace(path)
-    return path
 
 
-def clear(results: Path, kept: set[Path]) -> None:
-    """Remove all predictions but ``kept``."""
+def clear(results: Path, kept: set[str]) -> None:
+    """Remove the predictions of all runs but ``kept``."""
     for path in (Path(results) / FOLDER).glob("*.npz"):
-        if path not in kept:
+        if path.stem not in kept:
             path.unlink(missing_ok=True)
 
 
@@ -41,7 +41,7 @@ def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tu
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
             dataset = data.load(config.dataset, data_dir)
-            with np.load(path_of(results, config, dataset)) as kept:
+            with np.load(path_of(results, run_id(config.to_json(), dataset.digest))) as kept:
                 return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
         except (OSError, UserError):
             return None

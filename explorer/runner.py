@@ -51,21 +51,19 @@ class Runner:
         record = self.make_record(config, result, started)
         leads = self.leads(record)
         self.ledger.append(record)
-        if leads:  # the net is here now: to train it once more for the report could take as long as the run itself
-            logits = self.trainer.logits(self.data.test_images)
-            predictions.save(self.ledger.path.parent, config, self.data, logits)
+        if leads and result.test_logits is not None:  # they are here now: to have them later is to train once more
+            predictions.save(self.ledger.path.parent, record["id"], result.test_logits)
         return record
 
     def leads(self, record: dict[str, Any]) -> bool:
         """Whether no recorded run of seed 0 of this model on this data set is better on validation."""
         if record["val_accuracy"] is None or record["config"]["seed"] != 0:
             return False
-        kind = [record["config"][name] for name in ("model", "dataset", "seed")]
-        return all(
-            (other["val_accuracy"] or 0.0) <= record["val_accuracy"]
-            for other in self.ledger.records()
-            if [other["config"][name] for name in ("model", "dataset", "seed")] == kind
-        )
+
+        def rivals(other: dict[str, Any]) -> bool:
+            return all(other["config"][name] == record["config"][name] for name in ("model", "dataset", "seed"))
+
+        return all((o["val_accuracy"] or 0.0) <= record["val_accuracy"] for o in self.ledger.records() if rivals(o))
 
     def record_failure(self, config: Config, reason: str) -> dict[str, Any]:
         """Append and return the record of a run that could not be brought to an end."""

@@ -62,6 +62,7 @@ class Result:
     best_step: int | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # every step's, in order; not recorded
+    test_logits: np.ndarray | None = None  # (n, 10) float32, where it ended well; not recorded
     parameters: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     step_ms: float | None = None
@@ -293,7 +294,8 @@ class Run:
             if len(self.validation[0]):
                 loss, result.val_accuracy = self.measure(*self.validation)
                 result.val_loss = finite_or_none(loss)
-            _, result.test_accuracy = self.measure(self.data.test_images, self.data.test_labels)
+            result.test_logits = self.logits(self.data.test_images)
+            _, result.test_accuracy = score(result.test_logits, self.data.test_labels)
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:
@@ -301,8 +303,11 @@ class Run:
 
     def measure(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
         """(mean cross-entropy, accuracy) of the net as it stands."""
+        return score(self.logits(images), labels)
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
         self.write_scalars()
-        return score(self.trainer.logits(images), labels)
+        return self.trainer.logits(images)
 
 
 def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

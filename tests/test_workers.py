@@ -42,7 +42,7 @@ def test_two_workers_record_every_run_once_and_alike(runner, tmp_path):
     assert worked["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)
 
 
-def test_the_run_that_leads_leaves_its_predictions_behind(runner, digits, tmp_path):
+def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
     poor, good = configs(1, lr=1e-6) + configs(1, lr=0.01)
     for config in (poor, good, make_config({**good.to_json(), "lr": 1e-5})):  # leads, leads, does not
         runner.run(config)
@@ -50,7 +50,7 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, digits, tmp_pa
     assert kept == {runner.id_of(poor), runner.id_of(good)}
     logits, labels, _ = predictions.reader(tmp_path)(good)
     assert (logits.argmax(1) == labels).mean() == pytest.approx(runner.recorded(good)["test_accuracy"], rel=1e-5)
-    predictions.clear(tmp_path, {predictions.path_of(tmp_path, good, digits)})
+    predictions.clear(tmp_path, {runner.id_of(good)})
     assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]
 
 
