@@ -102,15 +102,15 @@ def sweep(options: argparse.Namespace) -> int:
     values, named = asked_for(options)
     asked_dataset = values.pop("dataset", None)
     overrides = {field: value for field, value in values.items() if field != "model"}
-    found = {
-        name: sweep.load(name, options.model, asked_dataset, overrides, options.yes, named)
+    found = [
+        sweep.load(name, options.model, asked_dataset, overrides, options.yes, named)
         for name in sweep.names(options.sweep, options.model, asked_dataset)
-    }
+    ]
     ledger = Ledger(options.results)
     runners: dict[str, Runner] = {}
     asked: list[Asked] = []
     seen: set[Config] = set()
-    for loaded in found.values():
+    for loaded in found:
         if loaded.dataset not in runners:
             runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
@@ -125,10 +125,9 @@ def sweep(options: argparse.Namespace) -> int:
         print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:
         return 0
-    for name, one in zip(found, asked, strict=True):
-        path = str(Path(name).resolve()) if Path(name).suffix == ".toml" else None  # None: a shipped one
-        names = one.sweep.name, one.sweep.model, one.sweep.dataset
-        plans.append(options.results, plans.Plan(*names, overrides, 1 + max(run.seed for run in one.runs), path))
+    for one in asked:
+        names, seeds = (one.sweep.name, one.sweep.model, one.sweep.dataset), 1 + max(run.seed for run in one.runs)
+        plans.append(options.results, plans.Plan(*names, overrides, seeds, one.sweep.path))
 
     if to_do:
         open_machine(options)

@@ -91,6 +91,8 @@ class Sweep:
 
     name: str
     """The file's name without ``.toml``."""
+    path: str | None
+    """Where its file lies, if it is not a shipped one."""
     title: str
     question: str
     hypothesis: str
@@ -197,6 +199,7 @@ def load(
     texts["title"] = texts["title"] or path.stem
     return Sweep(
         name=path.stem,
+        path=None if path.resolve().parent == FOLDER.resolve() else str(path.resolve()),
         **texts,
         model=model,
         dataset=dataset,

@@ -415,6 +415,14 @@ def test_ten_million_points_are_counted_not_made_and_need_a_yes(written):
     assert len(written(many, yes=True).points) == 10_001
 
 
+def test_a_sweep_knows_its_file_unless_it_is_a_shipped_one(tmp_path):
+    mine = tmp_path / "my questions"  # a file needs no ending to be found again
+    mine.write_text("[mlp]\ngrid.lr = [0.1, 0.2]\n")
+    assert sweep.load(str(mine), "mlp").path == str(mine.resolve())
+    assert sweep.load("lr", "mlp").path is None
+    assert sweep.load(str(sweep.FOLDER / "lr.toml"), "mlp").path is None
+
+
 def test_a_file_that_is_not_there_names_the_nearest_sweep(tmp_path):
     with pytest.raises(UserError, match=r"^no sweep 'dropuot'; did you mean 'dropout'\?$"):
         sweep.load("dropuot", "mlp")
