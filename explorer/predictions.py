@@ -1,5 +1,6 @@
 """Test-set predictions of trained nets, kept beside the ledger so that the report can show where a model errs."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,11 @@ def clear(results: Path, kept: set[str]) -> None:
 
 def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
     """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
+    load = functools.cache(lambda name: data.load(name, data_dir))  # both models need each data set
 
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
-            dataset = data.load(config.dataset, data_dir)
+            dataset = load(config.dataset)
             with np.load(path_of(results, run_id(config.to_json(), dataset.digest))) as kept:
                 return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
         except (OSError, UserError):
