@@ -496,6 +496,12 @@ def _resolved(judged: Judged, label: str) -> Measured:
     return judged.by_label[point.same_as or label]
 
 
+def _alike(judged: Judged, label: str) -> Scores:
+    """The point's scores on the split that its published figure is of."""
+    measured = _resolved(judged, label)
+    return measured.validation if judged.sweep.reference_is == "validation" else measured.test
+
+
 def _published(judged: Judged, label: str) -> str:
     reference = judged.by_label[label].point.reference
     return "" if reference is None else f" (published {100 * reference:.1f} %)"
@@ -536,20 +542,9 @@ def published_tables(study: Study) -> list[str]:
     """As stated against as really run: how many published figures lie where one more run would."""
     sentences = []
     for model in MODELS:
-        counts = []
-        for name, kind in ((f"published-{model}", "as stated"), (f"published-{model}-as-run", "as really run")):
-            judged = study.get(name, model, "mnist")
-            if judged is None:
-                continue
-            places = [
-                place(outcome.point.reference, _resolved(judged, outcome.label).test) for outcome in judged.outcomes
-            ]
-            tested = [word for word in places if word in ("inside", "below", "above")]
-            if tested:
-                counts.append(
-                    f"{kind}, {tested.count('inside')} of {len(tested)} published figures lie inside the 95 % "
-                    f"prediction interval of one more run, {tested.count('below')} below, {tested.count('above')} above"
-                )
+        kinds = (f"published-{model}", "as stated"), (f"published-{model}-as-run", "as really run")
+        found = ((kind, study.get(name, model, "mnist")) for name, kind in kinds)
+        counts = [f"{kind}, {counted}" for kind, judged in found if judged and (counted := _places(judged))]
         if not counts:
             continue
         sentences.append(f"**Published {model.upper()} table**: {'; '.join(counts)}.")
@@ -566,7 +561,22 @@ def published_tables(study: Study) -> list[str]:
                 f"test, the seed's standard deviation being {points(typical_deviation({'': first.test}))}."
             )
         sentences += _best_look(as_run, model) if as_run else []
+    fashion = study.get("published-fashion", "mlp", "fashion")
+    if fashion and (counted := _places(fashion)):
+        sentences.append(f"**Published Fashion table**: {counted}.")
     return sentences
+
+
+def _places(judged: Judged) -> str:
+    """How many published figures lie where one more run would; empty where none can be placed."""
+    words = [place(outcome.point.reference, _alike(judged, outcome.label)) for outcome in judged.outcomes]
+    tested = [word for word in words if word in ("inside", "below", "above")]
+    if not tested:
+        return ""
+    return (
+        f"{tested.count('inside')} of {len(tested)} published figures lie inside the 95 % prediction interval of one "
+        f"more run, {tested.count('below')} below, {tested.count('above')} above"
+    )
 
 
 def _best_look(as_run: Judged, model: str) -> list[str]:
@@ -601,9 +611,9 @@ def _same_length_spread(stated: Judged, model: str) -> list[str]:
     ]
 
 
-def place(reference: float | None, test: Scores) -> str:
+def place(reference: float | None, scores: Scores) -> str:
     """Where a published figure lies against the prediction interval of one more run; a dash where unknown."""
-    return "-" if reference is None or not test else stats.published_inside(reference, list(test.values()))
+    return "-" if reference is None or not scores else stats.published_inside(reference, list(scores.values()))
 
 
 def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
@@ -618,9 +628,9 @@ def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
         for judged, kind in ((stated, "as stated"), (as_run, "as really run")):
             if judged is None or index >= len(judged.outcomes):
                 continue
-            test = _resolved(judged, judged.outcomes[index].label).test
-            row[f"{kind}, test %"] = figure(test)
-            row[f"{kind}: published is"] = place(reference, test)
+            scores = _alike(judged, judged.outcomes[index].label)
+            row[f"{kind}, {judged.sweep.reference_is} %"] = figure(scores)
+            row[f"{kind}: published is"] = place(reference, scores)
         rows.append(row)
     return text_table(rows)
 

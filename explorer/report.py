@@ -293,8 +293,9 @@ class Builder:
                 ]
         if lines:
             lines[:0] = [
-                "A published figure is one run. *Inside*: it lies in the 95 % prediction interval of one more run like "
-                "ours on the test set; *above*, *below*: it does not. The Fashion table's are validation accuracies.",
+                "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it "
+                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on (the "
+                "Fashion table: validation); *above*, *below*: it does not.",
                 "",
             ]
         return lines

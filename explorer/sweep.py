@@ -7,6 +7,7 @@
     baseline = { batch_size = 128 }       # or a label; else the point with the default values, else the first
     seeds = 10                            # else 5 for mlp, 3 for cnn
     dataset = "mnist"                     # only where the sweep makes sense on one data set alone
+    reference_is = "validation"           # what split the points' published accuracies are of; else test
     repeats = true                        # points may be equal (published tables); equal points share their runs
     [base]                                # what all points have in common, over the model's defaults
     [grid]                                # the product of the lists; or:
@@ -51,6 +52,7 @@ LAYER_AXES = ("units1", "units2")
 TEXTS = ("title", "question", "hypothesis", "note")
 KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys((*TEXTS, "dataset", "label"), (str, "text")),
+    "reference_is": (str, "test or validation"),
     **dict.fromkeys(("expect_best", "base", "grid", *MODELS), (dict, "a table")),
     "points": (list, "a list of tables, [[points]]"),
     "baseline": ((str, dict), "a point's label, or a table like { lr = 0.001 }"),
@@ -58,7 +60,7 @@ KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "repeats": (bool, "true or false"),
     "reference": ((int, float), "an accuracy as a fraction, 0 to 1"),
 }
-SECTION_KEYS = (*TEXTS, "expect_best", "baseline", "seeds", "repeats", "base", "grid", "points")
+SECTION_KEYS = (*TEXTS, "expect_best", "baseline", "seeds", "repeats", "reference_is", "base", "grid", "points")
 TOP_KEYS = (*SECTION_KEYS, "dataset", *MODELS)
 # Fields of Config that a sweep file does not set, and what does.
 ELSEWHERE = {
@@ -106,6 +108,8 @@ class Sweep:
     expect_best: dict[str, list[Any]]
     """What the hypothesis says the best values are; ``label`` for labels; empty where it says nothing of the kind."""
     seeds_default: int
+    reference_is: Literal["test", "validation"]
+    """The split that the points' published accuracies were measured on."""
     note: str
     kind: Literal["grid", "points"]
 
@@ -208,6 +212,7 @@ def load(
         baseline=baseline,
         expect_best=expect_best,
         seeds_default=both.get("seeds", DEFAULT_SEEDS[model]),
+        reference_is=both.get("reference_is", "test"),
         kind=kind,
     )
 
@@ -326,6 +331,8 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         _check_kind(f"{where}{key}", key, value)
     if not 1 <= section.get("seeds", 1) <= 10_000:
         raise UserError(f"{where}seeds must be {KINDS['seeds'][1]}, got {section['seeds']}")
+    if section.get("reference_is", "test") not in ("test", "validation"):
+        raise UserError(f"{where}reference_is must be {KINDS['reference_is'][1]}, got {section['reference_is']!r}")
     if "grid" in section and "points" in section:
         raise UserError(f"both {where}grid and {where}points; keep one of them")
     _check_table(f"{where}base", section.get("base", {}), FIELDS)

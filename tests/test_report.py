@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -231,6 +232,15 @@ def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
         ["again", "80.00", "93.00 ± 2.48", "below"],
         ["other", "-", "89.33 ± 1.43", "-"],
     ]
+
+
+def test_a_figure_published_on_validation_is_placed_among_validation_scores(tmp_path):
+    records = runs({"lr": 0.001}, [0.93, 0.94, 0.95])  # records.py's test scores lie a point below
+    text = 'points = [{ label = "a", lr = 0.001, reference = 0.98 }]\n'
+    on_test = judged(tmp_path, "base.steps = 30\n" + text, records)
+    on_validation = judged(tmp_path, 'reference_is = "validation"\nbase.steps = 30\n' + text, records)
+    assert re.search(r"test % .*\n.*\n.* 93\.00 ± 2\.48 \| above", findings.side_by_side(on_test, None))
+    assert re.search(r"validation % .*\n.*\n.* 94\.00 ± 2\.48 \| inside", findings.side_by_side(on_validation, None))
 
 
 def test_what_publishing_the_best_look_adds_is_told(tmp_path):

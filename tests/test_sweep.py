@@ -328,6 +328,10 @@ BAD = {
         '[[points]]\nlabel = "a\\nb"',
         "points[1].label must be 1 to 60 printable characters, got 'a\\nb'",
     ),
+    "reference to neither split": (
+        "reference_is = 'train'\n[grid]\nlr = [0.1]",
+        "reference_is must be test or validation, got 'train'",
+    ),
     "reference in percent": (
         "[[points]]\nreference = 94.5",
         "points[1].reference must be an accuracy as a fraction, 0 to 1, got 94.5",
