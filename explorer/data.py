@@ -76,6 +76,7 @@ DEBIAN_FOLDERS = {"fashion": Path("/usr/share/datasets/fashion-mnist")}
 
 VARIABLE = "MNIST_EXPLORER_DATA"
 VALIDATION_COUNTS = {"mnist": 10_000, "fashion": 10_000, "digits": 300}
+LOOK_IMAGES = 2000  # how many validation images a look along the way takes; the final figure takes all of them
 ANSWER_SECONDS = 10.0  # all mirrors together; after that the machine counts as offline
 STALL_SECONDS = (5.0, 10.0)  # connecting, and waiting for the next bytes of a file
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import stats
+from explorer.data import LOOK_IMAGES
 from explorer.evidence import Judged, Measured, short_name
 from explorer.sweep import text_of
 
@@ -311,8 +312,8 @@ def curves_of(title: str, curves: Sequence[Curve], of: int) -> CurvesFacts | Non
         title,
         max(ends) >= 8 * min(ends),
         tuple(curves),
-        f"{some}Solid: validation at each look, with 95 % band, {seeds_words([c.n for c in curves])}. "
-        "Dashed: training batches.",
+        f"{some}Solid: validation at each look (at {LOOK_IMAGES:,} of its images: an end may differ from the tables, "
+        f"which have them all), with 95 % band, {seeds_words([c.n for c in curves])}. Dashed: training batches.",
     )
 
 

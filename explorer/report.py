@@ -12,6 +12,7 @@ from typing import Any
 from explorer import findings as sentences
 from explorer import plans, plots, sweep, tables
 from explorer.config import MODELS, Config
+from explorer.data import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.evidence import Judged, Measured, Runs, short_name, sweep_command, training_command
 from explorer.findings import Study, name_of, plural
@@ -156,7 +157,11 @@ class Builder:
             "seeds; differences are in points of a per cent. **Validation chooses and judges; test is measured once, "
             "at the end, and only reported.** Verdicts against the baseline come from paired tests over common seeds, "
             "Holm-corrected within a sweep, so an interval (of one comparison) that excludes 0 can stand beside *no "
-            "difference shown*. Seconds are those of training alone, without compiling and looking.",
+            "difference shown*. *Ties* are the points a winner does not beat by a stricter test, for it was picked "
+            "after looking: it can be *better* than the baseline and still tie with it. Seconds are those of training "
+            "alone, without compiling and looking, of runs that shared a machine with one another: small "
+            f"differences in them mean nothing. Looks along the way (curves, best looks) take {LOOK_IMAGES:,} of the "
+            "validation images; every figure in a table takes all of them.",
         ]
         machines = Counter(_machine(record["environment"]) for record in records)
         told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
@@ -190,8 +195,9 @@ class Builder:
         if not rows:
             return []
         lines = [
-            "Chosen on validation among all configurations that were repeated. *Accuracy per second* is the validation "
-            "accuracy above guessing (10 %) over the training seconds: it rewards the shortest useful run.",
+            "Chosen on validation among all configurations that were repeated; the quickest within 0.5 points of the "
+            "most accurate is listed where it is another. *Accuracy per second* is the validation accuracy above "
+            "guessing (10 %) over the training seconds: it rewards the shortest useful run.",
             "",
             tables.text_table(rows),
             "",
@@ -385,7 +391,8 @@ class Builder:
             name = f"{plan.model}_{judged.slug}_curves"
             lines += self.picture(plan.dataset, name, curves.title, curves, plots.draw_curves)
         where = Path(os.path.relpath(path, self.report.parent)).as_posix()
-        lines += [f"To run it again: `{sweep_command(plan)}`. Figures: [{where}]({where}).", ""]
+        again = "(shown from the ledger; with `--force` trained anew)"
+        lines += [f"Its command: `{sweep_command(plan)}` {again}. Figures: [{where}]({where}).", ""]
         return lines
 
     def not_run(self, predict: Predict | None) -> list[str]:

@@ -79,12 +79,14 @@ def csv(judged: Judged) -> str:
 def sweep_table(judged: Judged, form: str = "github") -> str:
     """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format."""
     published = any(outcome.point.reference is not None for outcome in judged.outcomes)
+    crossed = judged.sweep.kind == "grid" and len(judged.sweep.knobs) > 1  # labels are then values alone: 256 / 1000
+    head = " / ".join(knob.replace("_", " ") for knob in judged.sweep.knobs) if crossed else "point"
     rows = []
     for outcome in judged.outcomes:
         against = judged.verdicts.get(outcome.label)
         won = form == "github" and judged.winner is not None and outcome.label == judged.winner.label
         row: dict[str, Any] = {
-            "point": f"**{outcome.label}**" if won else outcome.label,
+            head: f"**{outcome.label}**" if won else outcome.label,
             "n": max(len(outcome.validation), len(outcome.test)),
             "validation %": figure(outcome.validation),
             "test %": figure(outcome.test),

@@ -18,7 +18,7 @@ from tinygrad.helpers import Context
 
 from explorer import augment, optim
 from explorer.config import IMAGE_SIDE, Config
-from explorer.data import Dataset, affine
+from explorer.data import LOOK_IMAGES, Dataset, affine
 from explorer.schedule import Plateau, lr_at
 from models.cnn import CNN
 from models.kernels import ops
@@ -28,7 +28,6 @@ from models.layers import Dropout
 from models.mlp import MLP
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
-LOOK_IMAGES = 2000  # how many validation images a look takes; the final figure takes all of them
 EVALUATION_BATCH = 500
 LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
