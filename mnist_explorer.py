@@ -17,7 +17,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from explorer import __version__
-from explorer.config import MODELS, Config, bounds, default_text, environment_names, fields_for, flag_of, nearest
+from explorer.config import (
+    ENVIRONMENT_ALIASES,
+    MODELS,
+    Config,
+    bounds,
+    default_text,
+    environment_names,
+    fields_for,
+    flag_of,
+    nearest,
+)
 from explorer.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent
@@ -55,7 +65,7 @@ def parser() -> Parser:
             command.add_argument("which", nargs="?", choices=MODELS, help="the model (default: both)")
         if name == "compare":
             for which in ("first", "second"):
-                command.add_argument(which, metavar="ID|LABEL", help="a record's id, or a point's label in a sweep")
+                command.add_argument(which, metavar="ID|LABEL", help="a record's id, or [dataset/model/sweep/]label")
         add_places(command.add_argument_group("where"))
         command.add_argument("--quiet", action="store_true", help="as little as possible")
     return top
@@ -84,13 +94,13 @@ def add_training(commands: argparse._SubParsersAction, model: str, title: str) -
     )
     many.add_argument("--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores)")
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
-    many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points")
+    many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")
     place = command.add_argument_group("where")
     place.add_argument(
         "--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)"
     )
     place.add_argument(
-        "--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS; default on)"
+        "--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS=1|0; default on)"
     )
     place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
     add_places(place)
@@ -129,8 +139,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
             raise UserError(f"{word} is not a hyperparameter of {options.command}; see {options.command} --help")
         others = "--device --kernels --data-dir --force --json --sweep --seeds --jobs --dry-run --yes".split()
         known = [*map(flag_of, fields), *(others if fields else []), "--results", "--media", "--report", "--quiet"]
-        raise UserError(f"unknown argument {unknown[0]!r}{nearest(word, known)}")
+        meant = {flag_of(short.lower()): flag_of(field) for short, field in ENVIRONMENT_ALIASES.items()}
+        meant["--learning-rate"] = "--lr"
+        raise UserError(f"unknown argument {unknown[0]!r}{nearest(meant.get(word, word), known)}")
+    if options.command in MODELS:
+        check_together(options)
     return options
+
+
+def check_together(options: argparse.Namespace) -> None:
+    """What would be ignored is refused: flags of sweeps without one, flags of one run with a sweep."""
+    if options.sweep is None:
+        for flag in ("seeds", "jobs", "dry_run", "yes"):
+            if getattr(options, flag):
+                raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
+    elif options.json:
+        raise UserError("--json is for one run; a sweep's records are lines of JSON in runs.jsonl, under --results")
 
 
 def main(arguments: list[str]) -> int:

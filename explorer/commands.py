@@ -33,9 +33,12 @@ def open_machine(options: argparse.Namespace) -> None:
     """Choose and open the device. Raises UserError where it is not to be had."""
     from explorer import compiler
 
-    for variable, right in (("KERNELS", ("0", "1")), ("KERNEL_THREADS", tuple(map(str, range(1, 65))))):
-        if (value := os.environ.get(variable, right[0])) not in right:
-            raise UserError(f"{variable} must be {right[0]} to {right[-1]}, got {value!r}")
+    # tinygrad reads its own with int(), as it is imported: what is no number would be blamed on the device
+    limits = {"KERNELS": (0, 1), "KERNEL_THREADS": (1, 64), "JIT": (0, 9), "BEAM": (0, 1000), "DEBUG": (0, 100)}
+    for variable, (low, high) in limits.items():
+        value = os.environ.get(variable, str(low))
+        if not (value.isdecimal() and low <= int(value) <= high):
+            raise UserError(f"{variable} must be a whole number from {low} to {high}, got {value!r}")
     if options.device:
         os.environ["DEV"] = options.device
     if options.kernels:
@@ -111,10 +114,12 @@ def sweep(options: argparse.Namespace) -> int:
     asked: list[Asked] = []
     seen: set[Config] = set()
     for loaded in found:
+        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
+        if len(runs) > sweep.MOST_POINTS and not options.yes:
+            raise UserError(f"sweep {loaded.name!r} would be {len(runs):,} runs; pass --yes to do so many")
         if loaded.dataset not in runners:
             runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
-        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
         runner.check(runs)
         waiting = [run for run in runs if run not in seen and (options.force or not runner.recorded(run))]
         seen.update(waiting)
@@ -292,6 +297,8 @@ def list_sweeps(options: argparse.Namespace) -> int:
 
 def rebuild_report(options: argparse.Namespace) -> int:
     """REPORT.md and everything it shows, from the ledger."""
+    if not Path(options.results).is_dir():
+        raise UserError(f"{options.results}: no such folder; --results names the one that holds runs.jsonl")
     files = rebuild(options, Ledger(options.results, read_only=True))
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
     return 0
@@ -321,31 +328,50 @@ def best(options: argparse.Namespace) -> int:
     return 0
 
 
+def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
+    """The configuration a person means by a record's id (its first letters do), or by the end of its name: its label
+    in a sweep, with as much of ``dataset/model/sweep/`` before it as it takes to name one.
+
+    Raises UserError where that names none, with the nearest, or several, with their names.
+    """
+    from explorer.evidence import key_of
+
+    matches = {
+        key_of(item.config.to_json()): (record["id"], item)
+        for item in runs.configurations
+        for record in item.records.values()
+        if len(word) >= 4 and record["id"].startswith(word)
+    }
+    for name, outcome in named.items():
+        if f"/{name}".endswith(f"/{word}"):
+            matches.setdefault(key_of(outcome.config.to_json()), (name, outcome))
+    if len(matches) == 1:
+        return next(iter(matches.values()))[1]
+    if matches:
+        names = [repr(name) for name, _ in matches.values()]
+        more = ", ..." if len(names) > 6 else ""
+        raise UserError(f"{word!r} names {len(names)} configurations; say which: {', '.join(names[:6])}{more}")
+    if not runs.configurations:
+        raise UserError(f"{word!r} names nothing: no run is recorded yet")
+    labels = [name.split("/", 3)[3] for name in named]
+    close = nearest(word, labels) if labels else "; give the id of a record"
+    raise UserError(f"no recorded configuration is called {word!r}{close if len(close) < 200 else ''}")
+
+
 def compare(options: argparse.Namespace) -> int:
     """A paired test between two configurations, named by a record's id or by a sweep's label."""
     from explorer import report, stats, tables
-    from explorer.evidence import Runs, key_of, short_name
+    from explorer.evidence import Runs, short_name
 
     runs = Runs(Ledger(options.results, read_only=True).records())
     judged, _ = report.read_study(runs, options.results)
-    found = []
-    for word in (options.first, options.second):
-        matches = {
-            key_of(item.config.to_json()): item
-            for item in runs.configurations
-            if any(record["id"].startswith(word) for record in item.records.values()) and len(word) >= 4
-        }
-        for one in judged:
-            for outcome in one.outcomes:
-                if outcome.label == word and outcome.records:
-                    matches[key_of(outcome.config.to_json())] = outcome
-        if not matches:
-            labels = [outcome.label for one in judged for outcome in one.outcomes]
-            raise UserError(f"no recorded configuration is called {word!r}{nearest(word, labels)[:200]}")
-        if len(matches) > 1:
-            raise UserError(f"{word!r} names {len(matches)} configurations; use the id of one of their records")
-        found.append(next(iter(matches.values())))
-    first, second = found
+    named = {
+        f"{one.plan.dataset}/{one.plan.model}/{one.slug}/{outcome.label}": outcome
+        for one in judged
+        for outcome in one.outcomes
+        if outcome.records
+    }
+    first, second = (recorded_as(word, runs, named) for word in (options.first, options.second))
     for name, what in (("validation", "decides"), ("test", "only reported")):
         a, b = getattr(first, name), getattr(second, name)
         common = sorted(a.keys() & b.keys())
@@ -368,4 +394,4 @@ def run(options: argparse.Namespace) -> int:
     if options.command in COMMANDS:
         return COMMANDS[options.command](options)
     options.model = options.command
-    return sweep(options) if options.sweep else train(options)
+    return train(options) if options.sweep is None else sweep(options)

@@ -114,7 +114,7 @@ class Config(BaseModel):
     def _split_commas(cls, value: Any) -> Any:
         if isinstance(value, int):
             return (value,)
-        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        return value.split(",") if isinstance(value, str) else value
 
     @field_validator("units", "filters")
     @classmethod
@@ -126,7 +126,9 @@ class Config(BaseModel):
     @field_validator("kernel_size")
     @classmethod
     def _kernels_fit(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and (min(value) < 1 or feature_sides(value)[-1] < 1):
+        if value is not None and min(value) < 1:
+            raise ValueError(f"kernel sides must be at least 1, got {value[0]},{value[1]}")
+        if value is not None and feature_sides(value)[-1] < 1:
             raise ValueError(f"kernels {value[0]},{value[1]} leave nothing of a {IMAGE_SIDE}x{IMAGE_SIDE} image")
         return value
 
@@ -338,7 +340,7 @@ def _explain(problem: Any, field: str, name: str) -> str:
         if isinstance(given, str)
         else json.dumps(given)
     )
-    return f"{name} must be {_kind(field)}{bounds(field)}, got {said}"
+    return f"{name} must be {_kind(field)}{bounds(field)}, got {said or 'nothing'}"
 
 
 def _kind(field: str) -> str:

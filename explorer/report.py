@@ -34,6 +34,8 @@ def rebuild(
     ``predict`` gives a configuration's test predictions, for the confusion matrix. UserError where files cannot be
     written or the list of sweeps cannot be read.
     """
+    if Path(report).is_dir():
+        raise UserError(f"{report}: is a folder; --report names the file to write")
     builder = Builder(Runs(ledger.records()), Path(results), Path(media), Path(report))
     builder.read_sweeps()
     try:

@@ -21,6 +21,7 @@ hidden layers' widths as axes of their own.
 import contextlib
 import itertools
 import math
+import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -128,7 +129,7 @@ def names(text: str, model: str | None = None, dataset: str | None = None) -> li
     With ``dataset`` None, ``all`` has sweeps of different data sets; each `Sweep` says its own.
     Raises UserError where it names nothing. Whether each exists is for `load` to say.
     """
-    if _is_file(Path(text)):
+    if os.path.isfile(text):
         return [text]  # a path may hold a comma
     said = [part.strip() for part in text.split(",") if part.strip()]
     if not said:
@@ -164,7 +165,8 @@ def load(
         raise UserError(f"sweep {path.stem!r} is about {fixed_dataset}, not {dataset}; use --dataset {fixed_dataset}")
     dataset = dataset or fixed_dataset or "mnist"
     if not _has_points(document, model):
-        raise UserError(f"sweep {path.stem!r} has no grid for {model}")
+        what = "has no grid" if document else "is an empty file: it needs a [grid], e.g. lr = [0.001, 0.01],"
+        raise UserError(f"sweep {path.stem!r} {what} for {model}")
     if "seed" in overrides:
         raise UserError(f"{named['seed']}: a sweep runs seeds 0, 1, 2, ...; use --seeds to say how many")
 
@@ -251,22 +253,17 @@ def text_of(value: Any) -> str:
 
 def _find(name_or_path: str) -> tuple[Path, str]:
     """(path, how messages call it). UserError naming the nearest sweeps where there is no such file."""
-    shipped = FOLDER / f"{name_or_path}.toml"
-    if "/" not in name_or_path and "\\" not in name_or_path and _is_file(shipped):
+    shipped = FOLDER / f"{name_or_path}.toml"  # os.path's questions, not Path's, are false for a name that cannot be
+    if "/" not in name_or_path and "\\" not in name_or_path and os.path.isfile(shipped):
         return shipped, f"sweeps/{shipped.name}"
     path = Path(name_or_path)
-    if _is_file(path):
+    if os.path.isfile(path):
         return path, name_or_path
+    if os.path.isdir(path):
+        raise UserError(f"{name_or_path!r} is a folder; a sweep is a TOML file")
     if path.suffix == ".toml" or len(path.parts) > 1:
         raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or one of: {', '.join(available())}")
     raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *available()])}")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long, or with a zero byte, is no file
-        return False
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -571,7 +568,8 @@ def _baseline(said: Any, knobs: tuple[str, ...], points: tuple[Point, ...], fixe
                 raise UserError(f"baseline.{key}: the sweep does not vary {key}{nearest(key, knobs)}")
         same = [point for point in points if all(point.values[key] == _plain(value) for key, value in said.items())]
         if len({point.config for point in same}) != 1:
-            raise UserError(f"baseline: {len(same) or 'no'} points have those values; it must be one")
+            known = ", ".join(point.label for point in points[:6]) + (", ..." if len(points) > 6 else "")
+            raise UserError(f"baseline: {len(same) or 'no'} points have those values; it must be one of: {known}")
         return same[0].label
     try:
         default = make_config(fixed)

@@ -115,6 +115,11 @@ def test_best_compare_list_and_report_read_the_study(study):
     assert "python mnist_explorer.py mlp --dataset digits" in best
     compared = explorer("compare", "lr 0.001", "lr 0.01", *places(folder)).stdout
     assert re.search(r"B - A: [+-]\d+\.\d\d ± \d+\.\d\d \(n=3\) points, p = ", compared)
+    compared = explorer("compare", "digits/mlp/tiny/lr 0.001", "tiny/lr 0.01", *places(folder)).stdout
+    assert "B - A" in compared
+    assert "no recorded configuration is called 'lr 0.02'; did you mean 'lr 0.01'?" in refused(
+        explorer("compare", "lr 0.001", "lr 0.02", *places(folder))
+    )
     assert "published-fashion" in explorer("list", *places(folder)).stdout
     assert str(folder / "REPORT.md") in explorer("report", *places(folder)).stdout
 
@@ -126,9 +131,10 @@ def test_best_compare_list_and_report_read_the_study(study):
         (["cnn", "--sweep", "units"], "sweep 'units' has no grid for cnn"),
         (["mlp", "--sweep", "lr", "--lr", "0.1"], "varies lr; leave out --lr"),
         (["mlp", "--sweep", "lr", "--seeds", "0"], "argument --seeds: must be a whole number >= 1, got 0"),
-        (["compare", "nothing", "such"], "no recorded configuration is called 'nothing'"),
+        (["compare", "nothing", "such"], "'nothing' names nothing: no run is recorded yet"),
+        (["report", "--results", "no/such"], "no/such: no such folder; --results names the one"),
         (["best", "cnn"], "no finished run of cnn is recorded"),
     ],
 )
 def test_a_mistake_in_a_sweep_is_one_clear_line(words, line, tmp_path):
-    assert line in refused(explorer(*words, *places(tmp_path)))
+    assert line in refused(explorer(words[0], *places(tmp_path), *words[1:]))

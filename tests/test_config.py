@@ -68,7 +68,7 @@ def test_text_becomes_what_the_field_holds():
         ({"steps": 3, "epochs": 2}, "steps and epochs both say how long to train"),
         ({"steps_per_epoch": 5}, "steps_per_epoch has no effect without epochs"),
         ({"units": "5", "width": 3}, "units and width/depth say the same thing"),
-        ({"units": ""}, "units: give 1 to 24 widths"),
+        ({"units": ""}, "units must be a list with commas, 1 to 24 numbers, each 1 to 16384, got nothing"),
         ({"units": "12,x"}, "units must be a list with commas"),
         ({"filters": "1,2,3,4"}, "filters is a field of cnn; mlp has units, width, depth"),
         ({"momentum": 0.9}, "momentum has no effect with adam"),

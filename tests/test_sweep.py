@@ -434,7 +434,9 @@ def test_a_file_that_is_not_there_names_the_nearest_sweep(tmp_path):
         sweep.load("zzzzzzzz", "mlp")
     with pytest.raises(UserError, match=r"^no file .*gone.toml'; a sweep is a TOML file or one of: act, "):
         sweep.load(str(tmp_path / "gone.toml"), "mlp")
-    for odd in ("a" * 5000, "a\0b", str(tmp_path)):
+    with pytest.raises(UserError, match=r" is a folder; a sweep is a TOML file$"):
+        sweep.load(str(tmp_path), "mlp")
+    for odd in ("a" * 5000, "a\0b"):
         with pytest.raises(UserError, match=r"^no (sweep|file) "):
             sweep.load(odd, "mlp")
 
