@@ -5,6 +5,7 @@ Validation scores choose and judge; test scores are only reported.
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from explorer.errors import UserError
 from explorer.plans import Plan
 from explorer.sweep import Point, Sweep, expected_labels, text_of
 
+HALF_A_POINT = 0.005
 Record = Mapping[str, Any]
 Scores = dict[int, float]
 
@@ -94,11 +96,11 @@ class Runs:
 def _is_readable(record: Record) -> bool:
     """Whether this version understands the record: its configuration and what the tables take from it."""
     known = ("val_accuracy", "test_accuracy", "history", "seconds", "parameters")
+    machine = ("tinygrad", "cpu", "cores", "device", "renderer")
     try:
         make_config(record["config"])
-        return all(name in record for name in known) and bool(
-            record["data"]["digest"] and record["environment"]["tinygrad"]
-        )
+        there = all(name in record for name in known) and all(name in record["environment"] for name in machine)
+        return there and bool(record["data"]["digest"] and record["environment"]["tinygrad"])
     except (UserError, KeyError, TypeError):
         return False
 
@@ -167,6 +169,18 @@ class Outcome(Measured):
     @property
     def label(self) -> str:
         return self.point.label
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a sweep could show of a difference from its baseline, with 80 % power, by the spread of its median point."""
+
+    n: int
+    comparisons: int
+    detectable: float
+    """The smallest true difference found, as a fraction."""
+    needed: int
+    """Seeds it would take to find half a point of a per cent."""
 
 
 class Judged:
@@ -253,23 +267,21 @@ class Judged:
         return stats.hypothesis_verdict(self.validation, self.expected)
 
     @cached_property
-    def detectable(self) -> float:
-        """The true difference from the baseline that this many seeds would have shown in 4 sweeps of 5, as a fraction.
-
-        From the spread of the differences to the baseline (of the median point), at the first step of Holm; nan without
-        a repeat.
-        """
+    def power(self) -> "Power | None":
+        """What this many seeds could have shown; None where no point shares two seeds with the baseline."""
         base = self.validation.get(self.baseline, {})
         differences = {
             label: {seed: scores[seed] - base[seed] for seed in scores.keys() & base.keys()}
             for label, scores in self.validation.items()
             if label != self.baseline
         }
-        differences = {label: scores for label, scores in differences.items() if scores}
+        differences = {label: scores for label, scores in differences.items() if len(scores) > 1}
         if not differences:
-            return math.nan
+            return None
         n = round(float(np.median([len(scores) for scores in differences.values()])))
-        return stats.detectable_difference(typical_deviation(differences), n, alpha=0.05 / len(differences))
+        spread, alpha = typical_deviation(differences), 0.05 / len(differences)  # the first step of Holm
+        needed = stats.seeds_needed(spread, HALF_A_POINT, alpha=alpha, paired=True)
+        return Power(n, len(differences), stats.detectable_difference(spread, n, alpha=alpha), needed)
 
     def values(self, knob: str) -> list[Any]:
         """The distinct values of a knob in the sweep's order; lists are tuples."""
@@ -369,11 +381,6 @@ def slices(runs: Sequence[Measured], knob: str) -> list[dict[Any, Measured]]:
     return [group for group in groups.values() if len(group) >= 3]
 
 
-def total_steps(config: Config, training_images: int = 50_000) -> int:
-    """Length in steps; for a pass over the data it takes the split's 50,000 images."""
-    return config.total_steps(60_000 if config.train_on == "all" else training_images)
-
-
 def training_command(config: Config) -> str:
     """The shortest command that trains this configuration, seed included where it is not 0."""
     flags: dict[str, Any] = {}
@@ -391,7 +398,7 @@ def flag_words(values: Mapping[str, Any]) -> list[str]:
 
 def sweep_command(plan: Plan) -> str:
     """The command that runs a sweep again (finished runs are not repeated)."""
-    words = ["python mnist_explorer.py", plan.model, f"--sweep {plan.path or plan.name}"]
+    words = ["python mnist_explorer.py", plan.model, f"--sweep {shlex.quote(plan.path or plan.name)}"]
     words += [f"--dataset {plan.dataset}"] if plan.dataset != "mnist" else []
     return " ".join([*words, f"--seeds {plan.seeds}", *flag_words(plan.overrides)])
 

@@ -11,7 +11,7 @@ import numpy as np
 from explorer import stats
 from explorer.config import MODELS
 from explorer.data import LOOK_IMAGES
-from explorer.evidence import Judged, Measured, Runs, Scores, short_name, slices, typical_deviation
+from explorer.evidence import HALF_A_POINT, Judged, Measured, Runs, Scores, short_name, slices, typical_deviation
 from explorer.plots import DATASETS, TARGETS
 from explorer.sweep import text_of
 from explorer.tables import difference, figure, seconds, text_table
@@ -179,8 +179,9 @@ def knob_sentences(study: Study, dataset: str, model: str) -> list[str]:
         ]
         parts.append(f"accuracy depends most on {listed(named)}")
     if silent:
-        few = [judged for judged in sweeps if judged.slug in silent and judged.importance.n < FEW_SEEDS]
-        caveat = f", where fewer than {FEW_SEEDS} seeds leave the test next to no power" if few else ""
+        few = [j.slug for j in sweeps if j.importance.p > 0.05 and j.importance.n < FEW_SEEDS]
+        whose = "" if len(few) == len(silent) else f" of {listed(few)}"
+        caveat = f", where fewer than {FEW_SEEDS} seeds{whose} leave the test next to no power" if few else ""
         parts.append(f"no effect was shown of {listed(silent)}{caveat}")
     return [f"**Knobs, {name_of(model, dataset)}**: {'; '.join(parts)} (standard deviations over each grid)."]
 
@@ -231,7 +232,7 @@ def sweep_sentences(judged: Judged) -> list[str]:
     lost = [f"{outcome.label}: {outcome.lost}" for outcome in judged.distinct if outcome.lost]
     if lost:
         sentences.append(f"**Runs without a result** (the other points' verdicts stand without them): {listed(lost)}.")
-    if judged.is_pair:
+    if judged.is_pair and judged.validation:
         sentences += interaction_sentences(judged)
     return sentences
 
@@ -240,6 +241,8 @@ def _winner_sentence(judged: Judged, best_: stats.Winner) -> str:
     verdict = judged.verdicts.get(best_.label)
     beside = (
         f"{difference(verdict)} points against the baseline {judged.baseline}: {verdict.verdict}"
+        if verdict and verdict.n
+        else f"no seed in common with the baseline {judged.baseline}"
         if verdict
         else "it is the baseline itself"
         if best_.label == judged.baseline
@@ -271,13 +274,18 @@ def _ties(judged: Judged, best_: stats.Winner) -> list[str]:
 def _power_sentences(judged: Judged) -> list[str]:
     sentences = []
     compared = [verdict for verdict in judged.verdicts.values() if verdict.n > 1]
-    if compared and not math.isnan(judged.detectable):
-        n = round(float(np.median([verdict.n for verdict in compared])))
+    if power := judged.power:
+        means = [mean(scores) for scores in judged.validation.values()]
+        found = (
+            f"a true difference from the baseline of {points(power.detectable)} is found with 80 % power"
+            if power.detectable < 0.5
+            else "next to no difference from the baseline is found with 80 % power"
+        )
+        more = f"; half a point would take {power.needed:,} seeds" if power.detectable > HALF_A_POINT else ""
         sentences.append(
-            f"**What it could have shown**: with n = {n} and {plural(len(compared), 'comparison')}, a true difference "
-            f"from the baseline of {points(judged.detectable)} is found with 80 % power. From worst to best the "
-            f"points lie {points(judged.importance.spread.range)} apart; the seed alone gives a standard deviation of "
-            f"{points(judged.noise)} (median point)."
+            f"**What it could have shown**: with n = {power.n} and {plural(power.comparisons, 'comparison')}, {found}"
+            f"{more}. From worst to best the points lie {points(max(means) - min(means))} apart; the seed alone gives "
+            f"a standard deviation of {points(judged.noise)} (median point)."
         )
     misleading = [
         verdict.label
@@ -328,14 +336,13 @@ def interaction_sentences(judged: Judged) -> list[str]:
         for row in rows
         if any((row, column) in cells for column in columns)
     }
-    told = ", ".join(f"{text_of(column)} at {text_of(row)}" for row, column in best_at.items())
-    moves = "moves with" if len(set(best_at.values())) > 1 else "is the same at every"
     names = tuned.replace("_", " "), given.replace("_", " ")
-    sentences = [f"**Interaction**: the best {names[0]} {moves} {names[1]}: {told}."]
-    seeds = sorted(set.intersection(*(set(scores) for scores in cells.values()))) if cells else []
+    told = ", ".join(f"{text_of(column)} at {text_of(row)}" for row, column in best_at.items())
+    sentences = [f"**Interaction**: by {names[1]}, the best mean is that of {names[0]} {told}."]
+    seeds = sorted(set.intersection(*(set(scores) for scores in cells.values())))
     if len(seeds) > 1 and len(cells) == len(rows) * len(columns):
         scores = np.array([[[cells[row, column][seed] for seed in seeds] for column in columns] for row in rows])
-        effect, error, p = interaction(scores)
+        effect, error, p = stats.interaction(scores)
         shown = "do not simply add up" if p <= 0.05 else "were not shown to do more than add up"
         sentences.append(
             f"The two knobs {shown}: what a cell has beyond the sum of its row's and its column's effect varies with a "
@@ -343,31 +350,9 @@ def interaction_sentences(judged: Judged) -> list[str]:
             f"(n={len(seeds)}, p = {probability(p)}, a conservative test)."
         )
     else:
-        sentences.append("Whether the two do more than add up is not tested: some cell lacks a result at some seed.")
+        why = "fewer than two seeds are common to all cells" if len(seeds) < 2 else "some cells have no result"
+        sentences.append(f"Whether the two do more than add up is not tested: {why}.")
     return sentences
-
-
-def interaction(scores: Any) -> tuple[float, float, float]:
-    """(standard deviation of the true interaction, that of the error, p) of scores (rows, columns, seeds).
-
-    Seeds are blocks. The mean square of what rows and columns leave of the cell means, against that of what is left of
-    it seed by seed (repeated measures; variance components as in Searle, Casella, McCulloch 1992, 0 where negative).
-    p is that of the F test at Box's (1954) lower bound of 1 and n - 1 degrees of freedom, which holds however the
-    cells' spreads differ.
-    """
-    from scipy.special import fdtrc
-
-    rows, columns, n = scores.shape
-
-    def beyond(cells: Any) -> Any:
-        return cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean(axis=(0, 1))
-
-    freedom = (rows - 1) * (columns - 1)
-    between = float((beyond(scores.mean(axis=2)) ** 2).sum()) / freedom
-    by_seed = beyond(scores)
-    error = float(((by_seed - by_seed.mean(axis=2, keepdims=True)) ** 2).sum()) / (freedom * (n - 1))
-    p = float(fdtrc(1, n - 1, n * between / error)) if error > 0 else math.nan
-    return math.sqrt(max(0.0, between - error / n)), math.sqrt(error), p
 
 
 def questions(study: Study, short: bool = False) -> list[tuple[str, list[str]]]:
@@ -461,12 +446,12 @@ def claims_summary(study: Study) -> list[str]:
         return []
     ended: dict[str, list[str]] = {"borne out": [], "not shown against every rival": [], "contradicted": []}
     for claim, winner, rivals in CLAIMS:
-        verdicts = _claim(judged, winner, rivals)
-        words = [verdict.verdict for verdict in verdicts if verdict.n > 1]
+        words = [verdict.verdict for verdict in _claim(judged, winner, rivals) if verdict.n > 1]
         if "better" in words:
             ended["contradicted"].append(claim)
         elif words:
-            ended["borne out" if set(words) == {"worse"} else "not shown against every rival"].append(claim)
+            all_worse = words == ["worse"] * len(rivals)
+            ended["borne out" if all_worse else "not shown against every rival"].append(claim)
     parts = [f"{len(claims)} {how} ({'; '.join(claims)})" for how, claims in ended.items() if claims]
     n = judged.seeds
     return (
@@ -478,7 +463,7 @@ def claims_summary(study: Study) -> list[str]:
 
 def _claim(judged: Judged, winner: str, rivals: Sequence[str]) -> list[stats.Verdict]:
     """The rivals that have results against the published winner; empty where it has none itself."""
-    scores = {label: _resolved(judged, label).validation for label in (winner, *rivals) if label in judged.by_label}
+    scores = {label: judged.by_label[label].validation for label in (winner, *rivals) if label in judged.by_label}
     there = {label: scores[label] for label in rivals if scores.get(label)}
     return stats.verdicts(scores[winner], there) if scores.get(winner) and there else []
 
@@ -498,8 +483,8 @@ def published_winners(study: Study) -> list[str]:
             mirrored = stats.Paired(-verdict.difference, verdict.half_width, verdict.p, verdict.n)
             word = {"better": "worse than it", "worse": "better than it"}.get(verdict.verdict, verdict.verdict)
             told.append(f"{difference(mirrored)} against {verdict.label}{_published(judged, verdict.label)}: {word}")
-        ours, first = _resolved(judged, winner).validation, verdicts[0]
-        nearest = _resolved(judged, first.label).validation
+        ours, first = judged.by_label[winner].validation, verdicts[0]
+        nearest = judged.by_label[first.label].validation
         spread = typical_deviation({"": {seed: ours[seed] - nearest[seed] for seed in ours.keys() & nearest.keys()}})
         shown = stats.detectable_difference(spread, first.n, alpha=0.05 / len(verdicts))
         power = f" n = {first.n} would have shown {points(shown)} against {first.label} with 80 % power."
@@ -510,15 +495,10 @@ def published_winners(study: Study) -> list[str]:
     return sentences
 
 
-def _resolved(judged: Judged, label: str) -> Measured:
-    point = judged.by_label[label].point
-    return judged.by_label[point.same_as or label]
-
-
 def _alike(judged: Judged, label: str) -> Scores:
     """The point's scores on the split that its published figure is of."""
-    measured = _resolved(judged, label)
-    return measured.validation if judged.sweep.reference_is == "validation" else measured.test
+    outcome = judged.by_label[label]
+    return outcome.validation if judged.sweep.reference_is == "validation" else outcome.test
 
 
 def _published(judged: Judged, label: str) -> str:
@@ -531,20 +511,22 @@ def sgd(study: Study) -> list[str]:
     judged = study.get("published-fashion", "mlp", "fashion")
     sentences = []
     plain = judged.by_label.get("optimizer_SGD") if judged else None
-    if plain and plain.validation:
+    if judged and plain and plain.validation:
         loss = np.mean([record["train_loss"] for record in plain.records.values() if record["status"] == "ok"])
+        stuck = ": so small a rate is slow to leave the start, for SGD, unlike Adam, does not scale its steps up"
         sentences.append(
-            f"**Plain SGD at 17 %**: with lr {plain.config.lr:g} and no momentum, "
+            f"**Plain SGD**: with lr {plain.config.lr:g} and no momentum, "
             f"{plain.config.total_steps(50_000)} steps of batch {plain.config.batch_size} end at "
-            f"{with_n(plain.validation)} on validation (published 17.0 %), the training loss at "
-            f"{loss:.2f} where guessing has 2.30 (ln 10): so small a rate is slow to leave the start, for SGD, "
-            "unlike Adam, does not scale its steps up."
+            f"{with_n(plain.validation)} on validation{_published(judged, plain.label)}, the training loss at "
+            f"{loss:.2f} where guessing has {math.log(10):.2f} (ln 10){stuck if loss > 0.8 * math.log(10) else ''}."
         )
     for dataset, model in study.pairs:
         ranked = [run for run in study.runs.ranked(model, dataset) if run.config.optimizer == "sgd"]
         if not ranked:
             continue
         best_run = ranked[0]
+        if plain and best_run.config == plain.config:
+            continue
         words = [f"the best SGD that was run on {name_of(model, dataset)} ({short_name(best_run.config)}) reaches"]
         words.append(f"{with_n(best_run.validation)} on validation and {figure(best_run.test)} % on test")
         with_momentum = next((run for run in ranked if run.config.momentum), None)
@@ -664,9 +646,9 @@ def gains(study: Study) -> list[str]:
             if judged is None or judged.winner is None:
                 continue
             base = judged.baseline
-            if name in ("steps", "epochs"):  # from the shortest run, whatever the baseline
+            if name in ("steps", "epochs") and judged.numeric_knob == name:  # from the shortest run
                 base = min(judged.validation, key=lambda label: judged.value(label, name))
-            if name == "batchnorm":  # on is the CNN's default, but what it gains is over off
+            if judged.sweep.knobs == ("batchnorm",):  # on is the CNN's default, but what it gains is over off
                 base = next((label for label in judged.validation if judged.value(label, name) is False), base)
             others = {label: scores for label, scores in judged.validation.items() if label != base}
             if base not in judged.validation or not others:
@@ -702,7 +684,7 @@ def longer(study: Study) -> list[str]:
     for dataset, model in study.pairs:
         for name in ("epochs", "steps"):
             judged = study.get(name, model, dataset)
-            if judged is None or judged.numeric_knob is None or judged.seeds < 2:
+            if judged is None or judged.numeric_knob != name or judged.seeds < 2:
                 continue
             labels = sorted(judged.validation, key=lambda label: judged.value(label, name))
             pairs = []
@@ -774,7 +756,8 @@ def _gap(run: Measured) -> str:
     looks = [
         record["history"]
         for record in run.records.values()
-        if record["status"] == "ok" and record["history"] and record["history"][-1]["val_accuracy"] is not None
+        if record["status"] == "ok" and record["history"]
+        if all(look["val_loss"] is not None for look in record["history"])
     ]
     if not looks:
         return ""
@@ -782,11 +765,10 @@ def _gap(run: Measured) -> str:
     lowest = [min(history, key=lambda look: look["val_loss"]) for history in looks]
     share = float(np.mean([low["step"] / history[-1]["step"] for low, history in zip(lowest, looks, strict=True)]))
     rise = float(np.mean([h[-1]["val_loss"] - low["val_loss"] for low, h in zip(lowest, looks, strict=True)]))
-    turned = (
-        f"validation loss was lowest {100 * share:.0f} % of the way and rose by {rise:.3f} from there: it overfits"
-        if share < 0.75 and rise > 0.005
-        else "validation loss was still about its lowest at the end: longer training may help"
-    )
+    turned = "validation loss was still about its lowest at the end: longer training may help"
+    if rise > 0.005:
+        turned = f"validation loss was lowest {100 * share:.0f} % of the way and rose by {rise:.3f} from there"
+        turned += ": it overfits" if share < 0.75 else ""
     regularized = run.config.dropout or run.config.augments
     through = ", the training batches being seen through dropout or augmentation" if regularized else ""
     ends = f"accuracy on training batches less that on validation ends at {figure(gap)} points"

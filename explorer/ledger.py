@@ -114,11 +114,6 @@ class Ledger:
         self._refresh()
         return list(self._records)
 
-    def ids(self) -> set[str]:
-        """The ids of all records."""
-        self._refresh()
-        return set(self._last_by_id)
-
     def find(self, id: str) -> dict[str, Any] | None:
         """The last record with this id, or None."""
         self._refresh()

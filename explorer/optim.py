@@ -118,8 +118,6 @@ class Rule:
     """(parameter, gradient, state, scalars, nesterov) -> (new parameter, new state); assigns nothing."""
     state_count: int
     """Tensors of the parameter's shape kept for each parameter; they start at zero."""
-    elementwise: bool = True
-    """The update of one element depends on that element alone, so one pass over all parameters can do it."""
 
     def uses(self, field: str) -> bool:
         """Whether the rule reads momentum, nesterov (Muon is Nesterov always, so it does not) or weight_decay."""
@@ -133,9 +131,9 @@ RULES = {
         Rule("adam", adam, 2),
         Rule("adamw", adamw, 2),
         Rule("rmsprop", rmsprop, 2),
-        Rule("muon", muon, 1, elementwise=False),
-        Rule("lamb", lamb, 2, elementwise=False),
-        Rule("lars", lars, 1, elementwise=False),
+        Rule("muon", muon, 1),
+        Rule("lamb", lamb, 2),
+        Rule("lars", lars, 1),
     )
 }
 

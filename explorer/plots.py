@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart with every common colour blindness.
-BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#000000",
 )  # fmt: skip
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE)
 GREY = "#666666"
@@ -150,7 +150,7 @@ class KnobRow:
     effect: float
     range: float
     noise: float
-    p: float | None
+    p: float
     points: int
     n: int
 
@@ -384,12 +384,13 @@ def importance_facts(dataset: str, model: str, sweeps: Sequence[Judged]) -> Impo
     rows = []
     for judged in sweeps:
         importance = judged.importance
-        if not judged.varies_one_thing or math.isnan(importance.corrected):
+        if not judged.varies_one_thing or math.isnan(importance.p):
             continue
-        p = None if math.isnan(importance.p) else importance.p
         spread = importance.spread.range
         rows.append(
-            KnobRow(judged.slug, importance.corrected, spread, judged.noise, p, importance.points, importance.n)
+            KnobRow(
+                judged.slug, importance.corrected, spread, judged.noise, importance.p, importance.points, importance.n
+            )
         )
     if not rows:
         return None
@@ -514,8 +515,6 @@ DOTS: dict[str, Any] = {"linestyle": "none", "markersize": 6, "capsize": 2.5, "l
 
 
 def _wrapped(text: str, columns: int) -> str:
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, columns))
 
 
@@ -588,10 +587,6 @@ def _draw_line(facts: AccuracyFacts) -> "Figure":
             _error_bars(
                 axes, name, [x for x, _ in inside], [bar for _, bar in inside], False, linestyle="none", zorder=3
             )
-    published = [(row.x, row.reference) for row in rows if row.x is not None and row.reference is not None]
-    if published:
-        x, y = zip(*published, strict=True)
-        axes.plot(x, [100 * value for value in y], "D", color=BLACK, mfc="none", label="published", zorder=4)
     if facts.target is not None:
         axes.axhline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
     for row in rows:
@@ -846,7 +841,7 @@ def draw_importance(facts: ImportanceFacts) -> "Figure":
     floor = 0.01  # in points of a per cent, where a log axis needs an end: an effect of 0 lies at it
     for y, row in enumerate(facts.rows):
         effect, noise = max(100 * row.effect, floor), max(100 * row.noise, floor)
-        matters = row.p is not None and row.p <= 0.05
+        matters = row.p <= 0.05
         axes.barh(
             y, noise - floor / 2, left=floor / 2, height=0.62, color="#d0d0d0", label="seed alone" if y == 0 else None
         )

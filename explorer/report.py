@@ -84,7 +84,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[Judged], list[str]]:
 def _suffix(plan: plans.Plan, alike: Sequence[plans.Plan]) -> str:
     words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(plan.overrides.items()))
     words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
-    return words[:40] + ("" if words and not plan.path else str(alike.index(plan) + 1))
+    return words[:40] + ("" if words and len(words) <= 40 and not plan.path else str(alike.index(plan) + 1))
 
 
 class Builder:
@@ -136,7 +136,7 @@ class Builder:
             ("Where the best models err", self.confusion(predict)),
             ("Interactions", self.interactions()),
             ("Sweep by sweep", self.sweeps()),
-            ("Not run yet", bullets(self.not_run(predict))),
+            ("Not run yet", bullets(self.not_run())),
         ]
         present = [(title, body) for title, body in sections if body]
         lines += [" · ".join(f"[{title}](#{title.lower().replace(' ', '-')})" for title, _ in present), ""]
@@ -162,7 +162,7 @@ class Builder:
             "difference shown*. *Ties* are the points a winner does not beat by a stricter test, for it was picked "
             "after looking: it can be *better* than the baseline and still tie with it. Seconds are those of training "
             "alone, without compiling and looking, of runs that shared a machine with one another: small "
-            f"differences in them mean nothing. Looks along the way (curves, best looks) take {LOOK_IMAGES:,} of the "
+            f"differences in them mean nothing. Looks along the way (curves, best looks) take at most {LOOK_IMAGES:,} "
             "validation images; every figure in a table takes all of them.",
         ]
         machines = Counter(_machine(record["environment"]) for record in records)
@@ -197,9 +197,9 @@ class Builder:
         if not rows:
             return []
         lines = [
-            "Chosen on validation among all configurations that were repeated; the quickest within 0.5 points of the "
-            "most accurate is listed where it is another. *Accuracy per second* is the validation accuracy above "
-            "guessing (10 %) over the training seconds: it rewards the shortest useful run.",
+            "Chosen on validation, where anything was repeated among the configurations that were; the quickest within "
+            "0.5 points of the most accurate is listed where it is another. *Accuracy per second* is the validation "
+            "accuracy above guessing (10 %) over the training seconds: it rewards the shortest useful run.",
             "",
             tables.text_table(rows),
             "",
@@ -258,7 +258,7 @@ class Builder:
                     "effect (sd), points": f"{100 * row.effect:.2f}",
                     "worst to best, points": f"{100 * row.range:.2f}",
                     "seed alone (sd), points": f"{100 * row.noise:.2f}",
-                    "p": sentences.probability(row.p) if row.p is not None else "-",
+                    "p": sentences.probability(row.p),
                 }
                 for row in facts.rows
             ]
@@ -340,10 +340,13 @@ class Builder:
 
     def confusion(self, predict: Predict | None) -> list[str]:
         lines: list[str] = []
-        for dataset, model in self.study.pairs if predict else []:
+        for dataset, model in self.study.pairs:
             ranked = self.ranked(dataset, model)
             predicted = predict(ranked[0].config) if predict and ranked else None
             if predicted is None:
+                self.missing.append(
+                    f"Where the best {name_of(model, dataset)} errs: its predictions are not kept here."
+                )
                 continue
             logits, labels, images = predicted
             facts = plots.confusion_facts(dataset, model, short_name(ranked[0].config), logits, labels)
@@ -397,12 +400,12 @@ class Builder:
         lines += [f"Its command: `{sweep_command(plan)}` {again}. Figures: [{where}]({where}).", ""]
         return lines
 
-    def not_run(self, predict: Predict | None) -> list[str]:
+    def not_run(self) -> list[str]:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
         for dataset in ("mnist", "fashion"):
             for model in MODELS:
-                run = {judged.plan.name for judged in self.of(dataset, model)}
+                run = {judged.plan.name for judged in self.of(dataset, model) if not judged.plan.path}
                 names = [name for name in sweep.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
@@ -412,8 +415,6 @@ class Builder:
             if not judged.complete:
                 left = judged.runs_planned - judged.runs_done
                 missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{sweep_command(judged.plan)}`")
-        if predict is None and self.runs.kept:
-            missing.append("Confusion matrices and the most confidently wrong images.")
         return missing
 
 

@@ -114,13 +114,6 @@ def mean_interval(values: ArrayLike) -> Interval:
     return Interval(float(scores.mean()), _t_quantile(0.975, n - 1) * float(scores.std(ddof=1)) / math.sqrt(n), n)
 
 
-def format_interval(interval: Interval) -> str:
-    """An interval of fractions in per cent: ``97.93 ± 0.12 (n=5)``, or ``97.93 (n=1, no interval)``."""
-    if math.isnan(interval.half_width):
-        return f"{100 * interval.mean:.2f} (n={interval.n}, no interval)"
-    return f"{100 * interval.mean:.2f} ± {100 * interval.half_width:.2f} (n={interval.n})"
-
-
 def format_difference(compared: Paired | Verdict) -> str:
     """A difference of fractions in points of a per cent: ``+0.21 ± 0.10 (n=5)``, or ``+0.21 (n=1, no interval)``."""
     if math.isnan(compared.difference):
@@ -213,18 +206,6 @@ def winner(points: Mapping[str, Point], alpha: float = 0.05) -> Winner:
     return Winner(best, means[best], ties, tuple(label for label in ties if compared[label].n < 2))
 
 
-def noise_floor(points: Mapping[str, Point]) -> float:
-    """Standard deviation from the seed alone: pooled over points, variances weighted by n - 1. nan without a repeat.
-
-    One point of wide spread (a learning rate on the brink) can carry it; the per-point intervals show which.
-    """
-    scores = [_finite(list(point.values())) for point in points.values()]
-    freedom = sum(len(values) - 1 for values in scores)
-    if freedom == 0:
-        return math.nan
-    return math.sqrt(sum(float(((values - values.mean()) ** 2).sum()) for values in scores) / freedom)
-
-
 def knob_spread(points: Mapping[str, Point]) -> Spread:
     """Range and standard deviation (ddof 1; nan for one point) of the points' means, noise included."""
     return _spread(np.array([mean_interval(list(point.values())).mean for point in points.values()]))
@@ -265,6 +246,33 @@ def knob_importance(points: Mapping[str, Point]) -> Importance:
         epsilon = float(np.trace(covariance)) ** 2 / ((k - 1) * float((covariance**2).sum()))
         p = float(fdtrc((k - 1) * epsilon, (k - 1) * (n - 1) * epsilon, n * between / error))
     return Importance(_spread(means), corrected, p, k, n)
+
+
+def interaction(scores: NDArray[np.float64]) -> tuple[float, float, float]:
+    """(standard deviation of the true interaction, that of a run's noise, p) of scores (rows, columns, seeds).
+
+    Seeds are blocks. The mean square of what rows and columns leave of the cell means, against that of what is left of
+    it seed by seed (repeated measures; variance components as in Searle, Casella, McCulloch 1992, 0 where negative).
+    p is that of the F test at Box's (1954) lower bound of 1 and n - 1 degrees of freedom, which holds however the
+    cells' spreads differ; without any noise it is the sign test's, as in `paired_test`. Needs two of each.
+    """
+    rows, columns, n = scores.shape
+
+    def beyond(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean(axis=(0, 1))
+
+    freedom = (rows - 1) * (columns - 1)
+    between = float((beyond(scores.mean(axis=2)) ** 2).sum()) / freedom
+    by_seed = beyond(scores)
+    error = float(((by_seed - by_seed.mean(axis=2, keepdims=True)) ** 2).sum()) / (freedom * (n - 1))
+    rounding = ROUNDING * float(np.abs(scores).max())
+    if math.sqrt(error) <= rounding:
+        p = 1.0 if math.sqrt(between) <= rounding else _sign_test(n)
+    else:
+        from scipy.special import fdtrc
+
+        p = float(fdtrc(1, n - 1, n * between / error))
+    return math.sqrt(max(0.0, between - error / n)), math.sqrt(error), p
 
 
 def detectable_difference(standard_deviation: float, n: int, power: float = 0.8, alpha: float = 0.05) -> float:

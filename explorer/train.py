@@ -288,13 +288,16 @@ class Run:
     def finish(self) -> None:
         """The figures that count: all validation images, and the test set, once."""
         started, result = time.perf_counter(), self.result
+        if result.status == "ok" and not np.isfinite(logits := self.logits(self.data.test_images)).all():
+            # the last step's loss was still that of the weights before it
+            result.status, result.error = "diverged", f"the outputs were not finite at step {self.total_steps}"
         if result.status == "ok":
             result.train_loss = result.history[-1]["train_loss"]
             if len(self.validation[0]):
                 loss, result.val_accuracy = self.measure(*self.validation)
                 result.val_loss = finite_or_none(loss)
-            result.test_logits = self.logits(self.data.test_images)
-            _, result.test_accuracy = score(result.test_logits, self.data.test_labels)
+            result.test_logits = logits
+            _, result.test_accuracy = score(logits, self.data.test_labels)
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:
@@ -320,7 +323,8 @@ def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """(mean cross-entropy in nats, accuracy as a fraction) of logits (N, 10) against labels (N,)."""
     wide = logits.astype(np.float64)
-    wide -= wide.max(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # infinite logits of a lost net: their loss is nan, which says it all
+        wide -= wide.max(axis=1, keepdims=True)
     log_likelihood = wide[np.arange(len(labels)), labels] - np.log(np.exp(wide).sum(axis=1))
     return float(-log_likelihood.mean()), float((logits.argmax(axis=1) == labels).mean())
 

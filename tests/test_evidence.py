@@ -1,9 +1,10 @@
 import math
 import shlex
 
+import numpy as np
 import pytest
 
-from explorer import plans, sweep
+from explorer import plans, stats, sweep
 from explorer.config import make_config
 from explorer.evidence import Judged, Runs, best_first, short_name, slices, sweep_command, training_command
 from explorer.plans import Plan
@@ -66,7 +67,17 @@ def test_one_seed_gives_no_verdict(tmp_path):
     found = judged(tmp_path, LR, four_rates(), seeds=1)
     assert {verdict.verdict for verdict in found.verdicts.values()} == {"one seed: no verdict"}
     assert math.isnan(found.noise)
-    assert math.isnan(found.detectable)
+    assert found.power is None
+
+
+def test_power_counts_the_points_that_share_two_seeds_with_the_baseline(tmp_path):
+    records = [*runs({"lr": 0.001}, [0.90, 0.91, 0.93, 0.92]), *runs({"lr": 0.003}, [0.91, 0.93, 0.93, 0.94])]
+    records += [*runs({"lr": 0.01}, [0.5])]  # one seed alone: no comparison
+    power = judged(tmp_path, LR, records, seeds=4).power
+    assert (power.n, power.comparisons) == (4, 1)
+    spread = np.std([0.01, 0.02, 0.0, 0.02], ddof=1)
+    assert power.detectable == pytest.approx(stats.detectable_difference(spread, 4))
+    assert power.needed == stats.seeds_needed(spread, 0.005, paired=True)
 
 
 def test_a_winner_on_the_edge_is_noticed_unless_the_field_ends_there(tmp_path):

@@ -147,19 +147,6 @@ def test_reset_zeroes_the_state_it_has(name):
     assert all(tensor.uop.base.realized is buffer for tensor, buffer in zip(state, buffers, strict=True))
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_elementwise_says_whether_one_gradient_moves_other_elements(name):
-    other = [gradient.copy() for gradient in GRADIENTS[0]]
-    other[0][0, 0] += 1.0
-    settings = {"lr": 0.1, "weight_decay": 0.1}
-    one, two = Bench(name).step(GRADIENTS[0], **settings)[0], Bench(name).step(other, **settings)[0]
-    differs = one != two
-    if name not in ("adam", "adamw", "rmsprop"):  # their first step hardly depends on the size of a gradient
-        assert differs[0, 0]
-    differs[0, 0] = False
-    assert differs.any() == (not RULES[name].elementwise)
-
-
 def test_adam_takes_no_more_kernels_than_tinygrads_own():
     """Guards against a gradient computed once for each tensor that reads it."""
 

@@ -79,7 +79,7 @@ def test_sections_without_data_are_left_out_and_listed(tmp_path, undrawn):
     missing = text.split("## Not run yet")[1]
     assert "CNN on Fashion-MNIST" in missing
     assert "lr-opt" in missing
-    assert "Confusion matrices" in missing
+    assert "Where the best MLP on digits errs" in missing
 
 
 def test_a_sweep_names_its_question_command_table_and_verdicts(tmp_path, undrawn):
@@ -189,23 +189,8 @@ def test_a_pair_says_where_the_best_moves_and_shows_a_heat_map(tmp_path, monkeyp
     records = [*pair_records()[:6], *runs({"lr": 0.003, "batch_size": 32}, [0.89, 0.90])]
     _, text = rebuild(tmp_path, notebook(tmp_path, PAIR, records, seeds=2))
     assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] is plots.draw_heat
-    assert "**Interaction**: the best lr moves with batch size: 0.003 at 16, 0.001 at 32." in text
+    assert "**Interaction**: by batch size, the best mean is that of lr 0.003 at 16, 0.001 at 32." in text
     assert "**Confounded**: at equal steps the batch size also sets how many images are seen, 480 to 960." in text
-
-
-def test_an_interaction_is_found_where_there_is_one_and_not_in_a_sum():
-    random = np.random.default_rng(5)
-    noise = random.normal(0, 0.001, (3, 4, 6))
-    sums = np.array([0.1, 0.2, 0.3])[:, None, None] + np.array([0.0, 0.1, 0.2, 0.5])[None, :, None] + noise
-    effect, error, p = findings.interaction(sums)
-    assert effect < 0.002
-    assert error == pytest.approx(0.001, rel=0.3)
-    assert p > 0.05
-    crossed = sums.copy()
-    crossed[0, 0] += 0.06  # leaves 0.06 * (2/3) * (3/4) = 0.03 in its own cell
-    effect, _, p = findings.interaction(crossed)
-    assert effect == pytest.approx(np.sqrt(0.06**2 * (2 / 3) * (3 / 4) / 6), rel=0.1)
-    assert p < 0.001
 
 
 def test_an_interval_that_excludes_0_beside_no_difference_is_explained(tmp_path):
@@ -221,6 +206,63 @@ def test_an_interval_that_excludes_0_beside_no_difference_is_explained(tmp_path)
     assert near.verdict == "no difference shown"
     told = " ".join(findings.sweep_sentences(found))
     assert "The interval of lr 0.0003 excludes 0 beside *no difference shown*" in told
+
+
+def test_a_sweep_whose_file_is_called_like_a_question_about_steps_is_read_for_what_it_varies(tmp_path, undrawn):
+    for name in ("steps", "epochs", "batchnorm"):
+        ledger = notebook(tmp_path, LR, four_rates() if name == "steps" else [], name=name)
+    _, text = rebuild(tmp_path, ledger)
+    assert text.count("### Learning rate: MLP on digits") == 3
+
+
+def test_a_run_whose_validation_loss_overflowed_on_the_way_leaves_the_report_whole(tmp_path, undrawn):
+    records = four_rates()
+    for item in records:
+        item["history"][1]["val_loss"] = None
+    _, text = rebuild(tmp_path, notebook(tmp_path, LR, records))
+    assert "## Findings" in text
+
+
+def test_a_record_without_its_machine_is_left_out_and_told(tmp_path, undrawn):
+    records = four_rates()
+    del records[0]["environment"]["cores"]
+    _, text = rebuild(tmp_path, notebook(tmp_path, LR, records))
+    assert "1 record of another version of this program" in text
+
+
+def test_a_pair_without_any_result_has_nothing_said_of_its_interaction(tmp_path, undrawn):
+    records = [*runs({"lr": 0.001, "batch_size": 16}, [None, None]), *runs({"lr": 0.003, "batch_size": 32}, [None])]
+    _, text = rebuild(tmp_path, notebook(tmp_path, PAIR, records))
+    assert "diverged" in text
+    assert "Interaction" not in text
+
+
+def test_two_sweeps_with_long_overrides_keep_files_of_their_own(tmp_path, undrawn):
+    long = {"activation": "relu", "batch_size": 64, "dropout": 0.25}
+    records = []
+    for decay in (0.001, 0.01):
+        fixed = {**long, "optimizer": "adamw", "weight_decay": decay}
+        for lr in (0.0003, 0.001, 0.003, 0.01):
+            records += runs({**fixed, "lr": lr}, [0.9, 0.91, 0.92])
+        ledger = notebook(tmp_path, LR, records if decay == 0.01 else [], overrides=fixed, name="mine")
+    files, _ = rebuild(tmp_path, ledger)
+    assert len(set(files)) == len(files)
+    assert len([path for path in files if path.suffix == ".csv"]) == 2
+
+
+def test_a_claim_is_borne_out_only_if_every_rival_was_compared(tmp_path):
+    text = "base.steps = 30\npoints = [" + ", ".join(
+        f'{{ label = "depth_{depth}", depth = {depth} }}' for depth in (1, 2, 3)
+    )
+    one, two, three = (
+        runs({"depth": depth, "dataset": "fashion"}, accuracies)
+        for depth, accuracies in ((1, [0.9, 0.91, 0.905]), (2, [0.5, 0.512, 0.5]), (3, [0.5, 0.51, 0.5]))
+    )
+    for deep, ended in ((three[:1], "not shown against every rival"), (three, "borne out")):
+        records = [*one, *two, *deep]
+        found = judged(tmp_path, text + "]", records, name="published-fashion", dataset="fashion")
+        told = findings.claims_summary(Study(Runs(records), (found,)))[0]
+        assert told.startswith(f"**Published Fashion winners**: of 1 claims, 1 {ended} (depth 1 over 2)")
 
 
 def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
@@ -293,6 +335,7 @@ def test_published_claims_are_borne_out_contradicted_or_open(tmp_path):
         "epochs_5": level + noise[::-1],
         "optimizer_SGD": 0.17 + noise[[1, 0, 2, 3, 4]],
         "depth_1": level + 0.02 + noise[[1, 0, 2, 3, 4]],
+        "depth_3": level + noise,
         "batchsize_128": level - 0.02 + noise[[1, 0, 2, 3, 4]],
         "lr_0.005": level + noise,
     }

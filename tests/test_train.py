@@ -154,6 +154,12 @@ def test_a_diverging_run_ends_at_the_step_where_its_loss_is_lost(trained):
     json.dumps(result.history, allow_nan=False)
 
 
+def test_a_run_whose_last_step_loses_the_net_has_diverged(trained):
+    result = trained(**{**MLP, "steps": 1, "optimizer": "sgd", "lr": 1e38})  # its one loss is that of the fresh net
+    assert (result.status, result.error) == ("diverged", "the outputs were not finite at step 1")
+    assert (result.val_accuracy, result.test_accuracy, result.test_logits) == (None, None, None)
+
+
 def test_training_on_everything_has_no_validation_accuracy(trained):
     result = trained(**{**MLP, "train_on": "all"})
     assert (result.val_accuracy, result.best_val_accuracy, result.best_step) == (None, None, None)
