@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import stats
-from explorer.data import LOOK_IMAGES
+from explorer.data import LOOK_IMAGES, VALIDATION_COUNTS
 from explorer.evidence import Judged, Measured, short_name
 from explorer.sweep import text_of
 
@@ -55,6 +55,7 @@ UNITS = {
 }  # fmt: skip
 # The accuracy on the test set that each model is meant to reach.
 TARGETS = {("mnist", "mlp"): 0.988, ("mnist", "cnn"): 0.995, ("fashion", "mlp"): 0.90, ("fashion", "cnn"): 0.93}
+BAND_SEEDS = 5
 DATASETS = {"mnist": "MNIST", "fashion": "Fashion-MNIST", "digits": "digits"}
 
 
@@ -95,13 +96,18 @@ class AccuracyFacts:
 
 @dataclass(frozen=True)
 class Curve:
-    """One configuration's looks, averaged over seeds: (steps,) each, half-widths 0 where there is one seed."""
+    """One configuration's looks, averaged over seeds: (steps,) each.
+
+    ``low`` to ``high`` is validation's 95 % interval; below BAND_SEEDS seeds, where that is wider than any run was, the
+    lowest to the highest run.
+    """
 
     label: str
     steps: tuple[float, ...]
     train: tuple[float, ...]
     validation: tuple[float, ...]
-    half_width: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
     n: int
 
 
@@ -221,8 +227,11 @@ def heading(judged: Judged) -> str:
     return f"{judged.sweep.title}: {judged.plan.model.upper()} on {DATASETS[judged.plan.dataset]}"
 
 
-def accuracy_facts(judged: Judged) -> AccuracyFacts:
-    """Every point with its figures: in the order of x on a numeric axis, else the best validation mean first."""
+def accuracy_facts(judged: Judged) -> AccuracyFacts | None:
+    """Every point with its figures: in the order of x on a numeric axis, else the best validation mean first.
+
+    None where no run ended well.
+    """
     knob = judged.numeric_knob
     rows = [
         Row(
@@ -236,6 +245,8 @@ def accuracy_facts(judged: Judged) -> AccuracyFacts:
         for outcome in judged.distinct
         if outcome.records
     ]
+    if not any(row.validation or row.test for row in rows):
+        return None
     if knob:
         rows.sort(key=lambda row: row.x if row.x is not None else 0.0)
     else:
@@ -276,15 +287,16 @@ def curve_of(measured: Measured, label: str) -> Curve | None:
     histories = [looks for looks in histories if [look["step"] for look in looks] == steps]
     train = np.array([[look["train_accuracy"] for look in looks] for looks in histories])
     validation = np.array([[look["val_accuracy"] for look in looks] for looks in histories])
-    widths = [stats.mean_interval(column).half_width if len(histories) > 1 else 0.0 for column in validation.T]
-    return Curve(
-        label,
-        tuple(map(float, steps)),
-        tuple(map(float, train.mean(axis=0))),
-        tuple(map(float, validation.mean(axis=0))),
-        tuple(widths),
-        len(histories),
-    )
+    mean, low, high = validation.mean(axis=0), validation.min(axis=0), validation.max(axis=0)
+    if len(histories) >= BAND_SEEDS:
+        widths = np.array([stats.mean_interval(column).half_width for column in validation.T])
+        low, high = mean - widths, np.minimum(mean + widths, 1.0)
+
+    def floats(values: NDArray[np.float64]) -> tuple[float, ...]:
+        return tuple(map(float, values))
+
+    x, trained = floats(np.array(steps)), floats(train.mean(axis=0))
+    return Curve(label, x, trained, floats(mean), floats(low), floats(high), len(histories))
 
 
 def curves_facts(judged: Judged, most: int = 4) -> CurvesFacts | None:
@@ -299,21 +311,32 @@ def curves_facts(judged: Judged, most: int = 4) -> CurvesFacts | None:
     curves = [
         curve_of(judged.by_label[label], label + marks.get(label, "")) for label in sorted(chosen, key=ranked.index)
     ]
-    return curves_of(f"Learning curves, {heading(judged)}", [curve for curve in curves if curve], len(means))
+    shown = [curve for curve in curves if curve]
+    return curves_of(f"Learning curves, {heading(judged)}", shown, len(means), judged.plan.dataset)
 
 
-def curves_of(title: str, curves: Sequence[Curve], of: int) -> CurvesFacts | None:
+def curves_of(title: str, curves: Sequence[Curve], of: int, dataset: str) -> CurvesFacts | None:
     """Facts of given curves, ``of`` so many there could be."""
     if not curves:
         return None
     ends = [curve.steps[-1] for curve in curves]
+    counts = [curve.n for curve in curves]
     some = f"{len(curves)} of {of} points. " if len(curves) < of else ""
+    part = (
+        f" (at {LOOK_IMAGES:,} of its images: an end may differ from the tables, which have them all)"
+        if VALIDATION_COUNTS[dataset] > LOOK_IMAGES
+        else ""
+    )
+    band = ""
+    if max(counts) > 1:
+        band = f"; band: 95 % interval of the mean, below {BAND_SEEDS} seeds the lowest to the highest"
+        band = band if min(counts) < BAND_SEEDS <= max(counts) else "; band: 95 % interval of the mean"
+        band = "; band: the lowest to the highest" if max(counts) < BAND_SEEDS else band
     return CurvesFacts(
         title,
         max(ends) >= 8 * min(ends),
         tuple(curves),
-        f"{some}Solid: validation at each look (at {LOOK_IMAGES:,} of its images: an end may differ from the tables, "
-        f"which have them all), with 95 % band, {seeds_words([c.n for c in curves])}. Dashed: training batches.",
+        f"{some}Solid: validation at each look{part}{band}, {seeds_words(counts)}. Dashed: training batches.",
     )
 
 
@@ -322,11 +345,16 @@ def top_curves_facts(dataset: str, model: str, ranked: Sequence[Measured], most:
     curves = [curve_of(run, short_name(run.config)) for run in ranked[:most]]
     title = f"Train against validation, best configurations: {model.upper()} on {DATASETS[dataset]}"
     shown = [curve for curve in curves if curve]
-    return curves_of(title, shown, len(shown))
+    return curves_of(title, shown, len(shown), dataset)
 
 
-def heat_facts(judged: Judged) -> HeatFacts:
-    """Validation accuracy of a pair sweep: the first knob down, the second across, in the sweep's order."""
+def heat_facts(judged: Judged) -> HeatFacts | None:
+    """Validation accuracy of a pair sweep: the first knob down, the second across, in the sweep's order.
+
+    None where no run ended well.
+    """
+    if not judged.validation:
+        return None
     row_knob, column_knob = judged.sweep.knobs
     rows, columns = judged.values(row_knob), judged.values(column_knob)
     place = {
@@ -411,15 +439,17 @@ def ranking_facts(dataset: str, model: str, ranked: Sequence[Measured], most: in
     winner = stats.winner(scores)
     shown = ranked[:most]
     bars = [bar(run.validation) for run in shown]
+    repeated = any(len(run.validation) > 1 for run in shown)
     return RankingFacts(
         f"Top configurations: {model.upper()} on {DATASETS[dataset]}",
         tuple(short_name(run.config) for run in shown),
         tuple(item for item in bars if item),
         tuple(bar(run.test) for run in shown),
-        tuple(str(index) == winner.label or str(index) in winner.ties for index in range(len(shown))),
+        tuple(repeated and str(index) in (winner.label, *winner.ties) for index in range(len(shown))),
         TARGETS.get((dataset, model)),
         f"{len(shown)} of {len(ranked)} configurations by mean validation accuracy, "
-        f"{seeds_words([item.n for item in bars if item])}, 95 % intervals. Bold: cannot be told from the best.",
+        f"{seeds_words([item.n for item in bars if item])}"
+        + (", 95 % intervals. Bold: cannot be told from the best." if repeated else "."),
     )
 
 
@@ -569,10 +599,8 @@ def _draw_line(facts: AccuracyFacts) -> "Figure":
     rows = [row for row in facts.rows if row.x is not None]
     if facts.log:
         axes.set_xscale("log")
-    low = -1.0
-    if bars := _bars_of(facts):
-        low, high = _limits(bars, _kept_in_sight(facts))
-        axes.set_ylim(low, high)
+    low, high = _limits(_bars_of(facts), _kept_in_sight(facts))
+    axes.set_ylim(low, high)
     for name, line in (("test", ":"), ("validation", "-")):
         shown = [(row.x, getattr(row, name)) for row in rows if getattr(row, name)]
         inside = [(x, bar) for x, bar in shown if x is not None and 100 * bar.mean >= low]
@@ -635,11 +663,14 @@ def _number_ticks(axes: "Axes", values: Sequence[float], log: bool) -> None:
 
 
 def _legend(axes: "Axes", side: str = "left") -> None:
-    """In a row above the axes, under the title: it can cover nothing there. From the left or up to the right edge."""
-    count = len(axes.get_legend_handles_labels()[0])
-    if count > 1:
+    """Above the axes, under the title, where it can cover nothing: in a row from the left or up to the right edge, or
+    with long labels (then also for one alone) one below the other."""
+    handles, labels = axes.get_legend_handles_labels()
+    fits = sum(len(label) + 6 for label in labels) < 90
+    if len(labels) > 1 or not fits:
         at: Any = {"loc": f"lower {side}", "bbox_to_anchor": (0.0 if side == "left" else 1.0, 1.0)}
-        axes.legend(**at, ncols=count, borderaxespad=0.2, columnspacing=1.4)
+        labels = [textwrap.fill(label, 84) for label in labels]
+        axes.legend(handles, labels, **at, ncols=len(labels) if fits else 1, borderaxespad=0.2, columnspacing=1.4)
 
 
 def _draw_dots(facts: AccuracyFacts) -> "Figure":
@@ -647,10 +678,8 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
     height = 2.1 + 0.38 * max(count, 3) if count <= 30 else 2.4 + 0.25 * count
     figure = _figure(8, height, facts.title, facts.caption)
     axes = figure.subplots()
-    low = -1.0
-    if bars := _bars_of(facts):
-        low, high = _limits(bars, _kept_in_sight(facts))
-        axes.set_xlim(low, high)
+    low, high = _limits(_bars_of(facts), _kept_in_sight(facts))
+    axes.set_xlim(low, high)
     for name, offset in (("validation", -0.13), ("test", 0.13)):
         points = [(y + offset, getattr(row, name)) for y, row in enumerate(facts.rows)]
         points = [(y, bar) for y, bar in points if bar and 100 * bar.mean >= low]
@@ -668,17 +697,14 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
         axes.axvline(100 * facts.target, color=GREEN, linestyle="-.", linewidth=1.6, label="aim (test)", zorder=1)
     for y, row in enumerate(facts.rows):
         here = row.validation or row.test
-        if row.label == facts.baseline and here:
+        if row.label == facts.baseline and here and 100 * here.mean >= low:
             axes.axvline(100 * here.mean, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
         notes = [f"◀ {100 * here.mean:.1f} %"] if here and 100 * here.mean < low else []
         if row.reference is not None and 100 * row.reference < low:
             notes.append(f"◀ published {100 * row.reference:.1f} %")
         notes += [_short(row.lost)] if row.lost else []
         if notes:
-            left = axes.get_yaxis_transform()
-            axes.annotate(
-                ", ".join(notes), (0.01, y), xycoords=left, va="center", fontsize=10, color=VERMILION, zorder=6
-            )
+            _beside(axes, ", ".join(notes), y)
     axes.set_yticks(range(count), [_in_two_lines(row.label) for row in facts.rows])
     for tick, row in zip(axes.get_yticklabels(), facts.rows, strict=True):
         if row.label == facts.winner:
@@ -689,8 +715,10 @@ def _draw_dots(facts: AccuracyFacts) -> "Figure":
     return figure
 
 
-def _clipped(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+def _beside(axes: "Axes", text: str, y: float) -> None:
+    """A note at the left edge, on what lies beyond it."""
+    left = axes.get_yaxis_transform()
+    axes.annotate(text, (0.01, y), xycoords=left, va="center", fontsize=10, color=VERMILION, zorder=6)
 
 
 def _in_two_lines(label: str, width: int = 48) -> str:
@@ -702,10 +730,9 @@ def draw_curves(facts: CurvesFacts) -> "Figure":
     figure = _figure(8, 5, facts.title, facts.caption)
     axes = figure.subplots()
     for color, curve in zip(SERIES, facts.curves, strict=False):
-        validation = 100 * np.array(curve.validation)
-        width = 100 * np.array(curve.half_width)
-        axes.plot(curve.steps, validation, color=color, label=_clipped(curve.label, 60), zorder=3)
-        axes.fill_between(curve.steps, validation - width, validation + width, color=color, alpha=0.12, linewidth=0)
+        band = 100 * np.array([curve.low, curve.high])
+        axes.plot(curve.steps, 100 * np.array(curve.validation), color=color, label=curve.label, zorder=3)
+        axes.fill_between(curve.steps, *band, color=color, alpha=0.12, linewidth=0)
         axes.plot(curve.steps, 100 * np.array(curve.train), color=color, linestyle="--", linewidth=1.3)
     ends = [100 * value for curve in facts.curves for value in (curve.validation[-1], curve.train[-1])]
     low, high = min(ends), max(ends)
@@ -717,7 +744,7 @@ def draw_curves(facts: CurvesFacts) -> "Figure":
     axes.set_ylim(max(0.0, bottom), min(100.4, high + 0.15 * (high - bottom)))
     axes.set_xlabel("training step")
     axes.set_ylabel("accuracy (%)")
-    axes.legend(loc="lower right", facecolor="white", framealpha=0.8, frameon=True, edgecolor="none")
+    _legend(axes)
     return figure
 
 
@@ -728,10 +755,9 @@ def draw_heat(facts: HeatFacts) -> "Figure":
     axes = figure.subplots()
     means = np.array([[100 * cell.mean if cell else np.nan for cell in row] for row in facts.cells])
     known = means[np.isfinite(means)]
-    bars = [Bar(mean / 100, None, 1) for mean in known]
-    cut = bool(bars) and _limits(bars)[0] > known.min()
-    low = _limits(bars)[0] if cut else float(known.min()) if bars else 0.0
-    high = float(known.max()) if bars else 1.0
+    bottom = _limits([Bar(mean / 100, None, 1) for mean in known])[0]
+    cut = bottom > known.min()
+    low, high = max(bottom, float(known.min())), float(known.max())
     import matplotlib
 
     colors = matplotlib.colormaps["viridis"].with_extremes(bad="#dddddd")
@@ -757,24 +783,10 @@ def draw_heat(facts: HeatFacts) -> "Figure":
                 fontweight="bold" if best else "normal",
                 linespacing=1.05,
             )
-            tied = (row, column) in facts.ties
-            if best or tied or (row, column) == facts.baseline:
-                from matplotlib.patches import Rectangle
-
-                color, style, width = (
-                    (VERMILION, "-", 3.0) if best else (VERMILION, ":", 2.4) if tied else ("white", "--", 1.8)
-                )
-                axes.add_patch(
-                    Rectangle(
-                        (column - 0.46, row - 0.44),
-                        0.92,
-                        0.88,
-                        fill=False,
-                        edgecolor=color,
-                        linestyle=style,
-                        linewidth=width,
-                    )
-                )
+            if best or (row, column) in facts.ties:
+                _frame(axes, row, column, 0.46, VERMILION, "-" if best else ":", 3.0 if best else 2.4)
+            if (row, column) == facts.baseline:  # inside the other, which it may have too
+                _frame(axes, row, column, 0.41, "white", "--", 1.8)
     axes.grid(False)
     axes.set_xticks(range(columns), facts.columns)
     axes.set_yticks(range(rows), facts.rows)
@@ -789,6 +801,13 @@ def draw_heat(facts: HeatFacts) -> "Figure":
         fontweight="normal",
     )
     return figure
+
+
+def _frame(axes: "Axes", row: int, column: int, half: float, color: str, style: str, width: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    corner, side = (column - half, row - half), 2 * half
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=width))
 
 
 def draw_pareto(facts: ParetoFacts) -> "Figure":
@@ -820,7 +839,12 @@ def draw_pareto(facts: ParetoFacts) -> "Figure":
     axes.set_ylabel("validation accuracy (%)")
     _plain_log_ticks(axes)
     _legend(axes)
-    key = [f"{number}  {_clipped(facts.labels[index], 90)}" for number, index in enumerate(picked, start=1)]
+    key = [
+        textwrap.fill(f"{number}  {facts.labels[index]}", 105, subsequent_indent="    ")
+        for number, index in enumerate(picked, start=1)
+    ]
+    hidden = int((means < low).sum())
+    key += [f"{hidden} of them lie below the axis"] if hidden else []
     axes.annotate("\n".join(key), (0.0, 0.0), xytext=(0, -48), va="top", fontsize=10, color=VERMILION,
                   xycoords="axes fraction", textcoords="offset points")  # fmt: skip
     return figure
@@ -842,16 +866,16 @@ def draw_importance(facts: ImportanceFacts) -> "Figure":
     for y, row in enumerate(facts.rows):
         effect, noise = max(100 * row.effect, floor), max(100 * row.noise, floor)
         matters = row.p <= 0.05
-        axes.barh(
-            y, noise - floor / 2, left=floor / 2, height=0.62, color="#d0d0d0", label="seed alone" if y == 0 else None
-        )
-        axes.plot([floor, effect], [y, y], color=BLUE, linewidth=2, zorder=3)
+        # Only places mean something on a log axis, lengths do not: the line leads from the seed's spread to the knob's.
+        axes.plot([noise, effect], [y, y], color="#c8c8c8", linewidth=2, zorder=2)
+        axes.plot(noise, y, "|", color=GREY, markersize=15, markeredgewidth=3, label="seed alone" if y == 0 else None)
         axes.plot(effect, y, "o", color=BLUE, mfc=BLUE if matters else "white", markersize=9, zorder=4)
         axes.annotate(
-            f"{100 * row.effect:.2f}",
+            f"{100 * row.effect:.2f}" if 100 * row.effect >= floor else f"< {floor}",
             (effect, y),
-            xytext=(10, 0),
+            xytext=(10 if effect >= noise else -10, 0),
             textcoords="offset points",
+            ha="left" if effect >= noise else "right",  # away from the seed's mark
             va="center",
             fontsize=10.5,
         )
@@ -859,7 +883,8 @@ def draw_importance(facts: ImportanceFacts) -> "Figure":
     axes.plot([], [], "o", color=BLUE, mfc="white", label="knob (no effect shown)")
     axes.set_xscale("log")
     _plain_log_ticks(axes)
-    axes.set_xlim(floor / 2 * 1.2, max(100 * max(max(row.effect, row.noise) for row in facts.rows) * 2.2, 0.2))
+    shown = [max(100 * value, floor) for row in facts.rows for value in (row.effect, row.noise)]
+    axes.set_xlim(min(shown) / 3, max(shown) * 2.5)
     axes.set_yticks(range(count), [row.sweep for row in facts.rows])
     axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("effect on validation accuracy (points of a per cent, log scale)")
@@ -872,9 +897,13 @@ def draw_ranking(facts: RankingFacts) -> "Figure":
     figure = _figure(9, 2.0 + 0.4 * max(count, 3), facts.title, facts.caption)
     axes = figure.subplots()
     shown = [item for item in (*facts.validation, *facts.test) if item]
-    axes.set_xlim(*_limits(shown, [facts.target] if facts.target is not None else []))
+    low, high = _limits(shown, [facts.target] if facts.target is not None else [])
+    axes.set_xlim(low, high)
     for name, items, offset in (("validation", facts.validation, -0.13), ("test", facts.test, 0.13)):
-        points = [(y + offset, item) for y, item in enumerate(items) if item]
+        points = [(y + offset, item) for y, item in enumerate(items) if item and 100 * item.mean >= low]
+        for y, item in enumerate(items):
+            if item and 100 * item.mean < low:
+                _beside(axes, f"◀ {name} {100 * item.mean:.1f} %", y + 2 * offset)
         if points:
             _error_bars(axes, name, [y for y, _ in points], [item for _, item in points], True, **DOTS)
     if facts.target is not None:

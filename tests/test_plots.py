@@ -69,8 +69,23 @@ def test_curves_are_means_over_seeds_of_winner_baseline_and_next(tmp_path):
     assert curve.steps == (10, 20, 30)
     assert curve.validation == pytest.approx((0.75, 0.85, 0.95))
     assert curve.train == pytest.approx((0.955,) * 3)
-    assert curve.half_width[0] == pytest.approx(stats.mean_interval([0.74, 0.75, 0.76]).half_width)
+    assert (curve.low[0], curve.high[0]) == pytest.approx((0.74, 0.76))  # 3 seeds: the lowest and the highest
     assert plots.curves_facts(judged(tmp_path, LR, [])) is None
+
+
+def test_a_curves_band_is_the_interval_where_there_are_seeds_for_one():
+    five = runs({"lr": 0.1}, [0.94, 0.95, 0.96, 0.97, 0.98])
+    (run,) = best_first(Runs(five), "mlp", "digits")
+    curve = plots.curve_of(run, "five")
+    width = stats.mean_interval([0.74, 0.75, 0.76, 0.77, 0.78]).half_width
+    assert (curve.low[0], curve.high[0]) == pytest.approx((0.76 - width, 0.76 + width))
+    assert "band: 95 % interval of the mean, n = 5 seeds" in plots.curves_of("", [curve], 1, "digits").caption
+
+
+def test_a_sweep_without_any_result_has_no_picture(tmp_path):
+    lost = runs({"lr": 0.001}, [None, None])
+    assert plots.accuracy_facts(judged(tmp_path, LR, lost)) is None
+    assert plots.heat_facts(judged(tmp_path, PAIR, runs({"lr": 0.001, "batch_size": 16}, [None]))) is None
 
 
 def test_heat_map_cells_lie_where_their_knobs_say(tmp_path):
