@@ -66,8 +66,9 @@ def parser() -> Parser:
         if name == "compare":
             for which in ("first", "second"):
                 command.add_argument(which, metavar="ID|LABEL", help="a record's id, or [dataset/model/sweep/]label")
-        add_places(command.add_argument_group("where"))
-        command.add_argument("--quiet", action="store_true", help="as little as possible")
+        add_places(command.add_argument_group("where"), writes=name == "report")
+        if name == "report":
+            command.add_argument("--quiet", action="store_true", help="name the report alone, not all that was written")
     return top
 
 
@@ -110,19 +111,20 @@ def add_training(commands: argparse._SubParsersAction, model: str, title: str) -
     how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
 
 
-def add_places(group: argparse._ArgumentGroup) -> None:
-    for flag, name, what in (
-        ("--results", "results", "folder of the ledger and the tables"),
-        ("--media", "media", "folder of the pictures"),
-        ("--report", "REPORT.md", "the report's file"),
-    ):
+def add_places(group: argparse._ArgumentGroup, writes: bool = True) -> None:
+    """``--results``, and where what is derived from them goes, for commands that write it."""
+    places = [("--results", "results", "folder of the ledger and the tables")]
+    if writes:
+        places += [("--media", "media", "folder of the pictures"), ("--report", "REPORT.md", "the report's file")]
+    for flag, name, what in places:
         group.add_argument(flag, type=Path, default=PROJECT / name, help=f"{what} (default: {name})")
 
 
 def knob_help(field: str, model: str) -> str:
     default = default_text(field, model)
     facts = [bounds(field), f"default {default}" if default else "", f"env {' or '.join(environment_names(field))}"]
-    return f"{Config.model_fields[field].description} ({'; '.join(fact for fact in facts if fact)})"
+    meaning = str(Config.model_fields[field].description).removesuffix(f" ({model})")
+    return f"{meaning} ({'; '.join(fact for fact in facts if fact)})"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -138,7 +140,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         if options.command in MODELS and word in map(flag_of, fields_for(None)):
             raise UserError(f"{word} is not a hyperparameter of {options.command}; see {options.command} --help")
         others = "--device --kernels --data-dir --force --json --sweep --seeds --jobs --dry-run --yes".split()
-        known = [*map(flag_of, fields), *(others if fields else []), "--results", "--media", "--report", "--quiet"]
+        known = [*map(flag_of, fields), *(others if fields else []), "--results"]
+        known += ["--media", "--report", "--quiet"] if fields or options.command == "report" else []
         meant = {flag_of(short.lower()): flag_of(field) for short, field in ENVIRONMENT_ALIASES.items()}
         meant["--learning-rate"] = "--lr"
         raise UserError(f"unknown argument {unknown[0]!r}{nearest(meant.get(word, word), known)}")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer import console, data, environment
-from explorer.config import Config, flag_of, from_environment, make_config, merge, nearest
+from explorer.config import Config, choices, flag_of, from_environment, make_config, merge, nearest
 from explorer.errors import UserError
 from explorer.ledger import Ledger, run_id
 from explorer.runner import Runner
@@ -282,6 +282,7 @@ def list_sweeps(options: argparse.Namespace) -> int:
             if name not in sweep.available(model):
                 continue
             run = [plan for plan in known if (plan.name, plan.model) == (name, model) and not plan.path]
+            run.sort(key=lambda plan: (choices("dataset").index(plan.dataset), sorted(plan.overrides)))
             states = []
             for plan in run:
                 loaded = sweep.load(name, model, plan.dataset, plan.overrides, yes=True)

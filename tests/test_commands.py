@@ -34,6 +34,10 @@ def study(tmp_path_factory):
     return folder, sweep(folder)
 
 
+def results(folder) -> list:
+    return places(folder)[:2]
+
+
 def places(folder) -> list:
     return ["--results", folder / "results", "--media", folder / "media", "--report", folder / "REPORT.md"]
 
@@ -110,17 +114,17 @@ def test_a_sweep_interrupted_goes_on_where_it_stopped(tmp_path):
 
 def test_best_compare_list_and_report_read_the_study(study):
     folder, _ = study
-    best = explorer("best", "mlp", *places(folder)).stdout
+    best = explorer("best", "mlp", *results(folder)).stdout
     assert re.search(r"# mlp on digits: validation \d+\.\d\d ± \d+\.\d\d %", best)
     assert "python mnist_explorer.py mlp --dataset digits" in best
-    compared = explorer("compare", "lr 0.001", "lr 0.01", *places(folder)).stdout
+    compared = explorer("compare", "lr 0.001", "lr 0.01", *results(folder)).stdout
     assert re.search(r"B - A: [+-]\d+\.\d\d ± \d+\.\d\d \(n=3\) points, p = ", compared)
-    compared = explorer("compare", "digits/mlp/tiny/lr 0.001", "tiny/lr 0.01", *places(folder)).stdout
+    compared = explorer("compare", "digits/mlp/tiny/lr 0.001", "tiny/lr 0.01", *results(folder)).stdout
     assert "B - A" in compared
     assert "no recorded configuration is called 'lr 0.02'; did you mean 'lr 0.01'?" in refused(
-        explorer("compare", "lr 0.001", "lr 0.02", *places(folder))
+        explorer("compare", "lr 0.001", "lr 0.02", *results(folder))
     )
-    assert "published-fashion" in explorer("list", *places(folder)).stdout
+    assert "published-fashion" in explorer("list", *results(folder)).stdout
     assert str(folder / "REPORT.md") in explorer("report", *places(folder)).stdout
 
 
@@ -137,4 +141,5 @@ def test_best_compare_list_and_report_read_the_study(study):
     ],
 )
 def test_a_mistake_in_a_sweep_is_one_clear_line(words, line, tmp_path):
-    assert line in refused(explorer(words[0], *places(tmp_path), *words[1:]))
+    where = results(tmp_path) if words[0] in ("compare", "best") else places(tmp_path)
+    assert line in refused(explorer(words[0], *where, *words[1:]))
