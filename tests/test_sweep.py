@@ -1,6 +1,7 @@
 """Sweeps: shipped files load for all they say they serve, products, labels, baselines, each mistake in one line."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -417,6 +418,13 @@ def test_ten_million_points_are_counted_not_made_and_need_a_yes(written):
     with pytest.raises(UserError, match="grid would be 10,001 points"):
         written(many)
     assert len(written(many, yes=True).points) == 10_001
+
+
+def test_the_readmes_example_is_a_sweep(written):
+    (example,) = re.findall(r"```toml\n(.*?)```", (sweep.FOLDER.parent / "README.md").read_text(), re.DOTALL)
+    loaded = written(example)
+    assert (len(loaded.points), loaded.baseline, loaded.seeds_default) == (9, "0.001 / 512", 5)
+    assert sweep.expected_labels(loaded) == {"0.001 / 1024"}
 
 
 def test_a_sweep_knows_its_file_unless_it_is_a_shipped_one(tmp_path):
