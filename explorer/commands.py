@@ -37,7 +37,7 @@ def open_machine(options: argparse.Namespace) -> None:
     limits = {"KERNELS": (0, 1), "KERNEL_THREADS": (1, 64), "JIT": (0, 9), "BEAM": (0, 1000), "DEBUG": (0, 100)}
     for variable, (low, high) in limits.items():
         value = os.environ.get(variable, str(low))
-        if not (value.isdecimal() and low <= int(value) <= high):
+        if value not in map(str, range(low, high + 1)):
             raise UserError(f"{variable} must be a whole number from {low} to {high}, got {value!r}")
     if options.device:
         os.environ["DEV"] = options.device
