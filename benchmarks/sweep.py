@@ -24,6 +24,7 @@ from tabulate import tabulate
 
 from benchmarks import machine
 from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
+from explorer.data import LOOK_IMAGES
 from explorer.errors import UserError
 
 
@@ -48,7 +49,7 @@ ROWS = (
     Row(0.0005, 128, 1000),
     Row(0.0005, 128, 500),
 )
-LOOKS, LOOK_IMAGES = 20, 2000  # along the way, on validation images; all 10,000 and the test set at the end
+LOOKS = 20  # along the way, at LOOK_IMAGES validation images; all 10,000 and the test set at the end
 STOCK_LOOK_STEPS = 10  # the published study measured the whole test set every 10 steps
 STOCK_LIMIT_SECONDS = 300  # beyond it the long rows are extrapolated from the short ones
 TITLES = {
