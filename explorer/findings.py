@@ -324,35 +324,60 @@ def _beware(judged: Judged) -> list[str]:
     return sentences
 
 
-def interaction_sentences(judged: Judged) -> list[str]:
-    """Does the best value of one knob depend on the other, and do the cells depart from a sum of rows and columns?"""
+@dataclass(frozen=True)
+class Interaction:
+    """Whether the best value of one knob depends on the other."""
+
+    tuned: str
+    given: str
+    best_at: dict[str, str]
+    """Value of ``given`` -> the value of ``tuned`` with the best mean there."""
+    n: int
+    """Seeds common to all cells."""
+    effect: float = math.nan
+    """Standard deviation of what cells have beyond the sum of row and column, noise taken out; nan if not tested."""
+    noise: float = math.nan
+    p: float = math.nan
+
+    @property
+    def shown(self) -> str:
+        return "not tested" if math.isnan(self.p) else "shown" if self.p <= 0.05 else "not shown"
+
+
+def interaction_of(judged: Judged) -> Interaction:
+    """Of a pair with any result: the best value of one knob at each of the other, and the test of the cells."""
     # Of two knobs the learning rate is the one to tune for the other, else the second for the first.
     tuned = "lr" if "lr" in judged.sweep.knobs else judged.sweep.knobs[1]
     given = next(knob for knob in judged.sweep.knobs if knob != tuned)
     cells = {(judged.value(label, given), judged.value(label, tuned)): s for label, s in judged.validation.items()}
     rows, columns = judged.values(given), judged.values(tuned)
     best_at = {
-        row: max((column for column in columns if (row, column) in cells), key=lambda column: mean(cells[row, column]))
+        text_of(row): text_of(max((c for r, c in cells if r == row), key=lambda column: mean(cells[row, column])))
         for row in rows
-        if any((row, column) in cells for column in columns)
+        if any(r == row for r, _ in cells)
     }
-    names = tuned.replace("_", " "), given.replace("_", " ")
-    told = ", ".join(f"{text_of(column)} at {text_of(row)}" for row, column in best_at.items())
-    sentences = [f"**Interaction**: by {names[1]}, the best mean is that of {names[0]} {told}."]
     seeds = sorted(set.intersection(*(set(scores) for scores in cells.values())))
-    if len(seeds) > 1 and len(cells) == len(rows) * len(columns):
-        scores = np.array([[[cells[row, column][seed] for seed in seeds] for column in columns] for row in rows])
-        effect, error, p = stats.interaction(scores)
-        shown = "do not simply add up" if p <= 0.05 else "were not shown to do more than add up"
-        sentences.append(
-            f"The two knobs {shown}: what a cell has beyond the sum of its row's and its column's effect varies with a "
-            f"standard deviation of {points(effect)}, noise taken out; a single run's noise is {points(error)} "
-            f"(n={len(seeds)}, p = {probability(p)}, a conservative test)."
-        )
-    else:
-        why = "fewer than two seeds are common to all cells" if len(seeds) < 2 else "some cells have no result"
-        sentences.append(f"Whether the two do more than add up is not tested: {why}.")
-    return sentences
+    names = tuned.replace("_", " "), given.replace("_", " ")
+    if len(seeds) < 2 or len(cells) < len(rows) * len(columns):
+        return Interaction(*names, best_at, len(seeds))
+    scores = np.array([[[cells[row, column][seed] for seed in seeds] for column in columns] for row in rows])
+    return Interaction(*names, best_at, len(seeds), *stats.interaction(scores))
+
+
+def interaction_sentences(judged: Judged) -> list[str]:
+    """Where the best cells lie, and whether the two knobs do more than add up."""
+    found = interaction_of(judged)
+    told = ", ".join(f"{best_} at {value}" for value, best_ in found.best_at.items())
+    sentence = f"**Interaction**: the {found.tuned} with the best mean, by {found.given}: {told}."
+    if found.shown == "not tested":
+        why = "fewer than two seeds are common to all cells" if found.n < 2 else "some cells have no result"
+        return [f"{sentence} Whether the two do more than add up is not tested: {why}."]
+    shown = "do not simply add up" if found.shown == "shown" else "were not shown to do more than add up"
+    return [
+        f"{sentence} The two {shown} (n={found.n}, p = {probability(found.p)}): from the sum of row and column effects "
+        f"cells depart by a standard deviation of {points(found.effect)}, a single run's noise being "
+        f"{points(found.noise)}."
+    ]
 
 
 def questions(study: Study, short: bool = False) -> list[tuple[str, list[str]]]:

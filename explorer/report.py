@@ -355,14 +355,36 @@ class Builder:
         return lines
 
     def interactions(self) -> list[str]:
-        lines: list[str] = []
+        rows = []
         for judged in self.study.sweeps:
             if judged.is_pair and judged.validation:
-                told = sentences.interaction_sentences(judged)
-                lines += [
-                    f"- {tables.link(judged)}, {name_of(judged.plan.model, judged.plan.dataset)}. {' '.join(told)}"
-                ]
-        return [*lines, "", "The heat maps are with each sweep, below."] if lines else []
+                found = sentences.interaction_of(judged)
+                tested = found.shown != "not tested"
+                rows.append(
+                    {
+                        "data": judged.plan.dataset,
+                        "model": judged.plan.model,
+                        "sweep": tables.link(judged),
+                        "best mean": f"{found.tuned} "
+                        + ", ".join(f"{best_} at {value}" for value, best_ in found.best_at.items()),
+                        "interaction": found.shown,
+                        "p": sentences.probability(found.p) if tested else "-",
+                        "effect (sd), points": f"{100 * found.effect:.2f}" if tested else "-",
+                        "noise (sd), points": f"{100 * found.noise:.2f}" if tested else "-",
+                        "n": found.n,
+                    }
+                )
+        if not rows:
+            return []
+        return [
+            "Does the best value of one knob depend on the other? Two knobs interact where cells depart from the sum "
+            "of their row's and their column's effect. Effect: standard deviation of that departure, noise taken out; "
+            "noise: that of a single run; p: F test at Box's lower bound, a conservative one. Where some cell has no "
+            "result it is not tested. The heat maps are with each sweep, below.",
+            "",
+            tables.text_table(rows),
+            "",
+        ]
 
     def sweeps(self) -> list[str]:
         lines: list[str] = []
