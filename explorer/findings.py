@@ -70,6 +70,11 @@ def listed(labels: Sequence[str]) -> str:
     return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
 
 
+def nested(head: str, parts: Sequence[str]) -> str:
+    """A sentence with a list under it, in Markdown."""
+    return "\n  - ".join([head, *parts])
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
@@ -426,7 +431,7 @@ def at_steps(study: Study) -> list[str]:
             for steps, group in groups.items():
                 parts.append(_at(steps, {v: group[v] for v in group if len(shared) < 3 or v in shared}))
             if parts:
-                sentences.append(f"{name_of(model, dataset)}, {knob.replace('_', ' ')}: {'; '.join(parts)}.")
+                sentences.append(nested(f"{name_of(model, dataset)}, {knob.replace('_', ' ')}:", parts))
     return sentences
 
 
@@ -513,10 +518,8 @@ def published_winners(study: Study) -> list[str]:
         spread = typical_deviation({"": {seed: ours[seed] - nearest[seed] for seed in ours.keys() & nearest.keys()}})
         shown = stats.detectable_difference(spread, first.n, alpha=0.05 / len(verdicts))
         power = f" n = {first.n} would have shown {points(shown)} against {first.label} with 80 % power."
-        sentences.append(
-            f"**{claim}**: {winner}{_published(judged, winner)} measures {with_n(ours)} on validation; "
-            f"its lead in points is {'; '.join(told)}.{'' if math.isnan(shown) else power}"
-        )
+        head = f"**{claim}**: {winner}{_published(judged, winner)} measures {with_n(ours)} on validation."
+        sentences.append(nested(f"{head}{'' if math.isnan(shown) else power} Its lead in points:", told))
     return sentences
 
 

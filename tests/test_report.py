@@ -308,7 +308,7 @@ def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
         for item in runs({"lr": lr, "steps": steps}, [accuracy, accuracy + 0.01, accuracy + 0.0203])
     ]
     (told,) = findings.at_steps(Study(Runs(records), ()))
-    assert told.startswith("MLP on digits, lr: after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart")
+    assert told.startswith("MLP on digits, lr:\n  - after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points")
     assert "after 500 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
 
 
