@@ -136,25 +136,35 @@ def sweep(options: argparse.Namespace) -> int:
 
     if to_do:
         open_machine(options)
+        points: dict[Config, str] = {}
+        for one in asked:
+            for point in one.sweep.points:  # what answers several sweeps has its name in the first
+                points.setdefault(point.config, f"{one.sweep.name}: {point.label}" if len(asked) > 1 else point.label)
         with told_of_interruption(ledger, "the same command goes on where this one stopped"):
             for dataset_name, runner in runners.items():
                 mine = [run for run in to_do if run.dataset == dataset_name]
                 place = workers.Place(dataset_name, options.data_dir, options.results)
-                run_with_progress(mine, runner, place, jobs, options.quiet)
+                run_with_progress(mine, points, runner, place, jobs, options.quiet)
     return conclude(options, ledger, [one.sweep for one in asked])
 
 
-def run_with_progress(runs: list[Config], runner: Runner, place: Any, jobs: int, quiet: bool) -> None:
-    """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all."""
+def run_with_progress(
+    runs: list[Config], points: dict[Config, str], runner: Runner, place: Any, jobs: int, quiet: bool
+) -> None:
+    """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all.
+
+    ``points`` names a configuration (at seed 0) as its sweep does.
+    """
     from explorer import workers
 
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
         for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
+            point = points[make_config({**record["config"], "seed": 0})]
             if (record["val_accuracy"] or -1.0) > best[1]:
-                best = (console.brief(record), record["val_accuracy"])
+                best = (point, record["val_accuracy"])
             left = (time.perf_counter() - started) / done * (len(runs) - done)
-            tell(done, record, best, left)
+            tell(done, record, point, best, left)
 
 
 def plan_table(asked: list[Asked], ledger: Ledger, jobs: int) -> str:

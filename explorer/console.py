@@ -86,24 +86,27 @@ def _figures(told: "Progress") -> str:
 @contextmanager
 def sweep_progress(
     total: int, quiet: bool
-) -> Iterator[Callable[[int, dict[str, Any], tuple[str, float], float], None]]:
-    """Draws a sweep: tell(runs done, the record that came, (leader, its accuracy), seconds left)."""
+) -> Iterator[Callable[[int, dict[str, Any], str, tuple[str, float], float], None]]:
+    """Draws a sweep: tell(runs done, the record that came, its point, (leading point, its accuracy), seconds left)."""
 
-    def line(done: int, record: dict[str, Any]) -> str:
+    def line(done: int, record: dict[str, Any], point: str) -> str:
         accuracy = record["val_accuracy"]
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
         seconds = record["seconds"].get("train")
-        return f"[{done}/{total}] {figures}{brief(record)}" + (f"  {seconds:.1f} s" if seconds else "")
+        told = f"[{done}/{total}] {figures}{point}, seed {record['config']['seed']}  {outcome(record)}  {record['id']}"
+        return told + (f"  {seconds:.1f} s" if seconds else "")
 
     if quiet:
-        yield lambda done, record, leader, left: None
+        yield lambda done, record, point, leader, left: None
     elif not sys.stdout.isatty():
-        yield lambda done, record, leader, left: print(f"{line(done, record)}  {duration(left)} left", flush=True)
+        yield lambda done, record, point, leader, left: print(
+            f"{line(done, record, point)}  {duration(left)} left", flush=True
+        )
     else:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         columns = (
-            BarColumn(),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TextColumn("{task.fields[left]} left"),
             TextColumn("{task.fields[leader]}"),
@@ -111,9 +114,9 @@ def sweep_progress(
         with Progress(*columns) as bar:
             task = bar.add_task("", total=total, left="?", leader="")
 
-            def tell(done: int, record: dict[str, Any], leader: tuple[str, float], left: float) -> None:
-                bar.console.print(line(done, record), highlight=False)
-                best = f"best so far {percent(leader[1])}: {leader[0].split('  ')[0]}" if leader[0] else ""
+            def tell(done: int, record: dict[str, Any], point: str, leader: tuple[str, float], left: float) -> None:
+                bar.console.print(line(done, record, point), highlight=False, markup=False)
+                best = f"best so far {percent(leader[1])}: {leader[0]}" if leader[0] else ""
                 bar.update(task, completed=done, left=duration(left), leader=best)
 
             yield tell
@@ -148,18 +151,16 @@ def summary(record: dict[str, Any], ledger: Path) -> str:
 def brief(record: dict[str, Any]) -> str:
     """One line for scripts that read text."""
     config = record["config"]
-    figures = (
-        f"test {percent(record['test_accuracy'])}"
-        if record["status"] == "ok"
-        else f"{record['status']}: {record['error']}"
-    )
-    return f"{config['model']} {config['dataset']} {net_words(config)} seed {config['seed']}  {figures}  {record['id']}"
-
-
-def net_words(config: dict[str, Any]) -> str:
-    """What most often tells two runs apart, in few words."""
     length = f"{config['steps']} steps" if config["steps"] else f"{config['epochs']} epochs"
-    return f"{config['optimizer']} lr {config['lr']:g} batch {config['batch_size']} {length}"
+    net = f"{config['optimizer']} lr {config['lr']:g} batch {config['batch_size']} {length}"
+    return f"{config['model']} {config['dataset']} {net} seed {config['seed']}  {outcome(record)}  {record['id']}"
+
+
+def outcome(record: dict[str, Any]) -> str:
+    """``test 97.12 %``, or why there is no figure."""
+    if record["status"] == "ok":
+        return f"test {percent(record['test_accuracy'])}"
+    return f"{record['status']}: {record['error']}"
 
 
 def percent(fraction: float) -> str:
