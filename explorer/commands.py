@@ -256,8 +256,9 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
             print(f"\n{one.sweep.title} ({one.plan.model}, {one.plan.dataset}): {one.sweep.question}")
             print(tables.sweep_table(one, "simple"))
             if one.winner:
-                ties = f"; not told apart from it: {', '.join(one.winner.ties)}" if one.winner.ties else ""
-                print(f"best on validation: {one.winner.label}{ties}")
+                print(f"best on validation: {one.winner.label}")
+                if one.winner.ties:  # a stricter test than the table's, so one of them may be "worse" there
+                    print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
             if one.hypothesis:
                 print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
             stem = f"{one.plan.model}_{one.slug}"
