@@ -257,7 +257,7 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
             print(tables.sweep_table(one, "simple"))
             if one.winner:
                 print(f"best on validation: {one.winner.label}")
-                if one.winner.ties:  # a stricter test than the table's, so one of them may be "worse" there
+                if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
                     print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
             if one.hypothesis:
                 print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")

@@ -267,7 +267,7 @@ def _ties(judged: Judged, best_: stats.Winner) -> list[str]:
     if tested:
         verdict = judged.verdicts.get(best_.label)
         both = verdict is not None and verdict.verdict == "better" and judged.baseline in tested
-        stricter = " Picked after looking, it must pass a stricter test here than against the baseline alone."
+        stricter = " Picked after looking, it has to pass a stricter test here than against the baseline."
         sentences.append(f"**Ties**: the data cannot tell it from {listed(tested)}.{stricter if both else ''}")
     elif len(judged.validation) > 1 and not best_.untested:
         sentences.append("**Ties**: none; it beats every other point.")

@@ -159,8 +159,9 @@ class Builder:
             "seeds; differences are in points of a per cent. **Validation chooses and judges; test is measured once, "
             "at the end, and only reported.** Verdicts against the baseline come from paired tests over common seeds, "
             "Holm-corrected within a sweep, so an interval (of one comparison) that excludes 0 can stand beside *no "
-            "difference shown*. *Ties* are the points a winner does not beat by a stricter test, for it was picked "
-            "after looking: it can be *better* than the baseline and still tie with it. Seconds are those of training "
+            "difference shown*. *Ties* are the points a winner does not beat by a test of its own (one-sided, "
+            "shared equally among the points, for it was picked after looking): it can be *better* than the baseline "
+            "and still tie with it, or the reverse. Seconds are those of training "
             "alone, without compiling and looking, of runs that shared a machine with one another: small "
             f"differences in them mean nothing. Looks along the way (curves, best looks) take at most {LOOK_IMAGES:,} "
             "validation images; every figure in a table takes all of them.",
