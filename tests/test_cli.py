@@ -18,6 +18,14 @@ from tests.conftest import PROJECT
 TINY = ["--dataset", "digits", "--units", "24", "--batch-size", "32", "--eval-every", "3"]
 
 
+def interruptible(words) -> subprocess.Popen:
+    """A process that hears SIGINT even where these tests were started in the background, which ignores it."""
+    return subprocess.Popen(
+        list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+
+
 def explorer(*words, environment=None, **options) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *map(str, words)],
@@ -205,7 +213,7 @@ def test_interrupted_it_ends_at_once_says_what_is_kept_and_exits_130(tmp_path):
         "--results",
         tmp_path,
     ]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with interruptible(words) as process:
         while "machine" not in process.stdout.readline():
             pass
         time.sleep(1)

@@ -3,14 +3,13 @@
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 
 from tests.conftest import PROJECT
-from tests.test_cli import explorer, refused
+from tests.test_cli import explorer, interruptible, refused
 
 TOML = """
 title = "Tiny"
@@ -97,7 +96,7 @@ def test_a_sweep_interrupted_goes_on_where_it_stopped(tmp_path):
         "digits",
     ]
     words += ["--seeds", "2", *places(tmp_path)]
-    with subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with interruptible(words) as process:
         while "[1/4]" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
