@@ -147,6 +147,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         raise UserError(f"unknown argument {unknown[0]!r}{nearest(meant.get(word, word), known)}")
     if options.command in MODELS:
         check_together(options)
+    if "report" in options and options.report.is_dir():  # told now, not when all is trained
+        raise UserError(f"{options.report}: is a folder; --report names the file to write")
     return options
 
 

@@ -101,6 +101,7 @@ class Asked:
 def sweep(options: argparse.Namespace) -> int:
     """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
     from explorer import plans, sweep, workers
+    from explorer.evidence import key_of
 
     values, named = asked_for(options)
     asked_dataset = values.pop("dataset", None)
@@ -114,9 +115,7 @@ def sweep(options: argparse.Namespace) -> int:
     asked: list[Asked] = []
     seen: set[Config] = set()
     for loaded in found:
-        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default)
-        if len(runs) > sweep.MOST_POINTS and not options.yes:
-            raise UserError(f"sweep {loaded.name!r} would be {len(runs):,} runs; pass --yes to do so many")
+        runs = sweep.configs(loaded, options.seeds or loaded.seeds_default, options.yes)
         if loaded.dataset not in runners:
             runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
@@ -136,10 +135,11 @@ def sweep(options: argparse.Namespace) -> int:
 
     if to_do:
         open_machine(options)
-        points: dict[Config, str] = {}
+        points: dict[str, str] = {}
         for one in asked:
             for point in one.sweep.points:  # what answers several sweeps has its name in the first
-                points.setdefault(point.config, f"{one.sweep.name}: {point.label}" if len(asked) > 1 else point.label)
+                label = f"{one.sweep.name}: {point.label}" if len(asked) > 1 else point.label
+                points.setdefault(key_of(point.config.to_json()), label)
         with told_of_interruption(ledger, "the same command goes on where this one stopped"):
             for dataset_name, runner in runners.items():
                 mine = [run for run in to_do if run.dataset == dataset_name]
@@ -149,18 +149,19 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def run_with_progress(
-    runs: list[Config], points: dict[Config, str], runner: Runner, place: Any, jobs: int, quiet: bool
+    runs: list[Config], points: dict[str, str], runner: Runner, place: Any, jobs: int, quiet: bool
 ) -> None:
     """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all.
 
-    ``points`` names a configuration (at seed 0) as its sweep does.
+    ``points``: `key_of` a configuration -> its label in its sweep.
     """
     from explorer import workers
+    from explorer.evidence import key_of
 
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
         for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
-            point = points[make_config({**record["config"], "seed": 0})]
+            point = points[key_of(record["config"])]
             if (record["val_accuracy"] or -1.0) > best[1]:
                 best = (point, record["val_accuracy"])
             left = (time.perf_counter() - started) / done * (len(runs) - done)
@@ -205,7 +206,7 @@ def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
     return run.total_steps(images) * middle / 1000 + looking
 
 
-def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> None:
+def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) -> None:
     """Keep what the best configuration of each model and data set says of the test images, and of no other.
 
     The ledger has figures alone; the report shows where the best model errs. The run that leads leaves its predictions
@@ -213,9 +214,9 @@ def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[A
     of its kind.
     """
     from explorer import predictions
-    from explorer.evidence import Runs, best_first
+    from explorer.evidence import best_first
 
-    runs, kept = Runs(ledger.records()), set()
+    kept = set()
     for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
         ranked = best_first(runs, model, dataset_name)
         if not ranked:
@@ -242,14 +243,15 @@ def keep_predictions(options: argparse.Namespace, ledger: Ledger, sweeps: list[A
 
 def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    keep_predictions(options, ledger, sweeps)
-    files = rebuild(options, ledger)
-    if options.quiet:
-        return 0
     from explorer import report, tables
     from explorer.evidence import Runs
 
-    judged, _ = report.read_study(Runs(ledger.records()), options.results)
+    runs = Runs(ledger.records())
+    keep_predictions(options, runs, sweeps)
+    files = rebuild(options, runs)
+    if options.quiet:
+        return 0
+    judged, _ = report.read_study(runs, options.results)
     names = {(loaded.name, loaded.model, loaded.dataset) for loaded in sweeps}
     for one in judged:
         if (one.plan.name, one.plan.model, one.plan.dataset) in names:
@@ -261,20 +263,18 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
                     print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
             if one.hypothesis:
                 print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
-            stem = f"{one.plan.model}_{one.slug}"
-            stems = (stem, f"{stem}_curves", f"{one.plan.dataset}_{stem}")
-            mine = [path for path in files if path.stem in stems and one.plan.dataset in str(path)]
+            mine = [path for path in report.files_of(one, options.results, options.media) if path in files]
             print("\n".join(f"  {path}" for path in mine))
     print(f"  {files[-1]}")
     return 0
 
 
-def rebuild(options: argparse.Namespace, ledger: Ledger) -> list[Path]:
-    """REPORT.md, CSVs and pictures from the ledger; returns the files, the report last."""
+def rebuild(options: argparse.Namespace, runs: Any) -> list[Path]:
+    """REPORT.md, CSVs and pictures from the ledger's runs; returns the files, the report last."""
     from explorer import predictions, report
 
     predict = predictions.reader(options.results, getattr(options, "data_dir", None))
-    return report.rebuild(ledger, options.results, options.media, options.report, predict=predict)
+    return report.rebuild(runs, options.results, options.media, options.report, predict=predict)
 
 
 def list_sweeps(options: argparse.Namespace) -> int:
@@ -311,7 +311,9 @@ def rebuild_report(options: argparse.Namespace) -> int:
     """REPORT.md and everything it shows, from the ledger."""
     if not Path(options.results).is_dir():
         raise UserError(f"{options.results}: no such folder; --results names the one that holds runs.jsonl")
-    files = rebuild(options, Ledger(options.results, read_only=True))
+    from explorer.evidence import Runs
+
+    files = rebuild(options, Runs(Ledger(options.results, read_only=True).records()))
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
     return 0
 

@@ -345,6 +345,11 @@ class Interaction:
     p: float = math.nan
 
     @property
+    def best(self) -> str:
+        """``0.003 at 16, 0.001 at 32``"""
+        return ", ".join(f"{value} at {given}" for given, value in self.best_at.items())
+
+    @property
     def shown(self) -> str:
         return "not tested" if math.isnan(self.p) else "shown" if self.p <= 0.05 else "not shown"
 
@@ -372,8 +377,7 @@ def interaction_of(judged: Judged) -> Interaction:
 def interaction_sentences(judged: Judged) -> list[str]:
     """Where the best cells lie, and whether the two knobs do more than add up."""
     found = interaction_of(judged)
-    told = ", ".join(f"{best_} at {value}" for value, best_ in found.best_at.items())
-    sentence = f"**Interaction**: the {found.tuned} with the best mean, by {found.given}: {told}."
+    sentence = f"**Interaction**: the {found.tuned} with the best mean, by {found.given}: {found.best}."
     if found.shown == "not tested":
         why = "fewer than two seeds are common to all cells" if found.n < 2 else "some cells have no result"
         return [f"{sentence} Whether the two do more than add up is not tested: {why}."]

@@ -16,14 +16,13 @@ from explorer.data import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.evidence import Judged, Measured, Runs, short_name, sweep_command, training_command
 from explorer.findings import Study, name_of, plural
-from explorer.ledger import Ledger
 
 # (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
 Predict = Callable[[Config], tuple[Any, Any, Any] | None]
 
 
 def rebuild(
-    ledger: Ledger,
+    runs: Runs,
     results: Path,
     media: Path,
     report: Path,
@@ -34,9 +33,7 @@ def rebuild(
     ``predict`` gives a configuration's test predictions, for the confusion matrix. UserError where files cannot be
     written or the list of sweeps cannot be read.
     """
-    if Path(report).is_dir():
-        raise UserError(f"{report}: is a folder; --report names the file to write")
-    builder = Builder(Runs(ledger.records()), Path(results), Path(media), Path(report))
+    builder = Builder(runs, Path(results), Path(media), Path(report))
     builder.read_sweeps()
     try:
         text = builder.text(predict)
@@ -46,6 +43,12 @@ def rebuild(
             f"{error.filename or report}: the report could not be written ({error.strerror or error})"
         ) from error
     return builder.files
+
+
+def files_of(judged: Judged, results: Path, media: Path) -> tuple[Path, Path, Path]:
+    """Where a sweep's CSV, picture and learning curves lie; not every sweep has all of them."""
+    folder, stem = Path(media) / judged.plan.dataset, f"{judged.plan.model}_{judged.slug}"
+    return Path(results) / f"{judged.plan.dataset}_{stem}.csv", folder / f"{stem}.png", folder / f"{stem}_curves.png"
 
 
 def read_study(runs: Runs, results: Path) -> tuple[list[Judged], list[str]]:
@@ -366,8 +369,7 @@ class Builder:
                         "data": judged.plan.dataset,
                         "model": judged.plan.model,
                         "sweep": tables.link(judged),
-                        "best mean": f"{found.tuned} "
-                        + ", ".join(f"{best_} at {value}" for value, best_ in found.best_at.items()),
+                        "best mean": f"{found.tuned} {found.best}",
                         "interaction": found.shown,
                         "p": sentences.probability(found.p) if tested else "-",
                         "effect (sd), points": f"{100 * found.effect:.2f}" if tested else "-",
@@ -396,7 +398,7 @@ class Builder:
     def sweep(self, judged: Judged) -> list[str]:
         """A sweep's section: question, hypothesis, command, verdicts, table, pictures."""
         plan, asked = judged.plan, judged.sweep
-        path = self.results / f"{plan.dataset}_{plan.model}_{judged.slug}.csv"
+        path, picture, curves_picture = files_of(judged, self.results, self.media)
         self.save(path, tables.csv(judged))
         lines = [
             f'<a id="{tables.anchor(judged)}"></a>',
@@ -408,16 +410,13 @@ class Builder:
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
         lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
         if judged.is_pair:
-            lines += self.picture(
-                plan.dataset, f"{plan.model}_{judged.slug}", asked.title, plots.heat_facts(judged), plots.draw_heat
-            )
+            lines += self.picture(plan.dataset, picture.stem, asked.title, plots.heat_facts(judged), plots.draw_heat)
         else:
             facts = plots.accuracy_facts(judged)
-            lines += self.picture(plan.dataset, f"{plan.model}_{judged.slug}", asked.title, facts, plots.draw_accuracy)
+            lines += self.picture(plan.dataset, picture.stem, asked.title, facts, plots.draw_accuracy)
         curves = plots.curves_facts(judged)
         if curves:
-            name = f"{plan.model}_{judged.slug}_curves"
-            lines += self.picture(plan.dataset, name, curves.title, curves, plots.draw_curves)
+            lines += self.picture(plan.dataset, curves_picture.stem, curves.title, curves, plots.draw_curves)
         where = Path(os.path.relpath(path, self.report.parent)).as_posix()
         again = "(shown from the ledger; with `--force` trained anew)"
         lines += [f"Its command: `{sweep_command(plan)}` {again}. Figures: [{where}]({where}).", ""]

@@ -219,13 +219,16 @@ def load(
     )
 
 
-def configs(sweep: Sweep, seeds: int) -> list[Config]:
+def configs(sweep: Sweep, seeds: int, yes: bool = False) -> list[Config]:
     """The runs: every point at seed 0, then every point at seed 1, and so on, so that an interrupted sweep has all its
-    points at the first seeds. Equal points are one run. Raises UserError for fewer than one seed.
+    points at the first seeds. Equal points are one run. Raises UserError for fewer than one seed, and for over 10,000
+    runs without ``yes``.
     """
     if seeds < 1:
         raise UserError(f"--seeds must be a whole number >= 1, got {seeds}")
     distinct = [point.config for point in sweep.points if point.same_as is None]
+    if (count := seeds * len(distinct)) > MOST_POINTS and not yes:  # counted, not made
+        raise UserError(f"sweep {sweep.name!r} would be {count:,} runs; pass --yes to do so many")
     return [config.model_copy(update={"seed": seed}) for seed in range(seeds) for config in distinct]
 
 

@@ -288,16 +288,17 @@ class Run:
     def finish(self) -> None:
         """The figures that count: all validation images, and the test set, once."""
         started, result = time.perf_counter(), self.result
-        if result.status == "ok" and not np.isfinite(logits := self.logits(self.data.test_images)).all():
-            # the last step's loss was still that of the weights before it
-            result.status, result.error = "diverged", f"the outputs were not finite at step {self.total_steps}"
         if result.status == "ok":
-            result.train_loss = result.history[-1]["train_loss"]
-            if len(self.validation[0]):
-                loss, result.val_accuracy = self.measure(*self.validation)
-                result.val_loss = finite_or_none(loss)
-            result.test_logits = logits
-            _, result.test_accuracy = score(logits, self.data.test_labels)
+            logits = self.logits(self.data.test_images)
+            if np.isfinite(logits).all():
+                result.train_loss = result.history[-1]["train_loss"]
+                if len(self.validation[0]):
+                    loss, result.val_accuracy = self.measure(*self.validation)
+                    result.val_loss = finite_or_none(loss)
+                result.test_logits = logits
+                _, result.test_accuracy = score(logits, self.data.test_labels)
+            else:  # the last step's loss was still that of the weights before it
+                result.status, result.error = "diverged", f"the outputs were not finite at step {self.total_steps}"
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:

@@ -130,18 +130,19 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (
             ["mlp", "--dataset", "digits"],
             {"KERNEL_THREADS": "many"},
-            "KERNEL_THREADS must be a whole number",
+            "KERNEL_THREADS must be a whole number from 1 to 64, got 'many'",
         ),
         (["mlp", "--dataset", "digits"], {"JIT": "yes"}, "JIT must be a whole number from 0 to 9, got 'yes'"),
         (["mlp", "--learning-rate", "1"], {}, "unknown argument '--learning-rate'; did you mean '--lr'?"),
         (["mlp", "--units", "16,,16"], {}, "--units must be a list with commas"),
         (["mlp", "--dry-run"], {}, "--dry-run is for sweeps"),
+        (["mlp", "--sweep", "lr", "--report", PROJECT], {}, f"{PROJECT}: is a folder; --report names the file"),
         (["mlp", "--sweep", ""], {}, "--sweep needs the name of a sweep"),
         (["mlp", "--sweep", "lr", "--json"], {}, "--json is for one run"),
         (
             ["mlp", "--sweep", "lr", "--dataset", "digits", "--seeds", "2000"],
             {},
-            "sweep 'lr' would be 14,000 runs",
+            "sweep 'lr' would be 14,000 runs; pass --yes to do so many",
         ),
         (["mlp", "--steps", "5", "--epochs", "2"], {}, "steps and epochs both say how long to train"),
         (

@@ -29,7 +29,9 @@ def undrawn(monkeypatch):
 
 
 def rebuild(folder, ledger, **options):
-    files = report.rebuild(ledger, folder / "results", folder / "media", folder / "REPORT.md", **options)
+    files = report.rebuild(
+        Runs(ledger.records()), folder / "results", folder / "media", folder / "REPORT.md", **options
+    )
     return files, (folder / "REPORT.md").read_text()
 
 
@@ -308,7 +310,8 @@ def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
         for item in runs({"lr": lr, "steps": steps}, [accuracy, accuracy + 0.01, accuracy + 0.0203])
     ]
     (told,) = findings.at_steps(Study(Runs(records), ()))
-    assert told.startswith("MLP on digits, lr:\n  - after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points")
+    assert told.startswith("MLP on digits, lr:\n  - after 100 steps ")
+    assert "after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
     assert "after 500 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
 
 

@@ -183,6 +183,8 @@ def test_runs_come_seed_by_seed_so_that_an_interrupted_sweep_has_all_points(writ
     assert runs[2] == make_config({"model": "mlp", "lr": 0.1, "seed": 1})
     with pytest.raises(UserError, match=r"^--seeds must be a whole number >= 1, got 0$"):
         sweep.configs(loaded, 0)
+    with pytest.raises(UserError, match=r"^sweep 'my' would be 2,000,000,000 runs; pass --yes to do so many$"):
+        sweep.configs(loaded, 10**9)  # counted, not made
 
 
 def test_equal_points_of_a_sweep_with_repeats_share_their_runs(written):
