@@ -168,7 +168,7 @@ def main(arguments: list[str]) -> int:
         if options.command is None:
             parser().print_help()
             return 2
-        from explorer import commands  # late: --help answers before numpy is there
+        from explorer.cli import commands  # late: --help answers before numpy is there
 
         return commands.run(options)
     except UserError as error:

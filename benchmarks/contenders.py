@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.machine import PROJECT, cores, load_data
-from explorer.data import Dataset
+from datasets.data import Dataset
 from explorer.errors import UserError
 
 UNITS = (784, 512, 512, 10)
@@ -77,7 +77,8 @@ def flops_per_step(model: str, batch: int) -> int:
 
 def ours(name: str, model: str, batch: int, device: str, dataset: Dataset) -> Turn:
     """The explorer's own trainer. Its training clock leaves out what the others' turns have not: the final figures."""
-    from explorer import compiler, environment
+    from explorer.training import compiler
+    from explorer.training import device as environment
 
     compiler.ensure_compiler()
     try:
@@ -85,7 +86,7 @@ def ours(name: str, model: str, batch: int, device: str, dataset: Dataset) -> Tu
     except UserError as error:
         raise UnavailableError(str(error)) from None
     from explorer.config import make_config
-    from explorer.train import Trainer
+    from explorer.training.trainer import Trainer
 
     # a small test set: the figures at the end of a run are not timed, but they take time
     dataset = dataclasses.replace(dataset, test_images=dataset.test_images[:500], test_labels=dataset.test_labels[:500])
@@ -139,7 +140,8 @@ def stock_step(layers: list[Any], images: Any, labels: Any, batch: int, lr: floa
 
 
 def stock(name: str, model: str, batch: int, device: str, dataset: Dataset) -> Turn:
-    from explorer import compiler, environment
+    from explorer.training import compiler
+    from explorer.training import device as environment
 
     compiler.ensure_compiler()
     try:

@@ -15,8 +15,10 @@ from typing import NoReturn
 
 import numpy as np
 
-from explorer import compiler, data, environment
+from datasets import data
 from explorer.errors import UserError
+from explorer.training import compiler
+from explorer.training import device as environment
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "benchmarks" / "README.md"

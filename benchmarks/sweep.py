@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 from benchmarks import machine
 from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
-from explorer.data import LOOK_IMAGES
+from datasets.data import LOOK_IMAGES
 from explorer.errors import UserError
 
 
@@ -79,10 +79,11 @@ def published(trial: int | None) -> list[Row]:
 
 def ours(rows: list[Row], folder: str) -> None:
     """All rows through the explorer's runner, records in a ledger in ``folder``."""
-    from explorer import compiler, environment
     from explorer.config import make_config
-    from explorer.ledger import Ledger
-    from explorer.runner import Runner
+    from explorer.running.ledger import Ledger
+    from explorer.running.runner import Runner
+    from explorer.training import compiler
+    from explorer.training import device as environment
 
     compiler.ensure_compiler()
     environment.open_device()
@@ -139,7 +140,7 @@ def torch_loop(rows: list[Row], fused: bool) -> list[float]:
 
 def stock_row(row: Row) -> dict[str, float]:
     """One row as tinygrad's example trains: the test set every 10 steps; its accuracy, and the late steps' seconds."""
-    from explorer import compiler
+    from explorer.training import compiler
 
     compiler.ensure_compiler()
     from tinygrad import Tensor, TinyJit

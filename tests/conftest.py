@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from explorer import compiler, data
+from datasets import data
 from explorer.errors import UserError
+from explorer.training import compiler
 
 os.environ["DEV"] = "CPU"  # never a GPU that happens to be there: the tests are about one device
 for variable in ("JIT", "BEAM", "DEBUG"):
@@ -39,7 +40,7 @@ def mnist() -> data.Dataset:
 def trained(digits):
     """run(**fields) -> Result of training a small net on the digits; runs of one shape share one captured step."""
     from explorer.config import make_config
-    from explorer.train import Trainer
+    from explorer.training.trainer import Trainer
 
     trainers: dict = {}
 

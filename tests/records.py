@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from explorer import plans
 from explorer.config import Config, make_config
-from explorer.ledger import Ledger, run_id
-from explorer.plans import Plan
+from explorer.running import requests
+from explorer.running.ledger import Ledger, run_id
+from explorer.running.requests import Request
 
 LOOKS = (10, 20, 30)
 
@@ -93,14 +93,15 @@ points = [
 """
 
 
-def notebook(folder: Path, text: str, records: list[dict], seeds: int = 3, name: str = "mine", **plan) -> Ledger:
+def notebook(folder: Path, text: str, records: list[dict], seeds: int = 3, name: str = "mine", **request) -> Ledger:
     """A results folder with a sweep of this text noted down and these records appended."""
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.toml"
     path.write_text(text)
-    plans.append(
-        results, Plan(**{"name": name, "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **plan})
+    requests.append(
+        results,
+        Request(**{"name": name, "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **request}),
     )
     with open(results / "runs.jsonl", "a") as file:
         file.writelines(json.dumps(item) + "\n" for item in records)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from tinygrad import Tensor
 
-from explorer.augment import augment
+from explorer.training.augment import augment
 
 
 def moved(images, draws, angle=0.0, scale=0.0, shift=0.0, sampling="nearest", pivot="center"):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from explorer import data
+from datasets import data
 from explorer.config import fields_for, flag_of
 from tests.conftest import PROJECT
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from explorer import compiler
 from explorer.errors import UserError
+from explorer.training import compiler
 
 PROJECT = Path(__file__).resolve().parent.parent
 COMPUTE = """
-from explorer.compiler import ensure_compiler
+from explorer.training.compiler import ensure_compiler
 path = ensure_compiler()
 from tinygrad import Tensor
 print((Tensor([1.0, 2.0, 3.0]) * 2 + 1).tolist(), path)

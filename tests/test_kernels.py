@@ -26,7 +26,7 @@ from tinygrad.helpers import Context
 from tinygrad.runtime.support.compiler_cpu import ClangCompiler
 
 from explorer.config import make_config
-from explorer.train import Run, Trainer, loss_and_accuracy
+from explorer.training.trainer import Run, Trainer, loss_and_accuracy
 from models.kernels import native as native_module
 from models.kernels import ops, replay
 from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
@@ -760,7 +760,7 @@ RUNS = {
 
 
 def test_the_runs_below_take_every_activation_and_every_optimizer():
-    from explorer.optim import RULES
+    from explorer.training.optimizers import RULES
 
     assert {run["activation"] for run in RUNS.values()} == set(NAMES) - {None}
     assert {run["optimizer"] for run in RUNS.values()} == set(RULES)
@@ -879,13 +879,13 @@ def facts():
     return counts, threading.active_count(), os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 np.ones((50, 50)) @ np.ones((50, 50))
 before, environment = facts(), dict(os.environ)
-import explorer.train
+import explorer.training.trainer
 assert dict(os.environ) == environment, "the environment changed"
 assert facts() == before, (facts(), before)
-from explorer import data
+from datasets import data
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
-explorer.train.Trainer(config).run(config, data.load("digits"))
+explorer.training.trainer.Trainer(config).run(config, data.load("digits"))
 from models.kernels.native import native
 assert native().threads == 3
 after = facts()

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from explorer import ledger as ledger_module
 from explorer.errors import UserError
-from explorer.ledger import Ledger, run_id
+from explorer.running import ledger as ledger_module
+from explorer.running.ledger import Ledger, run_id
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -26,7 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 MANY_WRITERS = """
 import os, sys
 from pathlib import Path
-from explorer.ledger import Ledger
+from explorer.running.ledger import Ledger
 
 folder, writers, each = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 gate_out, gate_in = os.pipe()
@@ -68,7 +68,7 @@ print(len(set(counts[0])))
 KILLED_WRITERS = """
 import hashlib, json, os, random, signal, sys, time
 from pathlib import Path
-from explorer.ledger import Ledger
+from explorer.running.ledger import Ledger
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(20240229)

@@ -6,7 +6,7 @@ from tinygrad import Tensor, dtypes
 from tinygrad.helpers import Context
 
 from explorer.config import make_config
-from explorer.train import build_model
+from explorer.training.trainer import build_model
 from models.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, random_uniform
 
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer import plots, stats
-from explorer.evidence import Runs, best_first
+from explorer.judging import stats
+from explorer.judging.results import Runs, best_first
+from explorer.telling import plots
 from tests.records import LR, PAIR, POINTS, runs
-from tests.test_evidence import four_rates, judged
+from tests.test_results import four_rates, judged
 
 
 def pair_records():

@@ -7,13 +7,14 @@ import re
 import numpy as np
 import pytest
 
-from explorer import findings, plots, report
-from explorer.evidence import Runs
-from explorer.findings import Study
-from explorer.ledger import Ledger
+from explorer.judging.results import Runs
+from explorer.running.ledger import Ledger
+from explorer.running.requests import Request
+from explorer.telling import findings, plots, report
+from explorer.telling.findings import Study
 from tests.records import LR, PAIR, POINTS, notebook, record, runs
-from tests.test_evidence import four_rates, judged
 from tests.test_plots import pair_records
+from tests.test_results import four_rates, judged
 
 
 @pytest.fixture
@@ -317,9 +318,8 @@ def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
 
 def published_fashion(tmp_path, rates):
     """The published table's optimizer rows alone, at these validation accuracies."""
-    from explorer import sweep
-    from explorer.evidence import Judged
-    from explorer.plans import Plan
+    from explorer.asking import questions as sweep
+    from explorer.judging.results import SweepResult
 
     loaded = sweep.load("published-fashion", "mlp", "fashion")
     records = []
@@ -328,7 +328,7 @@ def published_fashion(tmp_path, rates):
             for seed, accuracy in enumerate(rates[point.label]):
                 records.append(record(point.config.model_copy(update={"seed": seed}), accuracy, train_loss=2.25))
     runs_ = Runs(records)
-    return Study(runs_, (Judged(Plan("published-fashion", "mlp", "fashion", {}, 5), loaded, runs_),))
+    return Study(runs_, (SweepResult(Request("published-fashion", "mlp", "fashion", {}, 5), loaded, runs_),))
 
 
 def test_published_claims_are_borne_out_contradicted_or_open(tmp_path):

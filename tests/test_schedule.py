@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.schedule import SCHEDULES, Plateau, lr_at
+from explorer.training.schedule import SCHEDULES, Plateau, lr_at
 
 
 def test_constant_is_the_same_at_every_step():

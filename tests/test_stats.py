@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from explorer import stats
+from explorer.judging import stats
 
 
 def point(*scores: float) -> dict[int, float]:

@@ -963,7 +963,7 @@ KERNEL void cross_entropy(struct team *team, long index, const struct cross_entr
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Optimizers over one flat array, everything in one pass over memory: the element-wise rules of explorer/optim.py.
+// Optimizers over one flat array, everything in one pass over memory: the element-wise rules of explorer/training/optimizers.py.
 // `scalars` are that file's SCALARS: {lr, weight_decay, momentum, 1 - beta1^t, 1 - beta2^t}; state0 and state1 are its
 // state tensors in its order: SGD velocity; Adam and AdamW mean, square; RMSprop square, velocity.
 enum { SGD = 0, NESTEROV = 1, ADAM = 2, ADAM_W = 3, RMS_PROP = 4 };

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from explorer import predictions, workers
 from explorer.config import make_config
-from explorer.ledger import Ledger
-from explorer.runner import Runner
+from explorer.running import predictions
+from explorer.running.engines import local as workers
+from explorer.running.ledger import Ledger
+from explorer.running.runner import Runner
 
 BASE = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 6, "eval_every": 3}
 
@@ -20,8 +21,8 @@ def runner(digits, tmp_path) -> Runner:
     return Runner(digits, Ledger(tmp_path))
 
 
-def place(runner) -> workers.Place:
-    return workers.Place("digits", None, runner.ledger.path.parent)
+def place(runner) -> workers.WorkerSetup:
+    return workers.WorkerSetup("digits", None, runner.ledger.path.parent)
 
 
 def configs(count: int, **fields) -> list:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer import sweep
+from explorer.asking import questions as sweep
 from explorer.config import MODELS, make_config
 from explorer.errors import UserError
 

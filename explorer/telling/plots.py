@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import stats
-from explorer.data import LOOK_IMAGES, VALIDATION_COUNTS
-from explorer.evidence import Judged, Measured, short_name
-from explorer.sweep import text_of
+from datasets.data import LOOK_IMAGES, VALIDATION_COUNTS
+from explorer.asking.questions import text_of
+from explorer.judging import stats
+from explorer.judging.results import ConfigResult, SweepResult, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -223,11 +223,11 @@ def seeds_words(counts: Sequence[int]) -> str:
     return f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
 
 
-def heading(judged: Judged) -> str:
-    return f"{judged.sweep.title}: {judged.plan.model.upper()} on {DATASETS[judged.plan.dataset]}"
+def heading(judged: SweepResult) -> str:
+    return f"{judged.sweep.title}: {judged.request.model.upper()} on {DATASETS[judged.request.dataset]}"
 
 
-def accuracy_facts(judged: Judged) -> AccuracyFacts | None:
+def accuracy_facts(judged: SweepResult) -> AccuracyFacts | None:
     """Every point with its figures: in the order of x on a numeric axis, else the best validation mean first.
 
     None where no run ended well.
@@ -265,9 +265,9 @@ def accuracy_facts(judged: Judged) -> AccuracyFacts | None:
     )
 
 
-def _target_in_sight(judged: Judged) -> float | None:
+def _target_in_sight(judged: SweepResult) -> float | None:
     """The aim for the test set, where a point comes within a point of a per cent of it."""
-    target = TARGETS.get((judged.plan.dataset, judged.plan.model))
+    target = TARGETS.get((judged.request.dataset, judged.request.model))
     means = [stats.mean_interval(list(outcome.test.values())).mean for outcome in judged.distinct if outcome.test]
     return target if target is not None and means and max(means) >= target - 0.01 else None
 
@@ -277,7 +277,7 @@ def _height(row: Row) -> float:
     return shown.mean if shown else -1.0
 
 
-def curve_of(measured: Measured, label: str) -> Curve | None:
+def curve_of(measured: ConfigResult, label: str) -> Curve | None:
     """The mean of a configuration's looks over the seeds that ended well; None without looks at validation."""
     histories = [record["history"] for record in measured.records.values() if record["status"] == "ok"]
     histories = [looks for looks in histories if looks and looks[0]["val_accuracy"] is not None]
@@ -299,7 +299,7 @@ def curve_of(measured: Measured, label: str) -> Curve | None:
     return Curve(label, x, trained, floats(mean), floats(low), floats(high), len(histories))
 
 
-def curves_facts(judged: Judged, most: int = 4) -> CurvesFacts | None:
+def curves_facts(judged: SweepResult, most: int = 4) -> CurvesFacts | None:
     """The winner, the baseline and the best of the rest, up to ``most`` curves."""
     means = {label: stats.mean_interval(list(s.values())).mean for label, s in judged.validation.items()}
     if not means or judged.winner is None:
@@ -312,7 +312,7 @@ def curves_facts(judged: Judged, most: int = 4) -> CurvesFacts | None:
         curve_of(judged.by_label[label], label + marks.get(label, "")) for label in sorted(chosen, key=ranked.index)
     ]
     shown = [curve for curve in curves if curve]
-    return curves_of(f"Learning curves, {heading(judged)}", shown, len(means), judged.plan.dataset)
+    return curves_of(f"Learning curves, {heading(judged)}", shown, len(means), judged.request.dataset)
 
 
 def curves_of(title: str, curves: Sequence[Curve], of: int, dataset: str) -> CurvesFacts | None:
@@ -340,7 +340,7 @@ def curves_of(title: str, curves: Sequence[Curve], of: int, dataset: str) -> Cur
     )
 
 
-def top_curves_facts(dataset: str, model: str, ranked: Sequence[Measured], most: int = 3) -> CurvesFacts | None:
+def top_curves_facts(dataset: str, model: str, ranked: Sequence[ConfigResult], most: int = 3) -> CurvesFacts | None:
     """Learning curves of the best configurations."""
     curves = [curve_of(run, short_name(run.config)) for run in ranked[:most]]
     title = f"Train against validation, best configurations: {model.upper()} on {DATASETS[dataset]}"
@@ -348,7 +348,7 @@ def top_curves_facts(dataset: str, model: str, ranked: Sequence[Measured], most:
     return curves_of(title, shown, len(shown), dataset)
 
 
-def heat_facts(judged: Judged) -> HeatFacts | None:
+def heat_facts(judged: SweepResult) -> HeatFacts | None:
     """Validation accuracy of a pair sweep: the first knob down, the second across, in the sweep's order.
 
     None where no run ended well.
@@ -388,7 +388,7 @@ def heat_facts(judged: Judged) -> HeatFacts | None:
     )
 
 
-def pareto_facts(dataset: str, model: str, ranked: Sequence[Measured]) -> ParetoFacts | None:
+def pareto_facts(dataset: str, model: str, ranked: Sequence[ConfigResult]) -> ParetoFacts | None:
     """Every configuration that validation ranks, against its training seconds; None for fewer than two."""
     runs = sorted((run for run in ranked if run.mean_seconds > 0), key=lambda run: run.mean_seconds)
     if len(runs) < 2:
@@ -407,7 +407,7 @@ def pareto_facts(dataset: str, model: str, ranked: Sequence[Measured]) -> Pareto
     )
 
 
-def importance_facts(dataset: str, model: str, sweeps: Sequence[Judged]) -> ImportanceFacts | None:
+def importance_facts(dataset: str, model: str, sweeps: Sequence[SweepResult]) -> ImportanceFacts | None:
     """Sweeps about one thing, of one model and data set, the greatest effect first; None where nothing was repeated."""
     rows = []
     for judged in sweeps:
@@ -431,7 +431,7 @@ def importance_facts(dataset: str, model: str, sweeps: Sequence[Judged]) -> Impo
     )
 
 
-def ranking_facts(dataset: str, model: str, ranked: Sequence[Measured], most: int = 12) -> RankingFacts | None:
+def ranking_facts(dataset: str, model: str, ranked: Sequence[ConfigResult], most: int = 12) -> RankingFacts | None:
     """The best configurations by validation; ``tied``: cannot be told from the best of all."""
     if len(ranked) < 2:
         return None

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from explorer import data
+from datasets import data
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.ledger import run_id
+from explorer.running.ledger import run_id
 
 FOLDER = "predictions"
 

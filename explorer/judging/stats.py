@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Point = Mapping[int, float]
+Scores = Mapping[int, float]
 
 # Spreads below this share of the scores themselves are rounding of binary fractions, not spread: 0.9793 - 0.9790 and
 # 0.9795 - 0.9792 differ by 1e-16, which a t test would take for overwhelming evidence.
@@ -164,7 +164,7 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def verdicts(baseline: Point, points: Mapping[str, Point], alpha: float = 0.05) -> list[Verdict]:
+def verdicts(baseline: Scores, points: Mapping[str, Scores], alpha: float = 0.05) -> list[Verdict]:
     """Every point of a sweep against ``baseline``, by paired t tests over the seeds common to both, Holm-corrected.
 
     The order is that of ``points``, which should not hold the baseline itself. The chance of any false *better* or
@@ -181,7 +181,7 @@ def verdicts(baseline: Point, points: Mapping[str, Point], alpha: float = 0.05) 
     ]
 
 
-def winner(points: Mapping[str, Point], alpha: float = 0.05) -> Winner:
+def winner(points: Mapping[str, Scores], alpha: float = 0.05) -> Winner:
     """The point with the best mean (of validation scores: test scores must not choose) and those it does not beat.
 
     A point is set aside only if the winner beats it in a one-sided paired t test at ``alpha`` / (k - 1), of k points.
@@ -206,12 +206,12 @@ def winner(points: Mapping[str, Point], alpha: float = 0.05) -> Winner:
     return Winner(best, means[best], ties, tuple(label for label in ties if compared[label].n < 2))
 
 
-def knob_spread(points: Mapping[str, Point]) -> Spread:
+def knob_spread(points: Mapping[str, Scores]) -> Spread:
     """Range and standard deviation (ddof 1; nan for one point) of the points' means, noise included."""
     return _spread(np.array([mean_interval(list(point.values())).mean for point in points.values()]))
 
 
-def knob_importance(points: Mapping[str, Point]) -> Importance:
+def knob_importance(points: Mapping[str, Scores]) -> Importance:
     """How much a knob, whose values are the ``points``, moves the score: variance components and an overall test.
 
     Over the k points and the n seeds common to them, corrected = sqrt(max(0, var(means) - MSE / n)): the estimator of
@@ -338,7 +338,7 @@ def edge_of_grid(
 
 
 def hypothesis_verdict(
-    points: Mapping[str, Point], expected: Collection[str], alpha: float = 0.05
+    points: Mapping[str, Scores], expected: Collection[str], alpha: float = 0.05
 ) -> HypothesisVerdict:
     """What the data say of "the best point is among ``expected``": *confirmed*, *rejected* or *undecided*.
 
@@ -418,7 +418,7 @@ def _finite(values: ArrayLike, empty: bool = False) -> NDArray[np.float64]:
     return scores
 
 
-def _paired_over_common_seeds(a: Point, b: Point) -> Paired:
+def _paired_over_common_seeds(a: Scores, b: Scores) -> Paired:
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
         return Paired(math.nan, math.nan, math.nan, 0)
@@ -440,7 +440,7 @@ def _beats(pair: Paired, comparisons: int, alpha: float) -> bool:
     return pair.difference > 0 and pair.p / 2 <= alpha / comparisons
 
 
-def _covered(points: Mapping[str, Point]) -> list[str]:
+def _covered(points: Mapping[str, Scores]) -> list[str]:
     counts = [len(point) for point in points.values()]
     return [label for label, count in zip(points, counts, strict=True) if 2 * count >= np.median(counts)]
 

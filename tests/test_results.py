@@ -4,18 +4,22 @@ import shlex
 import numpy as np
 import pytest
 
-from explorer import plans, stats, sweep
+from explorer.asking import questions as sweep
 from explorer.config import make_config
-from explorer.evidence import Judged, Runs, best_first, short_name, slices, sweep_command, training_command
-from explorer.plans import Plan
+from explorer.judging import stats
+from explorer.judging.results import Runs, SweepResult, best_first, short_name, slices, sweep_command, training_command
+from explorer.running import requests
+from explorer.running.requests import Request
 from tests.records import LR, PAIR, POINTS, record, runs
 
 
-def judged(tmp_path, text, records, seeds=3, **plan):
+def judged(tmp_path, text, records, seeds=3, **request):
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    asked = Plan(**{"name": "mine", "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **plan})
-    return Judged(asked, sweep.load(str(path), asked.model, asked.dataset, asked.overrides), Runs(records))
+    asked = Request(
+        **{"name": "mine", "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **request}
+    )
+    return SweepResult(asked, sweep.load(str(path), asked.model, asked.dataset, asked.overrides), Runs(records))
 
 
 def four_rates():
@@ -186,10 +190,12 @@ def test_the_training_command_trains_that_very_configuration(values):
 
 def test_commands_are_no_longer_than_they_need_be():
     assert training_command(make_config({"model": "mlp", "steps": 1000})) == "python mnist_explorer.py mlp"
-    plan = Plan("lr", "mlp", "fashion", {"steps": 300}, 5)
+    request = Request("lr", "mlp", "fashion", {"steps": 300}, 5)
     command = "python mnist_explorer.py mlp --sweep lr --dataset fashion --seeds 5 --steps 300"
-    assert sweep_command(plan) == command
-    assert sweep_command(plans.Plan("mine", "cnn", "mnist", {}, 3, "my.toml")).endswith("cnn --sweep my.toml --seeds 3")
+    assert sweep_command(request) == command
+    assert sweep_command(requests.Request("mine", "cnn", "mnist", {}, 3, "my.toml")).endswith(
+        "cnn --sweep my.toml --seeds 3"
+    )
 
 
 def test_a_configuration_is_named_by_what_sets_it_apart():

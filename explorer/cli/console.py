@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.data import Dataset
 from explorer.config import Config
-from explorer.data import Dataset
 
 if TYPE_CHECKING:  # importing it for real would import tinygrad
-    from explorer.train import Progress
+    from explorer.training.trainer import Progress
 
 
 def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:

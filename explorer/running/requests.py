@@ -18,7 +18,7 @@ FILE = "sweeps.jsonl"
 
 
 @dataclass(frozen=True)
-class Plan:
+class Request:
     """A sweep somebody ran. ``overrides`` are Config fields fixed for all of it; ``path`` is set for a person's own
     TOML file; ``seeds`` are 0 to seeds - 1."""
 
@@ -35,7 +35,7 @@ class Plan:
         return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path], sort_keys=True)
 
 
-def read(results: Path) -> list[Plan]:
+def read(results: Path) -> list[Request]:
     """The distinct sweeps in ``results``, in the order first asked for, each with the most seeds ever asked for.
 
     Raises UserError for a file that cannot be read or a line that is no plan; an unfinished last line is ignored.
@@ -47,21 +47,21 @@ def read(results: Path) -> list[Plan]:
         return []
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    plans: dict[str, Plan] = {}
+    requests: dict[str, Request] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        plan = _parsed(line)
-        if plan is None:
+        request = _parsed(line)
+        if request is None:
             if number == len(lines):  # no newline after it: its writer was killed, and will ask again
                 continue
             raise UserError(f"{path}, line {number}: not a sweep's plan (name, model, dataset, overrides, seeds, path)")
-        known = plans.get(plan.key, plan)
-        plans[plan.key] = replace(plan, seeds=max(plan.seeds, known.seeds))
-    return list(plans.values())
+        known = requests.get(request.key, request)
+        requests[request.key] = replace(request, seeds=max(request.seeds, known.seeds))
+    return list(requests.values())
 
 
-def append(results: Path, plan: Plan) -> bool:
+def append(results: Path, request: Request) -> bool:
     """Notes ``plan`` down; False if the file said as much already. On return it is on the disk.
 
     Writers take turns under a lock; what a killed writer left unfinished is cut off first. Raises UserError as `read`.
@@ -71,14 +71,14 @@ def append(results: Path, plan: Plan) -> bool:
     try:
         results.mkdir(parents=True, exist_ok=True)
         with FileLock(results / (FILE + ".lock"), timeout=60), open(path, "a+b") as file:
-            if any(known.key == plan.key and known.seeds >= plan.seeds for known in read(results)):
+            if any(known.key == request.key and known.seeds >= request.seeds for known in read(results)):
                 return False
             file.seek(0)
             content = file.read()
             file.truncate(content.rfind(b"\n") + 1)
             tail = content[content.rfind(b"\n") + 1 :]
             whole = tail + b"\n" if _parsed(tail) else b""
-            file.write(whole + json.dumps(asdict(plan), separators=(",", ":")).encode() + b"\n")
+            file.write(whole + json.dumps(asdict(request), separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
             return True
@@ -86,10 +86,16 @@ def append(results: Path, plan: Plan) -> bool:
         raise UserError(f"{path}: the sweep could not be noted down ({error.strerror or error})") from error
 
 
-def _parsed(line: bytes) -> Plan | None:
+def _parsed(line: bytes) -> Request | None:
     try:
-        plan = Plan(**json.loads(line))
+        request = Request(**json.loads(line))
     except (ValueError, TypeError):
         return None
-    kinds = (plan.name, str), (plan.model, str), (plan.dataset, str), (plan.overrides, dict), (plan.seeds, int)
-    return plan if all(isinstance(value, kind) for value, kind in kinds) and plan.seeds >= 1 else None
+    kinds = (
+        (request.name, str),
+        (request.model, str),
+        (request.dataset, str),
+        (request.overrides, dict),
+        (request.seeds, int),
+    )
+    return request if all(isinstance(value, kind) for value, kind in kinds) and request.seeds >= 1 else None

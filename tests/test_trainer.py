@@ -9,7 +9,7 @@ import pytest
 
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.train import Trainer, batches, score
+from explorer.training.trainer import Trainer, batches, score
 from tests.conftest import PROJECT
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 6, "eval_every": 3}

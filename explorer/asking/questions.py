@@ -44,7 +44,7 @@ from explorer.config import (
 )
 from explorer.errors import UserError
 
-FOLDER = Path(__file__).resolve().parent.parent / "sweeps"
+FOLDER = Path(__file__).resolve().parents[2] / "sweeps"
 MOST_POINTS = 10_000
 DEFAULT_SEEDS = {"mlp": 5, "cnn": 3}
 LONGEST_LABEL = 60

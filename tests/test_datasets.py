@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer import data
+from datasets import data
 from explorer.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -4,14 +4,15 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from explorer import environment, predictions
+from datasets.data import Dataset
 from explorer.config import Config
-from explorer.data import Dataset
 from explorer.errors import UserError
-from explorer.ledger import Ledger, run_id
+from explorer.running import predictions
+from explorer.running.ledger import Ledger, run_id
+from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
-    from explorer.train import Progress, Result, Trainer
+    from explorer.training.trainer import Progress, Result, Trainer
 
 HISTORY_POINTS = 25  # a record stays under 4 KB
 
@@ -41,7 +42,7 @@ class Runner:
 
     def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> dict[str, Any]:
         """Train, append the record to the ledger, return it."""
-        from explorer.train import Trainer
+        from explorer.training.trainer import Trainer
 
         started = now()
         if self.trainer is None or self.trainer.shape != config.shape:
@@ -67,7 +68,7 @@ class Runner:
 
     def record_failure(self, config: Config, reason: str) -> dict[str, Any]:
         """Append and return the record of a run that could not be brought to an end."""
-        from explorer.train import Result
+        from explorer.training.trainer import Result
 
         record = self.make_record(config, Result(status="failed", error=reason), now())
         self.ledger.append(record)

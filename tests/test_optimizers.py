@@ -7,7 +7,7 @@ from tinygrad import Tensor, TinyJit, nn
 from tinygrad.helpers import Context, GlobalCounters
 
 from explorer.errors import UserError
-from explorer.optim import RULES, SCALARS, Optimizer, scalar_values
+from explorer.training.optimizers import RULES, SCALARS, Optimizer, scalar_values
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "optim.json").read_text())
 SHAPES = [tuple(shape) for shape in GOLDEN["shapes"]]

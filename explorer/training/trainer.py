@@ -16,10 +16,11 @@ from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
-from explorer import augment, optim
+from datasets.data import LOOK_IMAGES, Dataset, affine
 from explorer.config import IMAGE_SIDE, Config
-from explorer.data import LOOK_IMAGES, Dataset, affine
-from explorer.schedule import Plateau, lr_at
+from explorer.training import augment
+from explorer.training import optimizers as optim
+from explorer.training.schedule import Plateau, lr_at
 from models.cnn import CNN
 from models.kernels import ops
 from models.kernels.native import enabled

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from explorer import console, data, environment
+from datasets import data
+from explorer.cli import console
 from explorer.config import Config, choices, flag_of, from_environment, make_config, merge, nearest
 from explorer.errors import UserError
-from explorer.ledger import Ledger, run_id
-from explorer.runner import Runner
+from explorer.running.ledger import Ledger, run_id
+from explorer.running.runner import Runner
+from explorer.training import device as environment
 
 
 def asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
@@ -31,7 +33,7 @@ def asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, st
 
 def open_machine(options: argparse.Namespace) -> None:
     """Choose and open the device. Raises UserError where it is not to be had."""
-    from explorer import compiler
+    from explorer.training import compiler
 
     # tinygrad reads its own with int(), as it is imported: what is no number would be blamed on the device
     limits = {"KERNELS": (0, 1), "KERNEL_THREADS": (1, 64), "JIT": (0, 9), "BEAM": (0, 1000), "DEBUG": (0, 100)}
@@ -100,8 +102,10 @@ class Asked:
 
 def sweep(options: argparse.Namespace) -> int:
     """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
-    from explorer import plans, sweep, workers
-    from explorer.evidence import key_of
+    from explorer.asking import questions as sweep
+    from explorer.judging.results import key_of
+    from explorer.running import requests
+    from explorer.running.engines import local as workers
 
     values, named = asked_for(options)
     asked_dataset = values.pop("dataset", None)
@@ -131,7 +135,7 @@ def sweep(options: argparse.Namespace) -> int:
         return 0
     for one in asked:
         names, seeds = (one.sweep.name, one.sweep.model, one.sweep.dataset), 1 + max(run.seed for run in one.runs)
-        plans.append(options.results, plans.Plan(*names, overrides, seeds, one.sweep.path))
+        requests.append(options.results, requests.Request(*names, overrides, seeds, one.sweep.path))
 
     if to_do:
         open_machine(options)
@@ -143,7 +147,7 @@ def sweep(options: argparse.Namespace) -> int:
         with told_of_interruption(ledger, "the same command goes on where this one stopped"):
             for dataset_name, runner in runners.items():
                 mine = [run for run in to_do if run.dataset == dataset_name]
-                place = workers.Place(dataset_name, options.data_dir, options.results)
+                place = workers.WorkerSetup(dataset_name, options.data_dir, options.results)
                 run_with_progress(mine, points, runner, place, jobs, options.quiet)
     return conclude(options, ledger, [one.sweep for one in asked])
 
@@ -155,8 +159,8 @@ def run_with_progress(
 
     ``points``: `key_of` a configuration -> its label in its sweep.
     """
-    from explorer import workers
-    from explorer.evidence import key_of
+    from explorer.judging.results import key_of
+    from explorer.running.engines import local as workers
 
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
@@ -213,8 +217,8 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
     behind as it ends; where the best by its mean over seeds is another, it is trained once more, if ``sweeps`` has one
     of its kind.
     """
-    from explorer import predictions
-    from explorer.evidence import best_first
+    from explorer.judging.results import best_first
+    from explorer.running import predictions
 
     kept = set()
     for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
@@ -231,7 +235,7 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
         if dataset.digest != record["data"]["digest"]:  # the best was found on other data than lies here
             continue
         open_machine(options)
-        from explorer.train import Trainer
+        from explorer.training.trainer import Trainer
 
         if not options.quiet:
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
@@ -243,8 +247,8 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
 
 def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    from explorer import report, tables
-    from explorer.evidence import Runs
+    from explorer.judging.results import Runs
+    from explorer.telling import report, tables
 
     runs = Runs(ledger.records())
     keep_predictions(options, runs, sweeps)
@@ -254,8 +258,8 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
     judged, _ = report.read_study(runs, options.results)
     names = {(loaded.name, loaded.model, loaded.dataset) for loaded in sweeps}
     for one in judged:
-        if (one.plan.name, one.plan.model, one.plan.dataset) in names:
-            print(f"\n{one.sweep.title} ({one.plan.model}, {one.plan.dataset}): {one.sweep.question}")
+        if (one.request.name, one.request.model, one.request.dataset) in names:
+            print(f"\n{one.sweep.title} ({one.request.model}, {one.request.dataset}): {one.sweep.question}")
             print(tables.sweep_table(one, "simple"))
             if one.winner:
                 print(f"best on validation: {one.winner.label}")
@@ -271,7 +275,8 @@ def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> 
 
 def rebuild(options: argparse.Namespace, runs: Any) -> list[Path]:
     """REPORT.md, CSVs and pictures from the ledger's runs; returns the files, the report last."""
-    from explorer import predictions, report
+    from explorer.running import predictions
+    from explorer.telling import report
 
     predict = predictions.reader(options.results, getattr(options, "data_dir", None))
     return report.rebuild(runs, options.results, options.media, options.report, predict=predict)
@@ -281,24 +286,25 @@ def list_sweeps(options: argparse.Namespace) -> int:
     """Every shipped sweep: its question, its grid and how far it has been run."""
     from tabulate import tabulate
 
-    from explorer import plans, sweep
-    from explorer.evidence import Judged, Runs
+    from explorer.asking import questions as sweep
+    from explorer.judging.results import Runs, SweepResult
+    from explorer.running import requests
 
     records = Ledger(options.results, read_only=True).records() if Path(options.results).is_dir() else []
     measured = Runs(records)
-    known = plans.read(options.results)
+    known = requests.read(options.results)
     rows = []
     for name in sweep.available():
         for model in ("mlp", "cnn"):
             if name not in sweep.available(model):
                 continue
-            run = [plan for plan in known if (plan.name, plan.model) == (name, model) and not plan.path]
-            run.sort(key=lambda plan: (choices("dataset").index(plan.dataset), sorted(plan.overrides)))
+            run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
+            run.sort(key=lambda request: (choices("dataset").index(request.dataset), sorted(request.overrides)))
             states = []
-            for plan in run:
-                loaded = sweep.load(name, model, plan.dataset, plan.overrides, yes=True)
-                judged = Judged(plan, loaded, measured)
-                states.append(f"{plan.dataset} {judged.runs_done}/{judged.runs_planned}")
+            for request in run:
+                loaded = sweep.load(name, model, request.dataset, request.overrides, yes=True)
+                judged = SweepResult(request, loaded, measured)
+                states.append(f"{request.dataset} {judged.runs_done}/{judged.runs_planned}")
             loaded = sweep.load(name, model, yes=True)
             grid = f"{' x '.join(loaded.knobs) or 'points'}: {len(loaded.points)} points x {loaded.seeds_default} seeds"
             rows.append((model, name, loaded.question, grid, ", ".join(states) or "not run"))
@@ -311,7 +317,7 @@ def rebuild_report(options: argparse.Namespace) -> int:
     """REPORT.md and everything it shows, from the ledger."""
     if not Path(options.results).is_dir():
         raise UserError(f"{options.results}: no such folder; --results names the one that holds runs.jsonl")
-    from explorer.evidence import Runs
+    from explorer.judging.results import Runs
 
     files = rebuild(options, Runs(Ledger(options.results, read_only=True).records()))
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
@@ -320,8 +326,8 @@ def rebuild_report(options: argparse.Namespace) -> int:
 
 def best(options: argparse.Namespace) -> int:
     """The best configuration of a model on each data set, as the command that trains it."""
-    from explorer import tables
-    from explorer.evidence import Runs, best_first, training_command
+    from explorer.judging.results import Runs, best_first, training_command
+    from explorer.telling import tables
 
     runs = Runs(Ledger(options.results, read_only=True).records())
     said = 0
@@ -348,7 +354,7 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
 
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
-    from explorer.evidence import key_of
+    from explorer.judging.results import key_of
 
     matches = {
         key_of(item.config.to_json()): (record["id"], item)
@@ -374,13 +380,14 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
 
 def compare(options: argparse.Namespace) -> int:
     """A paired test between two configurations, named by a record's id or by a sweep's label."""
-    from explorer import report, stats, tables
-    from explorer.evidence import Runs, short_name
+    from explorer.judging import stats
+    from explorer.judging.results import Runs, short_name
+    from explorer.telling import report, tables
 
     runs = Runs(Ledger(options.results, read_only=True).records())
     judged, _ = report.read_study(runs, options.results)
     named = {
-        f"{one.plan.dataset}/{one.plan.model}/{one.slug}/{outcome.label}": outcome
+        f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
         for one in judged
         for outcome in one.outcomes
         if outcome.records

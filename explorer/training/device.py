@@ -70,7 +70,7 @@ def git_state() -> tuple[str | None, bool | None]:
     """(short commit, whether tracked files differ from it) of this program's folder; None where git cannot say."""
 
     def git(*words: str) -> str:
-        folder = Path(__file__).resolve().parent.parent
+        folder = Path(__file__).resolve().parents[2]
         return subprocess.run(
             ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
         ).stdout.strip()

@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from explorer import stats
+from datasets.data import LOOK_IMAGES
+from explorer.asking.questions import text_of
 from explorer.config import MODELS
-from explorer.data import LOOK_IMAGES
-from explorer.evidence import HALF_A_POINT, Judged, Measured, Runs, Scores, short_name, slices, typical_deviation
-from explorer.plots import DATASETS, TARGETS
-from explorer.sweep import text_of
-from explorer.tables import difference, figure, seconds, text_table
+from explorer.judging import stats
+from explorer.judging.results import (
+    HALF_A_POINT,
+    ConfigResult,
+    Runs,
+    Scores,
+    SweepResult,
+    short_name,
+    slices,
+    typical_deviation,
+)
+from explorer.telling.plots import DATASETS, TARGETS
+from explorer.telling.tables import difference, figure, seconds, text_table
 
 LISTED = 6  # of a longer list, so many are named
 WITHIN = 0.005  # "about as good as the best", as a fraction
@@ -26,14 +35,14 @@ class Study:
     """All there is to say something about."""
 
     runs: Runs
-    sweeps: tuple[Judged, ...]
+    sweeps: tuple[SweepResult, ...]
 
-    def get(self, name: str, model: str, dataset: str) -> Judged | None:
+    def get(self, name: str, model: str, dataset: str) -> SweepResult | None:
         """The sweep of that name with results, as shipped if it was also run with overrides; None if not run."""
         found = [
             judged
             for judged in self.sweeps
-            if (judged.plan.name, judged.plan.model, judged.plan.dataset) == (name, model, dataset)
+            if (judged.request.name, judged.request.model, judged.request.dataset) == (name, model, dataset)
         ]
         return next((judged for judged in found if judged.slug == name), found[0] if found else None)
 
@@ -51,7 +60,7 @@ class Best:
     dataset: str
     model: str
     why: str
-    measured: Measured
+    measured: ConfigResult
 
 
 def name_of(model: str, dataset: str) -> str:
@@ -105,7 +114,7 @@ def best(study: Study) -> list[Best]:
     return found
 
 
-def _gain_per_second(run: Measured) -> float:
+def _gain_per_second(run: ConfigResult) -> float:
     return (mean(run.validation) - 0.1) / max(run.mean_seconds, 1e-3)
 
 
@@ -131,7 +140,7 @@ def best_sentences(study: Study) -> list[str]:
     return sentences
 
 
-def against(mlp: Measured, cnn: Measured, dataset: str) -> str:
+def against(mlp: ConfigResult, cnn: ConfigResult, dataset: str) -> str:
     """The best CNN against the best MLP of a data set, by test accuracy over common seeds."""
     seeds = sorted(mlp.test.keys() & cnn.test.keys())
     cost = cnn.mean_seconds / mlp.mean_seconds if mlp.mean_seconds > 0 else math.nan
@@ -166,7 +175,7 @@ def knob_sentences(study: Study, dataset: str, model: str) -> list[str]:
     sweeps = [
         judged
         for judged in study.sweeps
-        if (judged.plan.dataset, judged.plan.model) == (dataset, model)
+        if (judged.request.dataset, judged.request.model) == (dataset, model)
         and judged.varies_one_thing
         and not math.isnan(judged.importance.p)
     ]
@@ -191,7 +200,7 @@ def knob_sentences(study: Study, dataset: str, model: str) -> list[str]:
     return [f"**Knobs, {name_of(model, dataset)}**: {'; '.join(parts)} (standard deviations over each grid)."]
 
 
-def _mostly(judged: Judged) -> str:
+def _mostly(judged: SweepResult) -> str:
     """``, 2.10 without sgd 0.001``: where without its worst point a sweep has less than half the effect."""
     worst = min(judged.validation, key=lambda label: mean(judged.validation[label]))
     others = {label: scores for label, scores in judged.validation.items() if label != worst}
@@ -204,7 +213,7 @@ def hypotheses(study: Study) -> list[str]:
     ended: dict[str, list[str]] = {"confirmed": [], "rejected": [], "undecided": []}
     for judged in study.sweeps:
         if judged.hypothesis:
-            ended[judged.hypothesis.verdict].append(f"{judged.plan.dataset} {judged.plan.model} {judged.slug}")
+            ended[judged.hypothesis.verdict].append(f"{judged.request.dataset} {judged.request.model} {judged.slug}")
     parts = [
         f"{len(labels)} {verdict}" + (f" ({', '.join(labels)})" if verdict != "undecided" else "")
         for verdict, labels in ended.items()
@@ -213,7 +222,7 @@ def hypotheses(study: Study) -> list[str]:
     return [f"**Hypotheses** about which point is best: {'; '.join(parts)}."] if parts else []
 
 
-def sweep_sentences(judged: Judged) -> list[str]:
+def sweep_sentences(judged: SweepResult) -> list[str]:
     """What a sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
     sentences = []
     if not judged.complete:
@@ -242,7 +251,7 @@ def sweep_sentences(judged: Judged) -> list[str]:
     return sentences
 
 
-def _winner_sentence(judged: Judged, best_: stats.Winner) -> str:
+def _winner_sentence(judged: SweepResult, best_: stats.Winner) -> str:
     verdict = judged.verdicts.get(best_.label)
     beside = (
         f"{difference(verdict)} points against the baseline {judged.baseline}: {verdict.verdict}"
@@ -259,7 +268,7 @@ def _winner_sentence(judged: Judged, best_: stats.Winner) -> str:
     )
 
 
-def _ties(judged: Judged, best_: stats.Winner) -> list[str]:
+def _ties(judged: SweepResult, best_: stats.Winner) -> list[str]:
     if judged.seeds < 2:
         return ["**One seed**: no verdict on any difference, and no ties can be named; run it with `--seeds 5`."]
     tested = [label for label in best_.ties if label not in best_.untested]
@@ -276,7 +285,7 @@ def _ties(judged: Judged, best_: stats.Winner) -> list[str]:
     return sentences
 
 
-def _power_sentences(judged: Judged) -> list[str]:
+def _power_sentences(judged: SweepResult) -> list[str]:
     sentences = []
     compared = [verdict for verdict in judged.verdicts.values() if verdict.n > 1]
     if power := judged.power:
@@ -305,7 +314,7 @@ def _power_sentences(judged: Judged) -> list[str]:
     return sentences
 
 
-def _beware(judged: Judged) -> list[str]:
+def _beware(judged: SweepResult) -> list[str]:
     """What else varies with the knob: the file's own note, and what the points themselves show."""
     sentences = [f"**Note**: {judged.sweep.note}"] if judged.sweep.note else []
     configs = [outcome.config for outcome in judged.distinct]
@@ -323,8 +332,8 @@ def _beware(judged: Judged) -> list[str]:
                 f"**Confounded**: every {knob.replace('_', ' ')} ran at lr {configs[0].lr:g}, which suits one better "
                 "than another."
             )
-    if judged.plan.overrides:
-        fixed = ", ".join(f"{field} {text_of(value)}" for field, value in judged.plan.overrides.items())
+    if judged.request.overrides:
+        fixed = ", ".join(f"{field} {text_of(value)}" for field, value in judged.request.overrides.items())
         sentences.append(f"**Run with {fixed}** for all points, unlike the sweep's own file.")
     return sentences
 
@@ -354,7 +363,7 @@ class Interaction:
         return "not tested" if math.isnan(self.p) else "shown" if self.p <= 0.05 else "not shown"
 
 
-def interaction_of(judged: Judged) -> Interaction:
+def interaction_of(judged: SweepResult) -> Interaction:
     """Of a pair with any result: the best value of one knob at each of the other, and the test of the cells."""
     # Of two knobs the learning rate is the one to tune for the other, else the second for the first.
     tuned = "lr" if "lr" in judged.sweep.knobs else judged.sweep.knobs[1]
@@ -374,7 +383,7 @@ def interaction_of(judged: Judged) -> Interaction:
     return Interaction(*names, best_at, len(seeds), *stats.interaction(scores))
 
 
-def interaction_sentences(judged: Judged) -> list[str]:
+def interaction_sentences(judged: SweepResult) -> list[str]:
     """Where the best cells lie, and whether the two knobs do more than add up."""
     found = interaction_of(judged)
     sentence = f"**Interaction**: the {found.tuned} with the best mean, by {found.given}: {found.best}."
@@ -424,7 +433,7 @@ def at_steps(study: Study) -> list[str]:
         ]
         for knob in ("lr", "batch_size"):
             parts: list[str] = []
-            groups: dict[int, dict[Any, Measured]] = {}
+            groups: dict[int, dict[Any, ConfigResult]] = {}
             for steps in (100, 500, 1000):
                 sets = slices([run for run in of_pair if run.config.steps == steps], knob)
                 repeated = [group for group in sets if min(len(run.validation) for run in group.values()) > 1]
@@ -439,12 +448,12 @@ def at_steps(study: Study) -> list[str]:
     return sentences
 
 
-def _evidence(group: Mapping[Any, Measured]) -> tuple[int, int]:
+def _evidence(group: Mapping[Any, ConfigResult]) -> tuple[int, int]:
     """How much a set of configurations can say: runs, then points."""
     return min(len(run.validation) for run in group.values()) * len(group), len(group)
 
 
-def _at(steps: int, group: Mapping[Any, Measured]) -> str:
+def _at(steps: int, group: Mapping[Any, ConfigResult]) -> str:
     values = sorted(group)
     scores = {text_of(value): group[value].validation for value in values}
     importance, noise = stats.knob_importance(scores), typical_deviation(scores)
@@ -495,7 +504,7 @@ def claims_summary(study: Study) -> list[str]:
     )
 
 
-def _claim(judged: Judged, winner: str, rivals: Sequence[str]) -> list[stats.Verdict]:
+def _claim(judged: SweepResult, winner: str, rivals: Sequence[str]) -> list[stats.Verdict]:
     """The rivals that have results against the published winner; empty where it has none itself."""
     scores = {label: judged.by_label[label].validation for label in (winner, *rivals) if label in judged.by_label}
     there = {label: scores[label] for label in rivals if scores.get(label)}
@@ -527,13 +536,13 @@ def published_winners(study: Study) -> list[str]:
     return sentences
 
 
-def _alike(judged: Judged, label: str) -> Scores:
+def _alike(judged: SweepResult, label: str) -> Scores:
     """The point's scores on the split that its published figure is of."""
     outcome = judged.by_label[label]
     return outcome.validation if judged.sweep.reference_is == "validation" else outcome.test
 
 
-def _published(judged: Judged, label: str) -> str:
+def _published(judged: SweepResult, label: str) -> str:
     reference = judged.by_label[label].point.reference
     return "" if reference is None else f" (published {100 * reference:.1f} %)"
 
@@ -600,7 +609,7 @@ def published_tables(study: Study) -> list[str]:
     return sentences
 
 
-def _places(judged: Judged) -> str:
+def _places(judged: SweepResult) -> str:
     """How many published figures lie where one more run would; empty where none can be placed."""
     words = [place(outcome.point.reference, _alike(judged, outcome.label)) for outcome in judged.outcomes]
     tested = [word for word in words if word in ("inside", "below", "above")]
@@ -612,7 +621,7 @@ def _places(judged: Judged) -> str:
     )
 
 
-def _best_look(as_run: Judged, model: str) -> list[str]:
+def _best_look(as_run: SweepResult, model: str) -> list[str]:
     """How much publishing the best of many looks adds: the best against the last, both at the slice that looks see."""
     longest = max(as_run.distinct, key=lambda outcome: outcome.config.steps or 0)
     gains = {
@@ -630,7 +639,7 @@ def _best_look(as_run: Judged, model: str) -> list[str]:
     ]
 
 
-def _same_length_spread(stated: Judged, model: str) -> list[str]:
+def _same_length_spread(stated: SweepResult, model: str) -> list[str]:
     """Rows of 100 steps: how far apart the published figures lie and the measured ones do."""
     rows = [o for o in stated.distinct if o.config.steps == 100 and o.test and o.point.reference is not None]
     if len(rows) < 2:
@@ -650,7 +659,7 @@ def place(reference: float | None, scores: Scores) -> str:
     return "-" if reference is None or not scores else stats.published_inside(reference, list(scores.values()))
 
 
-def side_by_side(stated: Judged | None, as_run: Judged | None) -> str:
+def side_by_side(stated: SweepResult | None, as_run: SweepResult | None) -> str:
     """A published table beside what was measured, as stated and as really run; rows are matched by their order."""
     rows = []
     longest = stated or as_run
@@ -750,7 +759,7 @@ def factors(study: Study) -> list[str]:
     sentences = []
     for judged in study.sweeps:
         knob = judged.numeric_knob
-        if knob is None or not judged.verdicts or judged.seeds < 2 or judged.plan.name.startswith("published"):
+        if knob is None or not judged.verdicts or judged.seeds < 2 or judged.request.name.startswith("published"):
             continue
         labels = sorted(judged.validation, key=lambda label: judged.value(label, knob))
         here = labels.index(judged.baseline)
@@ -764,7 +773,7 @@ def factors(study: Study) -> list[str]:
         if told:
             at = text_of(judged.value(judged.baseline, knob))
             sentences.append(
-                f"{name_of(judged.plan.model, judged.plan.dataset)}, {judged.slug} from {at}: {'; '.join(told)}."
+                f"{name_of(judged.request.model, judged.request.dataset)}, {judged.slug} from {at}: {'; '.join(told)}."
             )
     return sentences
 
@@ -784,7 +793,7 @@ def overfitting(study: Study) -> list[str]:
     return sentences
 
 
-def _gap(run: Measured) -> str:
+def _gap(run: ConfigResult) -> str:
     looks = [
         record["history"]
         for record in run.records.values()

@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from explorer import findings as sentences
-from explorer import plans, plots, sweep, tables
+from datasets.data import LOOK_IMAGES
+from explorer.asking import questions as sweep
 from explorer.config import MODELS, Config
-from explorer.data import LOOK_IMAGES
 from explorer.errors import UserError
-from explorer.evidence import Judged, Measured, Runs, short_name, sweep_command, training_command
-from explorer.findings import Study, name_of, plural
+from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
+from explorer.running import requests
+from explorer.telling import findings as sentences
+from explorer.telling import plots, tables
+from explorer.telling.findings import Study, name_of, plural
 
 # (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
 Predict = Callable[[Config], tuple[Any, Any, Any] | None]
@@ -45,49 +47,51 @@ def rebuild(
     return builder.files
 
 
-def files_of(judged: Judged, results: Path, media: Path) -> tuple[Path, Path, Path]:
+def files_of(judged: SweepResult, results: Path, media: Path) -> tuple[Path, Path, Path]:
     """Where a sweep's CSV, picture and learning curves lie; not every sweep has all of them."""
-    folder, stem = Path(media) / judged.plan.dataset, f"{judged.plan.model}_{judged.slug}"
-    return Path(results) / f"{judged.plan.dataset}_{stem}.csv", folder / f"{stem}.png", folder / f"{stem}_curves.png"
+    folder, stem = Path(media) / judged.request.dataset, f"{judged.request.model}_{judged.slug}"
+    return Path(results) / f"{judged.request.dataset}_{stem}.csv", folder / f"{stem}.png", folder / f"{stem}_curves.png"
 
 
-def read_study(runs: Runs, results: Path) -> tuple[list[Judged], list[str]]:
+def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]:
     """The sweeps in ``results`` with any record, judged, and a sentence for each that can no longer be read.
 
     A sweep run in two ways (other overrides, another file) has two entries; the first without overrides, else the
     first of all, keeps the plain name.
     """
     judged, problems = [], []
-    known = plans.read(results)
-    for plan in known:
-        alike = [p for p in known if (p.name, p.model, p.dataset) == (plan.name, plan.model, plan.dataset)]
+    known = requests.read(results)
+    for request in known:
+        alike = [p for p in known if (p.name, p.model, p.dataset) == (request.name, request.model, request.dataset)]
         plain = next((p for p in alike if not p.overrides and not p.path), alike[0])
-        slug = plan.name if plan is plain else f"{plan.name}-{_suffix(plan, alike)}"
+        slug = request.name if request is plain else f"{request.name}-{_suffix(request, alike)}"
         try:
-            loaded = sweep.load(plan.path or plan.name, plan.model, plan.dataset, plan.overrides, yes=True)
+            loaded = sweep.load(
+                request.path or request.name, request.model, request.dataset, request.overrides, yes=True
+            )
         except UserError as error:
-            problems.append(f"`{sweep_command(plan)}` was run, but cannot be read any more: {error}")
+            problems.append(f"`{sweep_command(request)}` was run, but cannot be read any more: {error}")
             continue
-        candidate = Judged(plan, loaded, runs, slug)
+        candidate = SweepResult(request, loaded, runs, slug)
         if candidate.runs_done:
             judged.append(candidate)
     order = {name: index for index, name in enumerate(plots.DATASETS)}
     judged.sort(
         key=lambda j: (
-            order.get(j.plan.dataset, 9),
-            MODELS.index(j.plan.model),
-            j.plan.name,
-            j.slug != j.plan.name,
+            order.get(j.request.dataset, 9),
+            MODELS.index(j.request.model),
+            j.request.name,
+            j.slug != j.request.name,
             j.slug,
         )
     )
     return judged, problems
 
 
-def _suffix(plan: plans.Plan, alike: Sequence[plans.Plan]) -> str:
-    words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(plan.overrides.items()))
+def _suffix(request: requests.Request, alike: Sequence[requests.Request]) -> str:
+    words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(request.overrides.items()))
     words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
-    return words[:40] + ("" if words and len(words) <= 40 and not plan.path else str(alike.index(plan) + 1))
+    return words[:40] + ("" if words and len(words) <= 40 and not request.path else str(alike.index(request) + 1))
 
 
 class Builder:
@@ -178,7 +182,7 @@ class Builder:
             lines += ["", "Left out, so as not to mix what does not compare:", "", *bullets(self.runs.left_out)]
         return lines
 
-    def ranked(self, dataset: str, model: str) -> list[Measured]:
+    def ranked(self, dataset: str, model: str) -> list[ConfigResult]:
         return self.runs.ranked(model, dataset)
 
     def best(self) -> list[str]:
@@ -277,8 +281,10 @@ class Builder:
             ]
         return lines
 
-    def of(self, dataset: str, model: str) -> list[Judged]:
-        return [judged for judged in self.study.sweeps if (judged.plan.dataset, judged.plan.model) == (dataset, model)]
+    def of(self, dataset: str, model: str) -> list[SweepResult]:
+        return [
+            judged for judged in self.study.sweeps if (judged.request.dataset, judged.request.model) == (dataset, model)
+        ]
 
     def answers(self) -> list[str]:
         lines: list[str] = []
@@ -366,8 +372,8 @@ class Builder:
                 tested = found.shown != "not tested"
                 rows.append(
                     {
-                        "data": judged.plan.dataset,
-                        "model": judged.plan.model,
+                        "data": judged.request.dataset,
+                        "model": judged.request.model,
                         "sweep": tables.link(judged),
                         "best mean": f"{found.tuned} {found.best}",
                         "interaction": found.shown,
@@ -395,31 +401,31 @@ class Builder:
             lines += self.sweep(judged)
         return lines
 
-    def sweep(self, judged: Judged) -> list[str]:
+    def sweep(self, judged: SweepResult) -> list[str]:
         """A sweep's section: question, hypothesis, command, verdicts, table, pictures."""
-        plan, asked = judged.plan, judged.sweep
+        request, asked = judged.request, judged.sweep
         path, picture, curves_picture = files_of(judged, self.results, self.media)
         self.save(path, tables.csv(judged))
         lines = [
             f'<a id="{tables.anchor(judged)}"></a>',
             "",
-            f"### {asked.title}: {name_of(plan.model, plan.dataset)}",
+            f"### {asked.title}: {name_of(request.model, request.dataset)}",
             "",
         ]
         lines += [f"**Question**: {asked.question}", ""] if asked.question else []
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
         lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
         if judged.is_pair:
-            lines += self.picture(plan.dataset, picture.stem, asked.title, plots.heat_facts(judged), plots.draw_heat)
+            lines += self.picture(request.dataset, picture.stem, asked.title, plots.heat_facts(judged), plots.draw_heat)
         else:
             facts = plots.accuracy_facts(judged)
-            lines += self.picture(plan.dataset, picture.stem, asked.title, facts, plots.draw_accuracy)
+            lines += self.picture(request.dataset, picture.stem, asked.title, facts, plots.draw_accuracy)
         curves = plots.curves_facts(judged)
         if curves:
-            lines += self.picture(plan.dataset, curves_picture.stem, curves.title, curves, plots.draw_curves)
+            lines += self.picture(request.dataset, curves_picture.stem, curves.title, curves, plots.draw_curves)
         where = Path(os.path.relpath(path, self.report.parent)).as_posix()
         again = "(shown from the ledger; with `--force` trained anew)"
-        lines += [f"Its command: `{sweep_command(plan)}` {again}. Figures: [{where}]({where}).", ""]
+        lines += [f"Its command: `{sweep_command(request)}` {again}. Figures: [{where}]({where}).", ""]
         return lines
 
     def not_run(self) -> list[str]:
@@ -427,7 +433,7 @@ class Builder:
         missing = list(self.missing)
         for dataset in ("mnist", "fashion"):
             for model in MODELS:
-                run = {judged.plan.name for judged in self.of(dataset, model) if not judged.plan.path}
+                run = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
                 names = [name for name in sweep.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
@@ -436,7 +442,7 @@ class Builder:
         for judged in self.study.sweeps:
             if not judged.complete:
                 left = judged.runs_planned - judged.runs_done
-                missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{sweep_command(judged.plan)}`")
+                missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{sweep_command(judged.request)}`")
         return missing
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from explorer import stats
+from explorer.asking.questions import Point, Sweep, expected_labels, text_of
 from explorer.config import Config, fields_for, flag_of, make_config
 from explorer.errors import UserError
-from explorer.plans import Plan
-from explorer.sweep import Point, Sweep, expected_labels, text_of
+from explorer.judging import stats
+from explorer.running.requests import Request
 
 HALF_A_POINT = 0.005
 Record = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Runs:
             self.left_out.append(f"{words} of another version of this program, whose fields are no longer known.")
         self.kept: list[Record] = []
         self.by_config: dict[str, dict[int, Record]] = {}
-        self._ranked: dict[tuple[str, str], list[Measured]] = {}
+        self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}
         order = {id(record): index for index, record in enumerate(records)}
         for dataset in sorted({record["config"]["dataset"] for record in records}):
             of_dataset = [record for record in records if record["config"]["dataset"] == dataset]
@@ -76,17 +76,17 @@ class Runs:
         runs = self.by_config.get(key_of(config.to_json()), {})
         return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
 
-    def ranked(self, model: str, dataset: str) -> list["Measured"]:
+    def ranked(self, model: str, dataset: str) -> list["ConfigResult"]:
         """`best_first`, remembered: nearly every section asks for it."""
         if (model, dataset) not in self._ranked:
             self._ranked[model, dataset] = best_first(self, model, dataset)
         return self._ranked[model, dataset]
 
     @cached_property
-    def configurations(self) -> list["Measured"]:
+    def configurations(self) -> list["ConfigResult"]:
         """Every configuration that was ever run, the order of its first record."""
         return [
-            Measured(
+            ConfigResult(
                 make_config({**next(iter(runs.values()))["config"], "seed": 0}), {s: runs[s] for s in sorted(runs)}
             )
             for runs in self.by_config.values()
@@ -106,7 +106,7 @@ def _is_readable(record: Record) -> bool:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ConfigResult:
     """A configuration and its records by seed."""
 
     config: Config
@@ -161,7 +161,7 @@ def _step_of(record: Record) -> int | None:
 
 
 @dataclass(frozen=True)
-class Outcome(Measured):
+class PointResult(ConfigResult):
     """A point of a sweep with its records."""
 
     point: Point
@@ -183,13 +183,15 @@ class Power:
     """Seeds it would take to find half a point of a per cent."""
 
 
-class Judged:
+class SweepResult:
     """A sweep with its records, judged. Labels are those of distinct configurations, in the sweep's order."""
 
-    def __init__(self, plan: Plan, sweep: Sweep, runs: Runs, slug: str | None = None):
-        self.plan, self.sweep = plan, sweep
-        self.slug = slug or plan.name
-        self.outcomes = [Outcome(point.config, runs.of(point.config, plan.seeds), point) for point in sweep.points]
+    def __init__(self, request: Request, sweep: Sweep, runs: Runs, slug: str | None = None):
+        self.request, self.sweep = request, sweep
+        self.slug = slug or request.name
+        self.outcomes = [
+            PointResult(point.config, runs.of(point.config, request.seeds), point) for point in sweep.points
+        ]
         self.distinct = [outcome for outcome in self.outcomes if outcome.point.same_as is None]
 
     @property
@@ -198,14 +200,14 @@ class Judged:
 
     @property
     def runs_planned(self) -> int:
-        return self.plan.seeds * len(self.distinct)
+        return self.request.seeds * len(self.distinct)
 
     @property
     def complete(self) -> bool:
         return self.runs_done == self.runs_planned
 
     @cached_property
-    def by_label(self) -> dict[str, Outcome]:
+    def by_label(self) -> dict[str, PointResult]:
         return {outcome.label: outcome for outcome in self.outcomes}
 
     @cached_property
@@ -317,7 +319,7 @@ class Judged:
         """One knob, or a list of ways to do one thing (augmentation, optimizers): neither pairs nor recipes."""
         if self.sweep.kind == "grid":
             return len(self.sweep.knobs) == 1
-        return self.plan.name not in ("combined", "final") and not self.plan.name.startswith("published")
+        return self.request.name not in ("combined", "final") and not self.request.name.startswith("published")
 
     @cached_property
     def is_pair(self) -> bool:
@@ -347,7 +349,7 @@ def _bounds(knob: str) -> tuple[float | None, float | None]:
     return lowest, highest
 
 
-def best_first(runs: Runs, model: str, dataset: str) -> list[Measured]:
+def best_first(runs: Runs, model: str, dataset: str) -> list[ConfigResult]:
     """Configurations of a model on a data set that validation can rank, the best mean first.
 
     Once anything was repeated, what was not is left out: the best of many single runs is mostly the luckiest.
@@ -370,9 +372,9 @@ def best_first(runs: Runs, model: str, dataset: str) -> list[Measured]:
     return [best, *others]
 
 
-def slices(runs: Sequence[Measured], knob: str) -> list[dict[Any, Measured]]:
+def slices(runs: Sequence[ConfigResult], knob: str) -> list[dict[Any, ConfigResult]]:
     """Sets of configurations that differ in one field alone, value -> configuration, three values or more a set."""
-    groups: dict[str, dict[Any, Measured]] = {}
+    groups: dict[str, dict[Any, ConfigResult]] = {}
     for run in runs:
         if run.validation:
             config = run.config.to_json()
@@ -396,11 +398,11 @@ def flag_words(values: Mapping[str, Any]) -> list[str]:
     return [f"{flag_of(field)} {text_of(value)}" for field, value in values.items()]
 
 
-def sweep_command(plan: Plan) -> str:
+def sweep_command(request: Request) -> str:
     """The command that runs a sweep again (finished runs are not repeated)."""
-    words = ["python mnist_explorer.py", plan.model, f"--sweep {shlex.quote(plan.path or plan.name)}"]
-    words += [f"--dataset {plan.dataset}"] if plan.dataset != "mnist" else []
-    return " ".join([*words, f"--seeds {plan.seeds}", *flag_words(plan.overrides)])
+    words = ["python mnist_explorer.py", request.model, f"--sweep {shlex.quote(request.path or request.name)}"]
+    words += [f"--dataset {request.dataset}"] if request.dataset != "mnist" else []
+    return " ".join([*words, f"--seeds {request.seeds}", *flag_words(request.overrides)])
 
 
 def short_name(config: Config) -> str:

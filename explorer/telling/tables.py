@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from explorer import stats
-from explorer.evidence import Judged, Measured, Outcome, short_name
-from explorer.sweep import text_of
+from explorer.asking.questions import text_of
+from explorer.judging import stats
+from explorer.judging.results import ConfigResult, PointResult, SweepResult, short_name
 
 
 def figure(scores: Mapping[int, float]) -> str:
@@ -26,7 +26,7 @@ def seconds(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def verdict(judged: Judged, outcome: Outcome) -> str:
+def verdict(judged: SweepResult, outcome: PointResult) -> str:
     """What is said of a point: a verdict, ``baseline``, whose runs it shares, and which runs have no result."""
     if outcome.point.same_as:
         return f"same runs as {outcome.point.same_as}"
@@ -43,7 +43,7 @@ def verdict(judged: Judged, outcome: Outcome) -> str:
     return "; ".join(part for part in (words, outcome.lost) if part)
 
 
-def frame(judged: Judged) -> pd.DataFrame:
+def frame(judged: SweepResult) -> pd.DataFrame:
     """One row a point, accuracies as fractions, seconds of training. Columns named after the record's fields."""
     rows = []
     for outcome in judged.outcomes:
@@ -71,12 +71,12 @@ def frame(judged: Judged) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def csv(judged: Judged) -> str:
+def csv(judged: SweepResult) -> str:
     """The frame as CSV, 6 significant digits, empty where there is no figure."""
     return frame(judged).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def sweep_table(judged: Judged, form: str = "github") -> str:
+def sweep_table(judged: SweepResult, form: str = "github") -> str:
     """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format."""
     published = any(outcome.point.reference is not None for outcome in judged.outcomes)
     crossed = judged.sweep.kind == "grid" and len(judged.sweep.knobs) > 1  # labels are then values alone: 256 / 1000
@@ -113,7 +113,7 @@ def text_table(rows: Sequence[Mapping[str, Any]], form: str = "github") -> str:
     return tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
 
 
-def comparison(sweeps: Sequence[Judged], form: str = "github") -> str:
+def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
     """A row a sweep: who won, by how much, and what became of the hypothesis."""
     rows = []
     for judged in sweeps:
@@ -121,8 +121,8 @@ def comparison(sweeps: Sequence[Judged], form: str = "github") -> str:
         against = judged.verdicts.get(best.label) if best else None
         rows.append(
             {
-                "data": judged.plan.dataset,
-                "model": judged.plan.model,
+                "data": judged.request.dataset,
+                "model": judged.request.model,
                 "sweep": link(judged) if form == "github" else judged.slug,
                 "points": len(judged.distinct),
                 "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
@@ -141,16 +141,16 @@ def comparison(sweeps: Sequence[Judged], form: str = "github") -> str:
     return text_table(rows, form)
 
 
-def link(judged: Judged) -> str:
+def link(judged: SweepResult) -> str:
     """A Markdown link to the sweep's own section."""
     return f"[{judged.slug}](#{anchor(judged)})"
 
 
-def anchor(judged: Judged) -> str:
-    return f"{judged.plan.dataset}-{judged.plan.model}-{judged.slug}"
+def anchor(judged: SweepResult) -> str:
+    return f"{judged.request.dataset}-{judged.request.model}-{judged.slug}"
 
 
-def ranking(ranked: Sequence[Measured], most: int = 10) -> str:
+def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
     """The best configurations by mean validation accuracy."""
     return text_table(
         [

@@ -15,16 +15,17 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from explorer import data, environment
+from datasets import data
 from explorer.config import Config, make_config
-from explorer.ledger import Ledger
-from explorer.runner import Runner
+from explorer.running.ledger import Ledger
+from explorer.running.runner import Runner
+from explorer.training import device as environment
 
 TRIES = 2  # a run whose worker died is tried once more
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerSetup:
     """Where a worker finds what it needs: the data set's name and folder, and the ledger's folder."""
 
     dataset: str
@@ -43,7 +44,7 @@ class _Worker:
 def run_all(
     configs: Sequence[Config],
     runner: Runner,
-    place: Place,
+    place: WorkerSetup,
     jobs: int,
     listen: Callable[[Any], None] = lambda progress: None,
 ) -> Iterator[dict[str, Any]]:
@@ -107,7 +108,7 @@ def _give(worker: _Worker, waiting: deque[Config], elsewhere: set[Any]) -> None:
         worker.connection.send(config.to_json())
 
 
-def _start(context: Any, place: Place, threads: int) -> _Worker:
+def _start(context: Any, place: WorkerSetup, threads: int) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, place, threads), daemon=True)
     process.start()
@@ -115,7 +116,7 @@ def _start(context: Any, place: Place, threads: int) -> _Worker:
     return _Worker(process, ours)
 
 
-def _serve(connection: Connection, place: Place, threads: int) -> None:
+def _serve(connection: Connection, place: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, (record, None) or (None, reason) out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)

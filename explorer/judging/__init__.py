@@ -1,0 +1,1 @@
+"""Records -> verdicts. No prose, no drawing."""

@@ -1,0 +1,1 @@
+"""Verdicts -> words, tables, pictures, REPORT.md."""

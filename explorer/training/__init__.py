@@ -1,0 +1,1 @@
+"""One run: from a Config and a data set to figures."""
