@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from explorer.errors import UserError
+from models.model import Images
 
 CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "mnist": tuple("0123456789"),
@@ -98,6 +99,12 @@ class Dataset:
     validation_count: int
     digest: str
     source: str
+
+    @property
+    def of(self) -> Images:
+        """What a net for these images is built for."""
+        _, height, width = self.train_images.shape
+        return Images(height, width, len(CLASS_NAMES[self.name]))
 
     def split(self, train_on: str) -> tuple[int, int]:
         """(training images, validation images): ``split`` keeps the last ones for validation, ``all`` keeps none."""

@@ -46,7 +46,7 @@ def trained(digits):
 
     def run(keep_weights: bool = False, **fields):
         config = make_config(fields)
-        trainer = trainers.setdefault(config.shape, None) or Trainer(config)
+        trainer = trainers.setdefault(config.shape, None) or Trainer(config, digits.of)
         trainers[config.shape] = trainer
         result = trainer.run(config, digits)
         return (result, trainer.weights()) if keep_weights else result

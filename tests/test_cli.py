@@ -124,7 +124,7 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (["mlp", "--steps", "0"], {}, "--steps must be a whole number >= 1"),
         (["mlp", "--optimizer", "adma"], {}, "--optimizer 'adma' is unknown; did you mean 'adam'?"),
         (["cnn", "--activation", "rellu"], {}, "--activation 'rellu' is unknown; did you mean 'relu'?"),
-        (["mlp", "--dataset", "mnits"], {}, "--dataset 'mnits' is unknown; did you mean 'mnist'?"),
+        (["mlp", "--dataset", "mnits"], {}, "there is no data set 'mnits'"),
         (["mlp"], {"OPT": "adamm"}, "OPT 'adamm' is unknown; did you mean 'adam'?"),
         (["mlp"], {"LR": "quick"}, "LR must be a number > 0, got quick"),
         (

@@ -568,7 +568,7 @@ CONVOLUTIONS = {
 
 def trained(digits, **fields):
     config = make_config(fields)
-    trainer = Trainer(config)
+    trainer = Trainer(config, digits.of)
     return trainer.run(config, digits), trainer
 
 
@@ -577,7 +577,7 @@ def test_a_run_is_the_same_to_the_bit_at_any_one_number_of_threads(digits, monke
     config = make_config(CONVOLUTIONS | {"steps": 10})
     for threads in (1, 3):
         use(monkeypatch, kernels("native", threads))
-        trainer = Trainer(config)
+        trainer = Trainer(config, digits.of)
         one, other = (trainer.run(config, digits).losses for _ in range(2))
         assert one == other
         losses.append(one)
@@ -772,7 +772,7 @@ def test_a_run_has_the_losses_it_has_on_tinygrads_own_code(fields, digits, monke
     for switch in ("1", "0"):
         monkeypatch.setenv("KERNELS", switch)
         config = make_config(fields)
-        trainer = Trainer(config)
+        trainer = Trainer(config, digits.of)
         run = Run(trainer, config, digits, lambda progress: None)
         with Context(TRAINING=1):
             for step in range(1, 21):
@@ -789,7 +789,7 @@ def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(
     for switch in ("1", "0"):
         monkeypatch.setenv("KERNELS", switch)
         configs = [make_config(SMALL | {"steps": 60, "eval_every": 60, "seed": seed}) for seed in range(5)]
-        trainer = Trainer(configs[0])
+        trainer = Trainer(configs[0], digits.of)
         accuracies.append([trainer.run(config, digits).test_accuracy for config in configs])
     noise = np.std(accuracies[1], ddof=1)
     assert noise > 0
@@ -885,7 +885,8 @@ assert facts() == before, (facts(), before)
 from datasets import data
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
-explorer.training.trainer.Trainer(config).run(config, data.load("digits"))
+digits = data.load("digits")
+explorer.training.trainer.Trainer(config, digits.of).run(config, digits)
 from models.kernels.native import native
 assert native().threads == 3
 after = facts()

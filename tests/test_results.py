@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from explorer.asking import questions as sweep
-from explorer.config import make_config
+from explorer.config import fields_for, make_config
 from explorer.judging import stats
 from explorer.judging.results import Runs, SweepResult, best_first, short_name, slices, sweep_command, training_command
 from explorer.running import requests
@@ -183,7 +183,7 @@ def test_the_training_command_trains_that_very_configuration(values):
     assert words[:2] == ["python", "mnist_explorer.py"]
     said = vars(parser().parse_args(words[2:]))
     assert (
-        make_config({"model": config.model} | {k: v for k, v in said.items() if k in type(config).model_fields})
+        make_config({"model": config.model} | {k: v for k, v in said.items() if k in fields_for(config.model)})
         == config
     )
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from datasets import data
 from explorer.cli import console
-from explorer.config import Config, choices, flag_of, from_environment, make_config, merge, nearest
+from explorer.config import Config, choices, fields_for, from_environment, make_config, merge
 from explorer.errors import UserError
+from explorer.fields import flag_of, nearest
 from explorer.running.ledger import Ledger, run_id
 from explorer.running.runner import Runner
 from explorer.training import device as environment
@@ -24,7 +25,7 @@ from explorer.training import device as environment
 
 def asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
     """(fields set by flags and environment, what the person called each)."""
-    flags = {field: value for field, value in vars(options).items() if field in Config.model_fields}
+    flags = {field: value for field, value in vars(options).items() if field == "model" or field in fields_for(None)}
     from_variables, names = from_environment()
     values = merge(from_variables, flags)
     named = {field: flag_of(field) if field in flags else names[field] for field in values if field != "model"}
@@ -199,8 +200,8 @@ def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
     """Seconds this run should take, from the median step of recorded runs most like it; None if there are none."""
     alike = [r for r in records if r["config"]["model"] == run.model]
     for field in ("batch_size", "units", "filters", "optimizer"):
-        wanted = run.to_json()[field]
-        alike = [r for r in alike if r["config"][field] == wanted] or alike
+        wanted = run.to_json().get(field)
+        alike = [r for r in alike if r["config"].get(field) == wanted] or alike
     same_batch = [r for r in alike if r["config"]["batch_size"] == run.batch_size]
     if not same_batch:
         return None
@@ -239,7 +240,7 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
 
         if not options.quiet:
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
-        result = Trainer(config).run(config, dataset)
+        result = Trainer(config, dataset.of).run(config, dataset)
         if result.test_logits is not None:
             predictions.save(options.results, best, result.test_logits)
     predictions.clear(options.results, kept)

@@ -15,19 +15,16 @@ if TYPE_CHECKING:  # importing it for real would import tinygrad
 
 def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     """Three lines: the model, the data, the machine."""
-    if config.model == "mlp":
-        assert config.units is not None
-        net = "-".join(map(str, (784, *config.units, 10)))
-    else:
-        assert config.filters is not None and config.kernel_size is not None
-        net = "-".join(map(str, config.filters)) + f", kernels {config.kernel_size[0]} and {config.kernel_size[1]}"
+    net = config.net.headline(data.of)
+    activation = config.get("activation")
+    net += f", {activation}" if activation else ""
     length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
     training, validation = data.split(config.train_on)
     sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
     code = "own kernels" if environment["kernels"] else environment["renderer"]
     return "\n".join(
         (
-            f"model    {config.model.upper()} {net}, {config.activation}; "
+            f"model    {config.model.upper()} {net}; "
             f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
             f"data     {data.name}: {sizes} ({data.source})",
             f"machine  {environment['device']} ({code}), {environment['cpu']}, "

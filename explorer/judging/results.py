@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from explorer.asking.questions import Point, Sweep, expected_labels, text_of
-from explorer.config import Config, fields_for, flag_of, make_config
+from explorer.asking.questions import Point, Sweep, expected_labels
+from explorer.config import Config, field_info, fields_for, flag_of, make_config
 from explorer.errors import UserError
+from explorer.fields import limits, text_of
 from explorer.judging import stats
 from explorer.running.requests import Request
 
@@ -27,7 +28,9 @@ Scores = dict[int, float]
 
 def key_of(config: Mapping[str, Any]) -> str:
     """What identifies a configuration whatever its seed, from its JSON form."""
-    return json.dumps({name: value for name, value in config.items() if name != "seed"}, sort_keys=True)
+    return json.dumps(
+        {name: value for name, value in config.items() if name != "seed" and value is not None}, sort_keys=True
+    )
 
 
 class Runs:
@@ -342,11 +345,10 @@ def _hashable(value: Any) -> Any:
 
 def _bounds(knob: str) -> tuple[float | None, float | None]:
     """The least and greatest value a field takes, where it takes them (dropout cannot go below 0)."""
-    info = Config.model_fields.get(knob)
-    metadata = info.metadata if info else ()
-    lowest = next((constraint.ge for constraint in metadata if hasattr(constraint, "ge")), None)
-    highest = next((constraint.le for constraint in metadata if hasattr(constraint, "le")), None)
-    return lowest, highest
+    try:
+        return limits(field_info(knob))
+    except KeyError:  # an axis that is no field of its own, such as units1
+        return None, None
 
 
 def best_first(runs: Runs, model: str, dataset: str) -> list[ConfigResult]:
@@ -378,7 +380,7 @@ def slices(runs: Sequence[ConfigResult], knob: str) -> list[dict[Any, ConfigResu
     for run in runs:
         if run.validation:
             config = run.config.to_json()
-            value = _hashable(config.pop(knob))
+            value = _hashable(config.pop(knob, None))
             groups.setdefault(key_of(config), {})[value] = run
     return [group for group in groups.values() if len(group) >= 3]
 
@@ -387,8 +389,8 @@ def training_command(config: Config) -> str:
     """The shortest command that trains this configuration, seed included where it is not 0."""
     flags: dict[str, Any] = {}
     for field in fields_for(config.model):
-        value = getattr(config, field)
-        if value is not None and value != getattr(make_config({"model": config.model, **flags}), field):
+        value = config.get(field)
+        if value is not None and value != make_config({"model": config.model, **flags}).get(field):
             flags[field] = value
     return " ".join(["python mnist_explorer.py", config.model, *flag_words(flags)])
 
@@ -410,16 +412,16 @@ def short_name(config: Config) -> str:
     words = []
     default = make_config({"model": config.model, "optimizer": config.optimizer})
     for field in fields_for(config.model):
-        value = getattr(config, field)
+        value = config.get(field)
         if value is None or field in ("dataset", "seed", "eval_every", "steps_per_epoch"):
             continue
         if field == "optimizer":
-            words += [value] if value != "adam" else []
-        elif value == getattr(default, field):
+            words += [str(value)] if value != "adam" else []
+        elif value == default.get(field):
             continue
         elif field in ("steps", "epochs"):
             each = f" of {config.steps_per_epoch} steps" if field == "epochs" and config.steps_per_epoch else ""
-            words.append(f"{value} {field if value > 1 else field[:-1]}{each}")
+            words.append(f"{value} {field if value != 1 else field[:-1]}{each}")
         elif field in ("activation", "lr_schedule", "scaling"):
             words.append(str(value) + (" inputs" if field == "scaling" else ""))
         elif field == "train_on":

@@ -34,6 +34,10 @@ class Runner:
             if config.batch_size > training:
                 size = f"the {training} training images of {self.data.name}"
                 raise UserError(f"batch_size {config.batch_size} is larger than {size}; it must be 1 to {training}")
+            try:
+                config.net.check(self.data.of)
+            except ValueError as error:
+                raise UserError(f"{config.model}: {error}") from None
 
     def recorded(self, config: Config) -> dict[str, Any] | None:
         """The record of this very run, if it has been run; a failed run does not count."""
@@ -47,7 +51,7 @@ class Runner:
         started = now()
         if self.trainer is None or self.trainer.shape != config.shape:
             self.trainer = None  # its memory goes before the next one's comes
-            self.trainer = Trainer(config)
+            self.trainer = Trainer(config, self.data.of)
         result = self.trainer.run(config, self.data, listen)
         record = self.make_record(config, result, started)
         leads = self.leads(record)

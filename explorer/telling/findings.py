@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+import models
 from datasets.data import LOOK_IMAGES
-from explorer.asking.questions import text_of
-from explorer.config import MODELS
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import (
     HALF_A_POINT,
@@ -50,7 +50,7 @@ class Study:
     def pairs(self) -> list[tuple[str, str]]:
         """(dataset, model) with any record, in the order of DATASETS and MODELS."""
         there = {(run.config.dataset, run.config.model) for run in self.runs.configurations}
-        return [(dataset, model) for dataset in DATASETS for model in MODELS if (dataset, model) in there]
+        return [(dataset, model) for dataset in DATASETS for model in models.names() if (dataset, model) in there]
 
 
 @dataclass(frozen=True)
@@ -583,7 +583,7 @@ def sgd(study: Study) -> list[str]:
 def published_tables(study: Study) -> list[str]:
     """As stated against as really run: how many published figures lie where one more run would."""
     sentences = []
-    for model in MODELS:
+    for model in models.names():
         kinds = (f"published-{model}", "as stated"), (f"published-{model}-as-run", "as really run")
         found = ((kind, study.get(name, model, "mnist")) for name, kind in kinds)
         counts = [f"{kind}, {counted}" for kind, judged in found if judged and (counted := _places(judged))]
@@ -810,7 +810,7 @@ def _gap(run: ConfigResult) -> str:
     if rise > 0.005:
         turned = f"validation loss was lowest {100 * share:.0f} % of the way and rose by {rise:.3f} from there"
         turned += ": it overfits" if share < 0.75 else ""
-    regularized = run.config.dropout or run.config.augments
+    regularized = run.config.get("dropout") or run.config.augments
     through = ", the training batches being seen through dropout or augmentation" if regularized else ""
     ends = f"accuracy on training batches less that on validation ends at {figure(gap)} points"
     return f"{ends} (n={len(looks)}{through}); {turned}"

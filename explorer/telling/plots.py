@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.data import LOOK_IMAGES, VALIDATION_COUNTS
-from explorer.asking.questions import text_of
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import ConfigResult, SweepResult, short_name
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import models
 from datasets.data import LOOK_IMAGES
 from explorer.asking import questions as sweep
-from explorer.config import MODELS, Config
+from explorer.config import Config
 from explorer.errors import UserError
+from explorer.fields import text_of
 from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
 from explorer.running import requests
 from explorer.telling import findings as sentences
@@ -79,7 +81,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
     judged.sort(
         key=lambda j: (
             order.get(j.request.dataset, 9),
-            MODELS.index(j.request.model),
+            models.names().index(j.request.model),
             j.request.name,
             j.slug != j.request.name,
             j.slug,
@@ -89,7 +91,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
 
 
 def _suffix(request: requests.Request, alike: Sequence[requests.Request]) -> str:
-    words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(request.overrides.items()))
+    words = "-".join(f"{field}-{text_of(value)}" for field, value in sorted(request.overrides.items()))
     words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
     return words[:40] + ("" if words and len(words) <= 40 and not request.path else str(alike.index(request) + 1))
 
@@ -294,12 +296,14 @@ class Builder:
 
     def published(self) -> list[str]:
         lines: list[str] = []
-        for model in MODELS:
+        for model in models.names():
             stated = self.study.get(f"published-{model}", model, "mnist")
             as_run = self.study.get(f"published-{model}-as-run", model, "mnist")
             if stated or as_run:
                 lines += [f"### The MNIST {model.upper()} table", "", sentences.side_by_side(stated, as_run), ""]
-        others = [("published-final", model, "mnist") for model in MODELS] + [("published-fashion", "mlp", "fashion")]
+        others = [("published-final", model, "mnist") for model in models.names()] + [
+            ("published-fashion", "mlp", "fashion")
+        ]
         for name, model, dataset in others:
             judged = self.study.get(name, model, dataset)
             if judged:
@@ -321,7 +325,7 @@ class Builder:
     def models(self) -> list[str]:
         rows, told = [], []
         for dataset in plots.DATASETS:
-            ranked = {model: self.ranked(dataset, model) for model in MODELS}
+            ranked = {model: self.ranked(dataset, model) for model in models.names()}
             if not all(ranked.values()):
                 continue
             mlp, cnn = ranked["mlp"][0], ranked["cnn"][0]
@@ -432,7 +436,7 @@ class Builder:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
         for dataset in ("mnist", "fashion"):
-            for model in MODELS:
+            for model in models.names():
                 run = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
                 names = [name for name in sweep.available(model, dataset) if name not in run]
                 if names:

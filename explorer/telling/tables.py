@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from explorer.asking.questions import text_of
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import ConfigResult, PointResult, SweepResult, short_name
 

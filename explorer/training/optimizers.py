@@ -10,8 +10,8 @@ from typing import Any
 
 from tinygrad import Tensor
 
-from explorer.config import OPTIMIZER_DEFAULTS
 from explorer.errors import UserError
+from explorer.rules.optimizers import OPTIMIZERS
 from models.kernels import ops
 from models.kernels.native import enabled
 
@@ -121,7 +121,7 @@ class Rule:
 
     def uses(self, field: str) -> bool:
         """Whether the rule reads momentum, nesterov (Muon is Nesterov always, so it does not) or weight_decay."""
-        return field in OPTIMIZER_DEFAULTS[self.name]
+        return field in OPTIMIZERS[self.name].defaults
 
 
 RULES = {
@@ -156,7 +156,7 @@ def scalar_values(
     rule = rule_of(optimizer)
     if momentum and not rule.uses("momentum"):
         raise UserError(f"{optimizer} has no momentum to set: leave it out, or use sgd, rmsprop, muon or lars")
-    defaults = OPTIMIZER_DEFAULTS[optimizer]
+    defaults = OPTIMIZERS[optimizer].defaults
     return {
         "lr": lr,
         "weight_decay": defaults["weight_decay"] if weight_decay is None else weight_decay,

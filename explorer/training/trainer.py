@@ -17,16 +17,15 @@ from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
 from datasets.data import LOOK_IMAGES, Dataset, affine
-from explorer.config import IMAGE_SIDE, Config
+from explorer.config import Config
 from explorer.training import augment
 from explorer.training import optimizers as optim
 from explorer.training.schedule import Plateau, lr_at
-from models.cnn import CNN
 from models.kernels import ops
 from models.kernels.native import enabled
 from models.kernels.replay import Replay
 from models.layers import Dropout
-from models.mlp import MLP
+from models.model import Images
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 EVALUATION_BATCH = 500
@@ -71,21 +70,22 @@ class Result:
 class Trainer:
     """Trains any Config of one shape, one after the other, on tinygrad's default device."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, of: Images):
         self.shape = config.shape
+        self.of = of
         self.augmentation = config.augmentation
         batch = config.batch_size
-        self.images = buffer((batch, IMAGE_SIDE, IMAGE_SIDE), dtypes.uint8)
+        self.images = buffer((batch, of.height, of.width), dtypes.uint8)
         self.labels = buffer((batch,), dtypes.int32)
         self.draws = buffer((batch, augment.DRAWS), dtypes.float32)
         self.key = buffer((1,), dtypes.uint32)
         self.log = buffer((2, LOG_STEPS), dtypes.float32)
         self.numbers = buffer((len(SCALARS),), dtypes.float32)
         self.scalars = {name: self.numbers[slot : slot + 1] for slot, name in enumerate(SCALARS)}
-        self.evaluation_images = buffer((EVALUATION_BATCH, IMAGE_SIDE, IMAGE_SIDE), dtypes.uint8)
+        self.evaluation_images = buffer((EVALUATION_BATCH, of.height, of.width), dtypes.uint8)
 
-        self.model = build_model(config)
-        for layer in self.model.layers:
+        self.layers = config.net.build(of)
+        for layer in self.layers:
             if isinstance(layer, Dropout):
                 layer.rate, layer.key = self.scalars["dropout"], self.key
         self.reset(np.random.default_rng(0))  # gives every weight its memory, before the step is captured
@@ -102,7 +102,7 @@ class Trainer:
         if self.augmentation:
             angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
             images = augment.augment(images, self.draws, angle, scale, shift, *self.augmentation)
-        logits = self.model(self._inputs(images))
+        logits = self._inputs(images).sequential(self.layers)
         loss, accuracy = loss_and_accuracy(logits, self.labels)
         loss.backward()
         # The loss stays on the device: fetching it each step would make the host wait for each step.
@@ -111,17 +111,15 @@ class Trainer:
         Tensor.realize(self.log, *self.running, *self.optimizer.step_tensors())
 
     def _forward(self) -> Tensor:
-        return self.model(self._inputs(self.evaluation_images)).realize()
+        return self._inputs(self.evaluation_images).sequential(self.layers).realize()
 
     def _inputs(self, images: Tensor) -> Tensor:
         x = images.cast(dtypes.float32) * self.scalars["multiplier"] + self.scalars["offset"]
-        return x.reshape(-1, 1, IMAGE_SIDE, IMAGE_SIDE).contiguous()
+        return x.reshape(-1, 1, self.of.height, self.of.width).contiguous()
 
     def reset(self, random: np.random.Generator) -> None:
         """Fresh weights, in the same memory."""
-        self._initial = [
-            pair for layer in self.model.layers if hasattr(layer, "initial") for pair in layer.initial(random)
-        ]
+        self._initial = [pair for layer in self.layers if hasattr(layer, "initial") for pair in layer.initial(random)]
         for tensor, values in self._initial:
             write(tensor, values)
 
@@ -215,7 +213,7 @@ class Run:
         if config.augments:
             draws = self.draws.uniform(-1, 1, (config.batch_size, augment.DRAWS))
             write(trainer.draws, draws.astype(np.float32))
-        if config.dropout:
+        if config.get("dropout"):
             write(trainer.key, self.keys.integers(0, 2**32, 1, np.uint32))
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
         lr *= self.plateau.factor if self.plateau else 1.0
@@ -227,7 +225,9 @@ class Run:
 
     def write_scalars(self, **values: float) -> None:
         config = self.config
-        values |= {name: getattr(config, name) for name in ("dropout", "angle", "scale", "shift")}
+        values |= {name: getattr(config, name) for name in ("angle", "scale", "shift")}
+        rate = config.get("dropout")
+        values["dropout"] = rate if isinstance(rate, float) else 0.0
         values |= {"multiplier": self.multiplier, "offset": self.offset}
         write(self.trainer.numbers, np.array([values.get(name, 0.0) for name in SCALARS], np.float32))
 
@@ -342,15 +342,6 @@ def batches(count: int, batch_size: int, random: np.random.Generator) -> Iterato
             waiting = np.concatenate([waiting, random.permutation(count)])
         yield waiting[:batch_size]
         waiting = waiting[batch_size:]
-
-
-def build_model(config: Config) -> MLP | CNN:
-    common = (config.activation, bool(config.batchnorm), config.dropout > 0)
-    if config.model == "mlp":
-        assert config.units is not None
-        return MLP(config.units, *common)
-    assert config.filters is not None and config.kernel_size is not None
-    return CNN(config.filters, config.kernel_size, *common)
 
 
 def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:

@@ -1,0 +1,1 @@
+"""How weights move: update rules and learning-rate schedules, one entry each. Light to import."""

@@ -1,0 +1,3 @@
+"""Placeholder until the entries land."""
+
+ACTIVATIONS = dict.fromkeys(("relu", "silu", "gelu", "tanh", "leaky_relu", "elu", "sigmoid"))
