@@ -882,10 +882,10 @@ before, environment = facts(), dict(os.environ)
 import explorer.training.trainer
 assert dict(os.environ) == environment, "the environment changed"
 assert facts() == before, (facts(), before)
-from datasets import data
+import datasets
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
-explorer.training.trainer.Trainer(config).run(config, data.load("digits"))
+explorer.training.trainer.Trainer(config).run(config, datasets.load("digits"))
 from models.kernels.native import native
 assert native().threads == 3
 after = facts()

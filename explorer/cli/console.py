@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.data import Dataset
+from datasets.dataset import Dataset
 from explorer.config import Config
 
 if TYPE_CHECKING:  # importing it for real would import tinygrad
@@ -17,7 +17,7 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     """Three lines: the model, the data, the machine."""
     if config.model == "mlp":
         assert config.units is not None
-        net = "-".join(map(str, (784, *config.units, 10)))
+        net = "-".join(map(str, (data.height * data.width, *config.units, len(data.classes))))
     else:
         assert config.filters is not None and config.kernel_size is not None
         net = "-".join(map(str, config.filters)) + f", kernels {config.kernel_size[0]} and {config.kernel_size[1]}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets.data import LOOK_IMAGES
+from datasets.dataset import LOOK_IMAGES
 from explorer.asking.questions import text_of
 from explorer.config import MODELS
 from explorer.judging import stats

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets.data import LOOK_IMAGES
+from datasets.dataset import LOOK_IMAGES
 from explorer.asking import questions as sweep
 from explorer.config import MODELS, Config
 from explorer.errors import UserError
