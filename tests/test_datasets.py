@@ -24,6 +24,7 @@ import pytest
 import datasets
 from datasets import DATA_VARIABLE, fetch, idx
 from datasets.digits import enlarge
+from datasets.entry import Entry, Published
 from datasets.idx import FILES
 from datasets.scaling import affine
 from explorer.errors import UserError
