@@ -15,7 +15,8 @@ from typing import NoReturn
 
 import numpy as np
 
-from datasets import data
+import datasets
+from datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.training import compiler
 from explorer.training import device as environment
@@ -142,9 +143,9 @@ def strangers_line(busy: Sequence[float]) -> str:
     return f"Other programs' use of the machine meanwhile: {mean:.2f} cores (n = {len(busy)}){warning}"
 
 
-def load_data() -> data.Dataset:
+def load_data() -> Dataset:
     """Real MNIST where MNIST_EXPLORER_DATA names a folder that has it, else scikit-learn's digits."""
-    return data.load("mnist" if os.environ.get(data.VARIABLE) else "digits")
+    return datasets.load("mnist" if os.environ.get(datasets.DATA_VARIABLE) else "digits")
 
 
 def installed(package: str) -> str:

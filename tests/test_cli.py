@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from datasets import data
+import datasets
+from datasets.idx import FILES
 from explorer.config import fields_for, flag_of
 from tests.conftest import PROJECT
 
@@ -167,7 +168,7 @@ def test_a_mistake_is_one_clear_line_exit_2_and_nothing_is_recorded(words, envir
 def test_altered_data_are_refused_with_the_file_and_both_digests(tmp_path):
     folder = tmp_path / "mnist"
     folder.mkdir()
-    for file in data.FILES:
+    for file in FILES:
         (folder / file).write_bytes(b"\0" * 100)
     line = refused(explorer("mlp", "--data-dir", tmp_path, "--results", tmp_path / "results"))
     assert str(folder) in line
@@ -238,7 +239,7 @@ def test_without_mnist_the_default_run_takes_the_digits_and_says_so(tmp_path):
     assert answer.stderr.startswith("WARNING: NOT MNIST!")
     line = refused(explorer("mlp", *words, "--dataset", "mnist", environment=environment))
     assert "--data-dir" in line
-    assert data.VARIABLE in line
+    assert datasets.DATA_VARIABLE in line
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])

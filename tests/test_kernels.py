@@ -882,10 +882,10 @@ before, environment = facts(), dict(os.environ)
 import explorer.training.trainer
 assert dict(os.environ) == environment, "the environment changed"
 assert facts() == before, (facts(), before)
-from datasets import data
+import datasets
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
-digits = data.load("digits")
+digits = datasets.load("digits")
 explorer.training.trainer.Trainer(config, digits.of).run(config, digits)
 from models.kernels.native import native
 assert native().threads == 3

@@ -158,7 +158,7 @@ def test_every_kind_of_drawing_is_a_readable_small_png(tmp_path):
             plots.draw_importance,
         ),
         "ranking": (plots.ranking_facts("mnist", "mlp", ranked), plots.draw_ranking),
-        "confusion": (confusion, plots.draw_confusion, np.ones((len(confusion.wrong), 784))),
+        "confusion": (confusion, plots.draw_confusion, np.ones((len(confusion.wrong), 28, 28))),
     }
     for name, (facts, draw, *arrays) in drawn.items():
         path = plots.write(tmp_path / "media" / f"{name}.png", facts, draw, *arrays)

@@ -162,7 +162,7 @@ def test_predictions_make_a_confusion_section(tmp_path, undrawn):
 
     def predict(config):
         asked.append(config)
-        return np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 784))
+        return np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 28, 28))
 
     files, text = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()), predict=predict)
     assert [config.lr for config in asked] == [0.003]

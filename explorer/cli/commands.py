@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import data
+import datasets
 from explorer.cli import console
 from explorer.config import Config, choices, fields_for, from_environment, make_config, merge
 from explorer.errors import UserError
@@ -68,7 +68,7 @@ def train(options: argparse.Namespace) -> int:
     values, named = asked_for(options)
     config = make_config(values, named)
     ledger = Ledger(options.results)
-    dataset = data.load(config.dataset, options.data_dir, fall_back="dataset" not in values)
+    dataset = datasets.load(config.dataset, options.data_dir, fall_back="dataset" not in values)
     if dataset.name != config.dataset:
         config = make_config({**config.to_json(), "dataset": dataset.name})
     runner = Runner(dataset, ledger)
@@ -122,7 +122,7 @@ def sweep(options: argparse.Namespace) -> int:
     for loaded in found:
         runs = sweep.configs(loaded, options.seeds or loaded.seeds_default, options.yes)
         if loaded.dataset not in runners:
-            runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
+            runners[loaded.dataset] = Runner(datasets.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
         runner.check(runs)
         waiting = [run for run in runs if run not in seen and (options.force or not runner.recorded(run))]
@@ -232,7 +232,7 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
         swept = (model, dataset_name) in {(one.model, one.dataset) for one in sweeps}
         if not swept or predictions.path_of(options.results, best).exists():
             continue
-        dataset = data.load(dataset_name, options.data_dir)
+        dataset = datasets.load(dataset_name, options.data_dir)
         if dataset.digest != record["data"]["digest"]:  # the best was found on other data than lies here
             continue
         open_machine(options)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.data import Dataset
+from datasets.dataset import Dataset
 from explorer.config import Config
 
 if TYPE_CHECKING:  # importing it for real would import tinygrad

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datasets import data
+import datasets
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.running.ledger import run_id
@@ -38,7 +38,7 @@ def clear(results: Path, kept: set[str]) -> None:
 
 def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
     """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
-    load = functools.cache(lambda name: data.load(name, data_dir))  # both models need each data set
+    load = functools.cache(lambda name: datasets.load(name, data_dir))  # both models need each data set
 
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from datasets.data import Dataset
+from datasets.dataset import Dataset
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.running import predictions

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import models
-from datasets.data import LOOK_IMAGES
+from datasets.dataset import LOOK_IMAGES
 from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import (

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.data import LOOK_IMAGES, VALIDATION_COUNTS
+import datasets
+from datasets.dataset import LOOK_IMAGES
 from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import ConfigResult, SweepResult, short_name
@@ -190,11 +191,6 @@ class ConfusionFacts:
     caption: str
 
 
-CLASSES = {
-    "fashion": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"),
-}
-
-
 def bar(scores: Mapping[int, float]) -> Bar | None:
     """Mean and interval of seed -> score; None without any."""
     if not scores:
@@ -324,7 +320,7 @@ def curves_of(title: str, curves: Sequence[Curve], of: int, dataset: str) -> Cur
     some = f"{len(curves)} of {of} points. " if len(curves) < of else ""
     part = (
         f" (at {LOOK_IMAGES:,} of its images: an end may differ from the tables, which have them all)"
-        if VALIDATION_COUNTS[dataset] > LOOK_IMAGES
+        if dataset not in datasets.names() or datasets.known(dataset).validation > LOOK_IMAGES
         else ""
     )
     band = ""
@@ -456,11 +452,12 @@ def ranking_facts(dataset: str, model: str, ranked: Sequence[ConfigResult], most
 def confusion_facts(
     dataset: str, model: str, name: str, logits: NDArray[Any], labels: NDArray[Any], most: int = 12
 ) -> ConfusionFacts:
-    """From the test set's logits (n, 10) and labels (n,): counts, and the wrong images with the greatest softmax."""
+    """From the test set's logits (n, classes), labels (n,): counts, and the wrong images with the greatest softmax."""
     scores = np.asarray(logits, np.float64)
     labels = np.asarray(labels).astype(int)
     predicted = scores.argmax(axis=1)
-    counts = np.zeros((10, 10), int)
+    classes = scores.shape[1]
+    counts = np.zeros((classes, classes), int)
     np.add.at(counts, (labels, predicted), 1)
     exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
     confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
@@ -468,7 +465,7 @@ def confusion_facts(
     surest = wrong[np.lexsort((wrong, -confidence[wrong]))][:most]
     return ConfusionFacts(
         f"Where the best {model.upper()} on {DATASETS[dataset]} errs",
-        CLASSES.get(dataset, tuple(map(str, range(10)))),
+        datasets.known(dataset).classes if dataset in datasets.names() else tuple(map(str, range(classes))),
         tuple(tuple(map(int, row)) for row in counts),
         tuple((int(i), int(labels[i]), int(predicted[i]), float(confidence[i])) for i in surest),
         f"{name}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
@@ -918,7 +915,7 @@ def draw_ranking(facts: RankingFacts) -> "Figure":
 
 
 def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
-    """``images`` (n, 28, 28) or (n, 784): those of ``facts.wrong``, in its order, any number type."""
+    """``images`` (n, height, width): those of ``facts.wrong``, in its order, any number type."""
     import matplotlib
     from matplotlib.colors import LogNorm
 
@@ -942,8 +939,8 @@ def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
             )  # fmt: skip
     axes.grid(False)
     named = any(len(name) > 1 for name in facts.classes)
-    axes.set_xticks(range(10), facts.classes, rotation=90 if named else 0)
-    axes.set_yticks(range(10), facts.classes)
+    axes.set_xticks(range(len(facts.classes)), facts.classes, rotation=90 if named else 0)
+    axes.set_yticks(range(len(facts.classes)), facts.classes)
     axes.set_xlabel("predicted (errors shaded, right ones grey)")
     axes.set_ylabel("true")
     if facts.wrong:
@@ -952,7 +949,7 @@ def draw_confusion(facts: ConfusionFacts, images: NDArray[Any]) -> "Figure":
         for place in grid.flat:
             place.axis("off")
         for place, image, (_, true, predicted, confidence) in zip(grid.flat, images, facts.wrong, strict=False):
-            place.imshow(np.asarray(image, float).reshape(28, 28), cmap="gray_r")
+            place.imshow(np.asarray(image, float), cmap="gray_r")
             words = f"{facts.classes[true]}\n→ {facts.classes[predicted]} {100 * confidence:.0f}%"
             place.set_title(words, fontsize=9.5, fontweight="normal", loc="center", pad=3)
         right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)

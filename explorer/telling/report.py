@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import models
-from datasets.data import LOOK_IMAGES
+from datasets.dataset import LOOK_IMAGES
 from explorer.asking import questions as sweep
 from explorer.config import Config
 from explorer.errors import UserError

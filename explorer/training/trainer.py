@@ -16,7 +16,8 @@ from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
-from datasets.data import LOOK_IMAGES, Dataset, affine
+from datasets.dataset import LOOK_IMAGES, Dataset
+from datasets.scaling import affine
 from explorer.config import Config
 from explorer.training import augment
 from explorer.training import optimizers as optim

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from datasets import data
+import datasets
 from explorer.config import Config, make_config
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
@@ -120,7 +120,7 @@ def _serve(connection: Connection, place: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, (record, None) or (None, reason) out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
-    runner = Runner(data.load(place.dataset, place.data_dir), Ledger(place.results))
+    runner = Runner(datasets.load(place.dataset, place.data_dir), Ledger(place.results))
     while True:
         try:
             config = make_config(connection.recv())
