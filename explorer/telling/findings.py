@@ -22,7 +22,7 @@ from explorer.judging.results import (
     slices,
     typical_deviation,
 )
-from explorer.telling.plots import DATASETS, TARGETS
+from explorer.telling.names import DATASETS, TARGETS, name_of
 from explorer.telling.tables import difference, figure, seconds, text_table
 
 LISTED = 6  # of a longer list, so many are named
@@ -61,10 +61,6 @@ class Best:
     model: str
     why: str
     measured: ConfigResult
-
-
-def name_of(model: str, dataset: str) -> str:
-    return f"{model.upper()} on {DATASETS[dataset]}"
 
 
 def points(value: float) -> str:
