@@ -26,7 +26,7 @@ def record(config: Config, validation: float | None, **changes) -> dict:
         for step in LOOKS
     ]
     made = {
-        "id": run_id(config.to_json(), "d"),
+        "id": run_id(config.identity(), "d"),
         "config": config.to_json(),
         "status": status,
         "train_loss": 0.1,

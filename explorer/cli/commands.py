@@ -227,7 +227,7 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
         if not ranked:
             continue
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))
-        best = run_id(config.to_json(), record["data"]["digest"])
+        best = run_id(config.identity(), record["data"]["digest"])
         kept.add(best)
         swept = (model, dataset_name) in {(one.model, one.dataset) for one in sweeps}
         if not swept or predictions.path_of(options.results, best).exists():

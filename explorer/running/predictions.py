@@ -43,7 +43,7 @@ def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tu
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
             dataset = load(config.dataset)
-            with np.load(path_of(results, run_id(config.to_json(), dataset.digest))) as kept:
+            with np.load(path_of(results, run_id(config.identity(), dataset.digest))) as kept:
                 return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
         except (OSError, UserError):
             return None

@@ -25,7 +25,7 @@ class Runner:
         self.trainer: Trainer | None = None
 
     def id_of(self, config: Config) -> str:
-        return run_id(config.to_json(), self.data.digest)
+        return run_id(config.identity(), self.data.digest)
 
     def check(self, configs: Iterable[Config]) -> None:
         """Raises UserError for a config that cannot be run on this data set, before anything is computed."""

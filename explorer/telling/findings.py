@@ -22,7 +22,7 @@ from explorer.judging.results import (
     slices,
     typical_deviation,
 )
-from explorer.telling.plots import DATASETS, TARGETS
+from explorer.telling.names import DATASETS, aim_of, name_of
 from explorer.telling.tables import difference, figure, seconds, text_table
 
 LISTED = 6  # of a longer list, so many are named
@@ -61,10 +61,6 @@ class Best:
     model: str
     why: str
     measured: ConfigResult
-
-
-def name_of(model: str, dataset: str) -> str:
-    return f"{model.upper()} on {DATASETS[dataset]}"
 
 
 def points(value: float) -> str:
@@ -123,7 +119,7 @@ def best_sentences(study: Study) -> list[str]:
     sentences = []
     first = {(item.dataset, item.model): item.measured for item in best(study) if item.why == "accuracy"}
     for (dataset, model), run in first.items():
-        target = TARGETS.get((dataset, model))
+        target = aim_of(model, dataset)
         reached = ""
         if target is not None and run.test:
             short = target - mean(run.test)
