@@ -109,6 +109,17 @@ def _is_readable(record: Record) -> bool:
 
 
 @dataclass(frozen=True)
+class Lost:
+    """The runs of a configuration that have no result, ``of`` so many."""
+
+    diverged: int
+    failed: int
+    of: int
+    steps: tuple[int, ...]
+    """At which runs diverged, as far as their records say: ascending, each once."""
+
+
+@dataclass(frozen=True)
 class ConfigResult:
     """A configuration and its records by seed."""
 
@@ -135,6 +146,11 @@ class ConfigResult:
     @property
     def statuses(self) -> Counter[str]:
         return Counter(record["status"] for record in self.records.values())
+
+    @property
+    def lost_runs(self) -> Lost:
+        steps = {step for record in self.records.values() if (step := _step_of(record)) is not None}
+        return Lost(self.statuses["diverged"], self.statuses["failed"], len(self.records), tuple(sorted(steps)))
 
     @property
     def lost(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import models
 from datasets.dataset import LOOK_IMAGES
 from explorer.asking import questions as sweep
@@ -19,7 +20,10 @@ from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name
 from explorer.running import requests
 from explorer.telling import findings as sentences
 from explorer.telling import plots, tables
-from explorer.telling.findings import Study, name_of, plural
+from explorer.telling.findings import Study, plural
+from explorer.telling.names import name_of
+from explorer.telling.plots import importance
+from explorer.telling.plots.facts import Pair, Predictions
 
 # (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
 Predict = Callable[[Config], tuple[Any, Any, Any] | None]
@@ -77,7 +81,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
         candidate = SweepResult(request, loaded, runs, slug)
         if candidate.runs_done:
             judged.append(candidate)
-    order = {name: index for index, name in enumerate(plots.DATASETS)}
+    order = {name: index for index, name in enumerate(datasets.names())}
     judged.sort(
         key=lambda j: (
             order.get(j.request.dataset, 9),
@@ -119,15 +123,21 @@ class Builder:
             temporary.replace(path)
         self.files.append(path)
 
-    def picture(
-        self, dataset: str, name: str, words: str, facts: Any, draw: Callable[..., Any], *arrays: Any
-    ) -> list[str]:
-        """Draws a picture and gives the line that shows it; nothing without facts."""
+    def picture(self, path: Path, plot: str, about: Any, words: str = "") -> list[str]:
+        """Draws a plot and gives the line that shows it, in these words or its title; none where it has no facts."""
+        facts = plots.PLOTS[plot].facts(about)
         if facts is None:
             return []
-        path = plots.write(self.media / dataset / f"{name}.png", facts, draw, *arrays)
-        self.files.append(path)
-        return [f"![{words}]({Path(os.path.relpath(path, self.report.parent)).as_posix()})", ""]
+        self.files.append(plots.write(path, plot, facts))
+        where = Path(os.path.relpath(path, self.report.parent)).as_posix()
+        return [f"![{words or facts.title}]({where})", ""]
+
+    def pair(self, dataset: str, model: str) -> Pair:
+        return Pair(model, dataset, self.ranked(dataset, model), self.of(dataset, model))
+
+    def pair_picture(self, dataset: str, model: str, plot: str, suffix: str = "") -> list[str]:
+        path = self.media / dataset / f"{model}_{suffix or plot}.png"
+        return self.picture(path, plot, self.pair(dataset, model))
 
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
@@ -193,7 +203,7 @@ class Builder:
             run = item.measured
             rows.append(
                 {
-                    "data": plots.DATASETS[item.dataset],
+                    "data": datasets.title(item.dataset),
                     "model": item.model.upper(),
                     "by": item.why,
                     "configuration": short_name(run.config),
@@ -222,21 +232,18 @@ class Builder:
             *self.trained_on_all(),
         ]
         for dataset, model in self.study.pairs:
-            ranked = self.ranked(dataset, model)
-            facts = plots.ranking_facts(dataset, model, ranked)
-            if facts:
-                lines += [f"### Top configurations, {name_of(model, dataset)}", "", tables.ranking(ranked), ""]
-                lines += self.picture(dataset, f"{model}_ranking", facts.title, facts, plots.draw_ranking)
-            pareto = plots.pareto_facts(dataset, model, ranked)
-            if pareto:
-                lines += self.picture(dataset, f"{model}_pareto", pareto.title, pareto, plots.draw_pareto)
+            shown = self.pair_picture(dataset, model, "ranking")
+            if shown:
+                table = tables.ranking(self.ranked(dataset, model))
+                lines += [f"### Top configurations, {name_of(model, dataset)}", "", table, "", *shown]
+            lines += self.pair_picture(dataset, model, "pareto")
         return lines
 
     def trained_on_all(self) -> list[str]:
         """Final figures of configurations trained on the validation images too: reported, never chosen by."""
         rows = [
             {
-                "data": plots.DATASETS[run.config.dataset],
+                "data": datasets.title(run.config.dataset),
                 "model": run.config.model.upper(),
                 "configuration": short_name(run.config),
                 "n": len(run.test),
@@ -257,7 +264,7 @@ class Builder:
     def importance(self) -> list[str]:
         lines: list[str] = []
         for dataset, model in self.study.pairs:
-            facts = plots.importance_facts(dataset, model, self.of(dataset, model))
+            facts = importance.facts(self.pair(dataset, model))
             if facts is None:
                 continue
             rows = [
@@ -273,7 +280,7 @@ class Builder:
                 for row in facts.rows
             ]
             lines += [f"### {name_of(model, dataset)}", "", tables.text_table(rows), ""]
-            lines += self.picture(dataset, f"{model}_importance", facts.title, facts, plots.draw_importance)
+            lines += self.pair_picture(dataset, model, "importance")
         if lines:
             lines[:0] = [
                 "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out. "
@@ -324,7 +331,7 @@ class Builder:
 
     def models(self) -> list[str]:
         rows, told = [], []
-        for dataset in plots.DATASETS:
+        for dataset in datasets.names():
             ranked = {model: self.ranked(dataset, model) for model in models.names()}
             if not all(ranked.values()):
                 continue
@@ -332,7 +339,7 @@ class Builder:
             told.append(sentences.against(mlp, cnn, dataset))
             rows += [
                 {
-                    "data": plots.DATASETS[dataset],
+                    "data": datasets.title(dataset),
                     "model": run.config.model.upper(),
                     "configuration": short_name(run.config),
                     "n": len(run.test),
@@ -347,9 +354,7 @@ class Builder:
     def top_curves(self) -> list[str]:
         lines: list[str] = []
         for dataset, model in self.study.pairs:
-            facts = plots.top_curves_facts(dataset, model, self.ranked(dataset, model))
-            if facts:
-                lines += self.picture(dataset, f"{model}_best_curves", facts.title, facts, plots.draw_curves)
+            lines += self.pair_picture(dataset, model, "curves", "best_curves")
         return lines
 
     def confusion(self, predict: Predict | None) -> list[str]:
@@ -362,10 +367,8 @@ class Builder:
                     f"Where the best {name_of(model, dataset)} errs: its predictions are not kept here."
                 )
                 continue
-            logits, labels, images = predicted
-            facts = plots.confusion_facts(dataset, model, short_name(ranked[0].config), logits, labels)
-            shown = images[[index for index, *_ in facts.wrong]]
-            lines += self.picture(dataset, f"{model}_confusion", facts.title, facts, plots.draw_confusion, shown)
+            about = Predictions(model, dataset, short_name(ranked[0].config), *predicted)
+            lines += self.picture(self.media / dataset / f"{model}_confusion.png", "confusion", about)
         return lines
 
     def interactions(self) -> list[str]:
@@ -419,14 +422,8 @@ class Builder:
         lines += [f"**Question**: {asked.question}", ""] if asked.question else []
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
         lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
-        if judged.is_pair:
-            lines += self.picture(request.dataset, picture.stem, asked.title, plots.heat_facts(judged), plots.draw_heat)
-        else:
-            facts = plots.accuracy_facts(judged)
-            lines += self.picture(request.dataset, picture.stem, asked.title, facts, plots.draw_accuracy)
-        curves = plots.curves_facts(judged)
-        if curves:
-            lines += self.picture(request.dataset, curves_picture.stem, curves.title, curves, plots.draw_curves)
+        lines += self.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
+        lines += self.picture(curves_picture, "curves", judged)
         where = Path(os.path.relpath(path, self.report.parent)).as_posix()
         again = "(shown from the ledger; with `--force` trained anew)"
         lines += [f"Its command: `{sweep_command(request)}` {again}. Figures: [{where}]({where}).", ""]
