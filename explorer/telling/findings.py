@@ -149,8 +149,8 @@ def against(mlp: ConfigResult, cnn: ConfigResult, dataset: str) -> str:
     pair = stats.paired_test([mlp.test[seed] for seed in seeds], [cnn.test[seed] for seed in seeds])
     told = "one seed, so no verdict" if pair.n < 2 else f"p = {probability(pair.p)}"
     return (
-        f"**CNN against MLP on {datasets.title(dataset)}**: the best CNN's test accuracy differs from the best MLP's by "
-        f"{difference(pair)} points (n={pair.n}, {told}){times}."
+        f"**CNN against MLP on {datasets.title(dataset)}**: the best CNN's test accuracy differs from the best MLP's "
+        f"by {difference(pair)} points (n={pair.n}, {told}){times}."
     )
 
 
