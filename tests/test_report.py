@@ -21,7 +21,7 @@ from tests.test_results import four_rates, judged
 def undrawn(monkeypatch):
     """Pictures as empty files: most of what is tested here is text."""
 
-    def write(path, facts, draw, *arrays):
+    def write(path, name, facts):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
         return path
@@ -188,10 +188,10 @@ def test_final_runs_on_all_images_are_reported_but_not_chosen(tmp_path, undrawn)
 
 def test_a_pair_says_where_the_best_moves_and_shows_a_heat_map(tmp_path, monkeypatch, undrawn):
     drawn = {}
-    monkeypatch.setattr(plots, "write", lambda path, facts, draw, *arrays: drawn.setdefault(path, draw) and path)
+    monkeypatch.setattr(plots, "write", lambda path, name, facts: drawn.setdefault(path, name) and path)
     records = [*pair_records()[:6], *runs({"lr": 0.003, "batch_size": 32}, [0.89, 0.90])]
     _, text = rebuild(tmp_path, notebook(tmp_path, PAIR, records, seeds=2))
-    assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] is plots.draw_heat
+    assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] == "heat"
     assert "**Interaction**: the lr with the best mean, by batch size: 0.003 at 16, 0.001 at 32." in text
     assert "**Confounded**: at equal steps the batch size also sets how many images are seen, 480 to 960." in text
 

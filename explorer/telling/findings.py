@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import datasets
 import models
 from datasets.dataset import LOOK_IMAGES
 from explorer.fields import text_of
@@ -22,7 +23,7 @@ from explorer.judging.results import (
     slices,
     typical_deviation,
 )
-from explorer.telling.names import DATASETS, aim_of, name_of
+from explorer.telling.names import aim_of, name_of
 from explorer.telling.tables import difference, figure, seconds, text_table
 
 LISTED = 6  # of a longer list, so many are named
@@ -48,9 +49,11 @@ class Study:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """(dataset, model) with any record, in the order of DATASETS and MODELS."""
+        """(dataset, model) with any record, in the order of data sets and of models."""
         there = {(run.config.dataset, run.config.model) for run in self.runs.configurations}
-        return [(dataset, model) for dataset in DATASETS for model in models.names() if (dataset, model) in there]
+        return [
+            (dataset, model) for dataset in datasets.names() for model in models.names() if (dataset, model) in there
+        ]
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ def best_sentences(study: Study) -> list[str]:
             f"**{name_of(model, dataset)}**: the best on validation ({short_name(run.config)}) has "
             f"{with_n(run.test)} on the test set, after {seconds(run.mean_seconds)} s of training{reached}."
         )
-    for dataset in DATASETS:
+    for dataset in datasets.names():
         if (dataset, "mlp") in first and (dataset, "cnn") in first:
             sentences.append(against(first[dataset, "mlp"], first[dataset, "cnn"], dataset))
     return sentences
@@ -142,12 +145,12 @@ def against(mlp: ConfigResult, cnn: ConfigResult, dataset: str) -> str:
     cost = cnn.mean_seconds / mlp.mean_seconds if mlp.mean_seconds > 0 else math.nan
     times = "" if math.isnan(cost) else f" for {cost:.1f} times its training seconds"
     if not seeds:
-        return f"On {DATASETS[dataset]} the best CNN and the best MLP have no seed in common."
+        return f"On {datasets.title(dataset)} the best CNN and the best MLP have no seed in common."
     pair = stats.paired_test([mlp.test[seed] for seed in seeds], [cnn.test[seed] for seed in seeds])
     told = "one seed, so no verdict" if pair.n < 2 else f"p = {probability(pair.p)}"
     return (
-        f"**CNN against MLP on {DATASETS[dataset]}**: the best CNN's test accuracy differs from the best MLP's by "
-        f"{difference(pair)} points (n={pair.n}, {told}){times}."
+        f"**CNN against MLP on {datasets.title(dataset)}**: the best CNN's test accuracy differs from the best MLP's "
+        f"by {difference(pair)} points (n={pair.n}, {told}){times}."
     )
 
 

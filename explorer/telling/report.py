@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import datasets
 import models
 from datasets.dataset import LOOK_IMAGES
 from explorer.asking import questions as sweep
@@ -20,7 +21,7 @@ from explorer.running import requests
 from explorer.telling import findings as sentences
 from explorer.telling import plots, tables
 from explorer.telling.findings import Study, plural
-from explorer.telling.names import DATASETS, name_of
+from explorer.telling.names import name_of
 from explorer.telling.plots import importance
 from explorer.telling.plots.facts import Pair, Predictions
 
@@ -80,7 +81,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
         candidate = SweepResult(request, loaded, runs, slug)
         if candidate.runs_done:
             judged.append(candidate)
-    order = {name: index for index, name in enumerate(DATASETS)}
+    order = {name: index for index, name in enumerate(datasets.names())}
     judged.sort(
         key=lambda j: (
             order.get(j.request.dataset, 9),
@@ -202,7 +203,7 @@ class Builder:
             run = item.measured
             rows.append(
                 {
-                    "data": DATASETS[item.dataset],
+                    "data": datasets.title(item.dataset),
                     "model": item.model.upper(),
                     "by": item.why,
                     "configuration": short_name(run.config),
@@ -242,7 +243,7 @@ class Builder:
         """Final figures of configurations trained on the validation images too: reported, never chosen by."""
         rows = [
             {
-                "data": DATASETS[run.config.dataset],
+                "data": datasets.title(run.config.dataset),
                 "model": run.config.model.upper(),
                 "configuration": short_name(run.config),
                 "n": len(run.test),
@@ -330,7 +331,7 @@ class Builder:
 
     def models(self) -> list[str]:
         rows, told = [], []
-        for dataset in DATASETS:
+        for dataset in datasets.names():
             ranked = {model: self.ranked(dataset, model) for model in models.names()}
             if not all(ranked.values()):
                 continue
@@ -338,7 +339,7 @@ class Builder:
             told.append(sentences.against(mlp, cnn, dataset))
             rows += [
                 {
-                    "data": DATASETS[dataset],
+                    "data": datasets.title(dataset),
                     "model": run.config.model.upper(),
                     "configuration": short_name(run.config),
                     "n": len(run.test),

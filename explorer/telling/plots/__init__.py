@@ -34,13 +34,16 @@ class _Plots(Mapping[str, Plot]):
     """name -> Plot, from the files of this folder; a plot is imported when it is asked for."""
 
     def __getitem__(self, name: str) -> Plot:
-        if name not in list(self):
+        if name not in self:
             raise KeyError(name)
         module = importlib.import_module(f"{__name__}.{name}")
         return Plot(name, module.facts, module.draw, Path(str(module.__file__)))
 
     def __iter__(self) -> Iterator[str]:
         return (found.name for found in pkgutil.iter_modules(__path__) if found.name not in SHARED)
+
+    def __contains__(self, name: object) -> bool:  # without an import, which the inherited one takes
+        return name in list(self)
 
     def __len__(self) -> int:
         return len(list(iter(self)))

@@ -107,9 +107,9 @@ def draw(facts: ConfusionFacts) -> "Figure":
             f"{names[wrong.true]}\n→ {names[wrong.predicted]} {100 * wrong.confidence:.0f}%" for wrong in facts.wrong
         ]
         widest = max(len(line) for words in told for line in words.splitlines())
-        letters = min(9.5, 9.5 * 15 / widest)  # four titles share the width
+        small = min(9.5, 9.5 * 15 / widest)  # four titles share the width
         for place, wrong, words in zip(grid.flat, facts.wrong, told, strict=False):
             place.imshow(np.array(wrong.image), cmap="gray_r")
-            place.set_title(words, fontsize=letters, fontweight="normal", loc="center", pad=3)
+            place.set_title(words, fontsize=small, fontweight="normal", loc="center", pad=3)
         right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)
     return figure

@@ -105,7 +105,7 @@ def facts_of(title: str, curves: Sequence[Curve], of: int, dataset: str) -> Curv
     some = f"{len(curves)} of {of} points. " if len(curves) < of else ""
     part = (
         f" (at {LOOK_IMAGES:,} of its images: an end may differ from the tables, which have them all)"
-        if dataset in datasets.names() and datasets.known(dataset).validation > LOOK_IMAGES
+        if dataset not in datasets.names() or datasets.known(dataset).validation > LOOK_IMAGES
         else ""
     )
     band = ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from explorer.asking.questions import text_of
+from explorer.fields import text_of
 from explorer.judging.results import Lost, SweepResult
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
