@@ -6,6 +6,7 @@ from PIL import Image
 
 from explorer.judging import stats
 from explorer.judging.results import Runs, best_first
+from explorer.record import Seconds
 from explorer.telling import plots
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
@@ -99,7 +100,7 @@ def test_heat_map_cells_lie_where_their_knobs_say(tmp_path):
 
 def test_the_pareto_front_leaves_out_what_is_slower_and_worse():
     def timed(lr, accuracy, seconds):
-        return runs({"lr": lr}, [accuracy] * 2, seconds={"compile": 0.0, "train": seconds, "eval": 0.0})
+        return runs({"lr": lr}, [accuracy] * 2, seconds=Seconds(train=seconds))
 
     runs_ = Runs([*timed(0.1, 0.9, 1.0), *timed(0.2, 0.8, 2.0), *timed(0.3, 0.95, 3.0)])
     facts = plots.pareto_facts("digits", "mlp", best_first(runs_, "mlp", "digits"))
