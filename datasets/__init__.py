@@ -14,12 +14,11 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from datasets.entry import Entry, UnavailableError
+from datasets.entry import Entry, Own, Say, UnavailableError
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +28,11 @@ HERE = Path(__file__).resolve().parent
 DATA_VARIABLE = "MNIST_EXPLORER_DATA"  # the folder that holds mnist/, fashion/ and the user's own
 FILES_VARIABLE = "MNIST_EXPLORER_DATASETS"  # folders of more files that declare a data set
 LONGEST_NAME = 40
+_own: dict[str, Own] = {}  # people's own data that this process has loaded by their path
+
+
+def to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def names() -> tuple[str, ...]:
@@ -44,9 +48,20 @@ def known(name: str) -> Entry:
         raise UserError(_unknown(name)) from None
 
 
+def find(name: str) -> Entry | None:
+    """What is known of a data set that is declared, or is a person's own and loaded by this process; else None."""
+    return known(name) if name in names() else _own.get(name)
+
+
 def title(name: str) -> str:
     """The data set as a sentence calls it: ``Fashion-MNIST``. A person's own is called by its name."""
     return known(name).title if name in names() else name
+
+
+def rank(name: str) -> tuple[int, str]:
+    """What sorts data sets for lists: the declared ones in the order of ``names``, then people's own by name."""
+    declared = names()
+    return (declared.index(name) if name in declared else len(declared), name)
 
 
 def valid_name(name: str) -> bool:
@@ -57,9 +72,10 @@ def valid_name(name: str) -> bool:
 def locate(word: str | Path, data_dir: str | Path | None = None, called: str = "data set") -> tuple[str, Path | None]:
     """(name, path) of the data set a person means; the path is None for a declared one. Reads no image.
 
-    ``word`` is a declared name; or the path of a folder or .npz file; or the name of such a folder or file within the
-    data folder (``data_dir``, or else what MNIST_EXPLORER_DATA names). A path's name is its last part without .npz, in
-    lower case, with ``-`` for what a name may not have, cut at 40 characters; a declared name gets ``own-`` before it.
+    ``word`` is a declared name; or the path of a folder or .npz file; or the name of one that this process has loaded;
+    or the name of one within the data folder (``data_dir``, or else what MNIST_EXPLORER_DATA names). A path's name is
+    its last part without .npz, in lower case, with ``-`` for what a name may not have, cut at 40 characters; a declared
+    name gets ``own-`` before it.
 
     Raises UserError, which calls the word as ``called`` says and gives the nearest declared name, where ``word`` means
     none of them.
@@ -70,6 +86,8 @@ def locate(word: str | Path, data_dir: str | Path | None = None, called: str = "
     path = path_of(text)
     if path is not None and os.path.lexists(path):
         return name_of(path), path
+    if text in _own:
+        return text, _own[text].path
     within = data_dir or os.environ.get(DATA_VARIABLE)
     folder = path_of(str(within)) if within else None
     if folder is not None and valid_name(text):
@@ -85,7 +103,7 @@ def load(
     word: str | Path,
     data_dir: str | Path | None = None,
     fall_back: bool = False,
-    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+    say: Say = to_stderr,
 ) -> "Dataset":
     """The data set that ``word`` means (see ``locate``), read, verified and unpacked.
 
@@ -100,7 +118,9 @@ def load(
     if path is not None:
         from datasets import own
 
-        return own.read(path, name)
+        found = own.read(path, name)
+        _own[name] = own.entry_of(found, Path(os.path.abspath(path)))
+        return found
     entry = known(name)
     try:
         return entry.load(data_dir, say)

@@ -45,6 +45,18 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Own(Entry):
+    """A person's own data: a folder or an .npz file."""
+
+    path: Path
+
+    def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
+        from datasets import own
+
+        return own.read(self.path, self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Published(Entry):
     """Four public IDX files: on this machine, or on one of several mirrors."""
 

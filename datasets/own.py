@@ -23,6 +23,7 @@ import numpy as np
 
 from datasets import idx, reading
 from datasets.dataset import Dataset, make
+from datasets.entry import Own
 from explorer.errors import UserError
 
 LONGEST_SIDE = 64
@@ -60,6 +61,22 @@ def read(path: Path, name: str) -> Dataset:
     order = np.concatenate([training, validation])
     final = (train_images[order], train_labels[order], test_images, test_labels)
     return make(name, final, classes, len(validation), str(path), map(idx.pack, final))
+
+
+def entry_of(data: Dataset, path: Path) -> Own:
+    """What is known of a person's own data from now on."""
+    training, validation = data.split("split")
+    return Own(
+        name=data.name,
+        title=data.name,
+        classes=data.classes,
+        height=data.height,
+        width=data.width,
+        training=training,
+        validation=validation,
+        test=len(data.test_images),
+        path=path,
+    )
 
 
 def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,9 +16,18 @@ import pytest
 import datasets
 from datasets import idx, own
 from datasets.dataset import Dataset
+from explorer.config import make_config
 from explorer.errors import UserError
+from explorer.running.ledger import Ledger
+from explorer.running.runner import Runner
 
 Parts = dict[str, np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has loaded no own data yet."""
+    monkeypatch.setattr(datasets, "_own", {})
 
 
 @pytest.fixture(scope="session")
@@ -457,3 +466,35 @@ def test_a_word_that_names_no_data_set_is_told_in_one_line(word: str, reason: st
         datasets.load(word)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_what_was_loaded_by_its_path_is_known_by_its_name_from_then_on(tmp_path: Path, parts: Parts) -> None:
+    assert datasets.find("mine") is None
+    first = datasets.load(write_npz(tmp_path / "Mine.npz", parts, class_names=np.array(list("abcde"))))
+    entry = datasets.find("mine")
+    assert entry is not None
+    assert (entry.classes, entry.height, entry.width, entry.test) == (tuple("abcde"), 12, 20, len(parts["y_test"]))
+    assert entry.split("split") == first.split("split")
+    assert datasets.load("mine").digest == entry.load(None, print).digest == first.digest
+    assert datasets.title("mine") == "mine"
+    assert "mine" not in datasets.names()
+
+
+def test_lists_have_the_declared_data_sets_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sorted(["a", "digits", "zebra", "fashion", "mnist"], key=datasets.rank) == [
+        "mnist",
+        "fashion",
+        "digits",
+        "a",
+        "zebra",
+    ]
+
+
+def test_a_net_trains_on_a_persons_own_data(tmp_path: Path, parts: Parts) -> None:
+    write_folder(tmp_path / "Signs", parts)
+    runner = Runner(datasets.load(tmp_path / "Signs"), Ledger(tmp_path / "results"))
+    fields = {"model": "mlp", "dataset": "signs", "units": (24,), "batch_size": 32, "steps": 120, "angle": 5}
+    record = runner.run(make_config(fields))
+    assert record["data"] == {"name": "signs", "digest": runner.data.digest}
+    assert record["parameters"] == 12 * 20 * 24 + 24 + 24 * 5 + 5
+    assert record["test_accuracy"] > 0.6  # of five classes, guessing finds a fifth

@@ -15,6 +15,6 @@ def aim_of(model: str, dataset: str) -> float | None:
 
 
 def class_names(dataset: str, classes: int) -> tuple[str, ...]:
-    """One name a class; their numbers where the data set is a person's own."""
-    known = datasets.known(dataset).classes if dataset in datasets.names() else ()
-    return known if len(known) == classes else tuple(map(str, range(classes)))
+    """One name a class; their numbers where the data set is a person's own and not at hand."""
+    entry = datasets.find(dataset)
+    return entry.classes if entry and len(entry.classes) == classes else tuple(map(str, range(classes)))
