@@ -26,20 +26,23 @@ from tinygrad.helpers import Context
 from tinygrad.runtime.support.compiler_cpu import ClangCompiler
 
 from explorer.config import make_config
+from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.trainer import Run, Trainer, loss_and_accuracy
 from models.kernels import native as native_module
 from models.kernels import ops, replay
 from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
+from models.kernels.source import activation_kinds, optimizer_kinds
+from models.kernels.source import source as kernels_source
 from models.layers import Linear, max_pool
 from tests.conftest import PROJECT
 
-SOURCE = Path(native_module.__file__).with_name("kernels.c")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 PROCESSORS = {"native": "", "haswell": "avx2", "x86-64": "sse2"}  # march, and what it needs of this machine
 THREADS = (1, 2, 3)
 TILES = (6, 8, 12, 14, 16, 32)  # rows and panel widths of all three instruction sets
 EDGES = sorted({times * tile + off for tile in TILES for times in (1, 2) for off in (-1, 0, 1)})
-NAMES = list(ops.ACTIVATIONS)
+NAMES = list(activation_kinds())
+RULES = list(optimizer_kinds())  # (name, with Nesterov's momentum)
 few = functools.partial(settings, derandomize=True, deadline=None, database=None)
 
 
@@ -225,7 +228,7 @@ def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_
     c, active = arrays.empty(m, n), arrays.empty(m, n) if name else None
     scratch = arrays.empty(floats_of(loaded, "gemm_scratch", n, k))
     at, bt = arrays.filled(a.T if transpose_a else a), arrays.filled(b.T if transpose_b else b)
-    run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, ops.ACTIVATIONS[name])
+    run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, loaded.activations[name])
     arrays.check()
     a, b = a.astype(np.float64), b.astype(np.float64)
     near(c, a @ b + (bias if with_bias else 0), 2e-6, np.abs(a) @ np.abs(b) + 1)
@@ -235,7 +238,7 @@ def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_
 
 def check_convolution(loaded, arrays, random: Numbers, images, ic, ih, iw, oc, kh, kw, name, with_bias, wanted):
     oh, ow = ih - kh + 1, iw - kw + 1
-    numbers = (images, ic, ih, iw, oc, kh, kw, ops.ACTIVATIONS[name])
+    numbers = (images, ic, ih, iw, oc, kh, kw, loaded.activations[name])
     x, weight, g, z_given = (
         arrays.filled(random.standard_normal(shape))
         for shape in ((images, ic, ih, iw), (oc, ic, kh, kw), (images, oc, oh, ow), (images, oc, oh, ow))
@@ -274,7 +277,7 @@ def check_activation_gradient(loaded, arrays, random: Numbers, rows, columns, na
     dz = (d_active if in_place else arrays.empty(rows, columns)) if with_dz else None
     d_bias = arrays.empty(columns) if with_bias else None
     before = z if name else None
-    run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, ops.ACTIVATIONS[name])
+    run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, loaded.activations[name])
     arrays.check()
     if dz is not None:
         near(dz, wanted, 2e-6, size)
@@ -335,6 +338,7 @@ def check_cross_entropy(loaded, arrays, random: Numbers, rows, classes, spread, 
 
 
 def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentum, weight_decay):
+    name, nesterov = rule
     weights = arrays.filled(random.standard_normal(count))
     state = [arrays.filled(np.zeros(count)) for _ in range(2)]
     w, (first, second) = weights.astype(np.float64), np.zeros((2, count))
@@ -343,19 +347,19 @@ def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentu
         gradient = arrays.filled(random.standard_normal(count))
         corrections = 1 - 0.9**step, 1 - 0.999**step
         scalars = arrays.filled(np.array([lr, weight_decay, momentum, *corrections]))
-        run(loaded, "optimizer", weights, *state, gradient, scalars, count, ops.OPTIMIZERS[rule])
-        g = gradient.astype(np.float64) + (0 if rule == "adamw" else weight_decay * w)
-        if rule in ("adam", "adamw"):
+        run(loaded, "optimizer", weights, *state, gradient, scalars, count, loaded.optimizers[rule])
+        g = gradient.astype(np.float64) + (0 if name == "adamw" else weight_decay * w)
+        if name in ("adam", "adamw"):
             first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
-            w = w * (1 - lr * weight_decay) if rule == "adamw" else w
+            w = w * (1 - lr * weight_decay) if name == "adamw" else w
             w = w - lr * (first / corrections[0]) / (np.sqrt(second / corrections[1]) + 1e-8)
-        elif rule == "rmsprop":
+        elif name == "rmsprop":
             first = 0.99 * first + 0.01 * g * g
             second = momentum * second + g / (np.sqrt(first) + 1e-8)
             w = w - lr * second
         else:
             first = momentum * first + g
-            w = w - lr * (g + momentum * first if rule == "nesterov" else first)
+            w = w - lr * (g + momentum * first if nesterov else first)
     arrays.check()
     near(weights, w, 2e-6, np.abs(w).max() + 1)
     near(state[0], first, 2e-6, np.abs(first).max() + 1)
@@ -426,7 +430,7 @@ def test_the_cross_entropy_agrees_with_numpy(processor):
     over(check_cross_entropy, processor, 40, st.tuples(sizes(40), sizes(40), st.sampled_from([0.1, 1, 30]), yes))
 
 
-@pytest.mark.parametrize("rule", ops.OPTIMIZERS)
+@pytest.mark.parametrize("rule", RULES)
 def test_several_steps_of_an_optimizer_agree_with_numpy(processor, rule):
     rates = st.sampled_from([0.0, 0.1, 0.9])
     decays = st.sampled_from([0.0, 0.3])
@@ -437,12 +441,12 @@ def test_activations_stay_finite_and_right_far_out(processor):
     loaded, far = kernels(processor, 1), np.array([[-1e4, -100, -89, -30, -5, -1e-3, 0, 1e-3, 5, 30, 89, 100, 1e4]])
     for kind in NAMES:
         z, g, dz = (Fenced().filled(values) for values in (far, np.ones_like(far), far))
-        run(loaded, "activation_gradient", dz, None, g, z, 1, far.size, ops.ACTIVATIONS[kind])
+        run(loaded, "activation_gradient", dz, None, g, z, 1, far.size, loaded.activations[kind])
         with np.errstate(over="ignore"):
             near(dz, slope(z.astype(np.float64), kind), 2e-6, 1)
         one, active = Fenced().filled(np.ones((1, 1))), Fenced().empty(1, far.size)
         scratch = Fenced().empty(floats_of(loaded, "gemm_scratch", far.size, 1))
-        sizes_and_kind = (1, far.size, 1, 0, 0, ops.ACTIVATIONS[kind])
+        sizes_and_kind = (1, far.size, 1, 0, 0, loaded.activations[kind])
         run(loaded, "gemm", Fenced().empty(1, far.size), active, one, z, None, scratch, *sizes_and_kind)
         with np.errstate(over="ignore"):
             near(active, FUNCTIONS[kind](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
@@ -490,7 +494,7 @@ def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
         for kind in NAMES:
             check_activation_gradient(loaded, arrays(), random, rows, columns, kind, True, True, rows == 7)
         check_cross_entropy(loaded, arrays(), random, rows, columns, 1, True)
-        for rule in ops.OPTIMIZERS:
+        for rule in RULES:
             check_optimizer(loaded, arrays(), random, rule, rows * columns, 2, 0.9, 0.1)
 
 
@@ -531,7 +535,7 @@ def test_a_kernel_gives_the_same_bits_every_time_and_whatever_the_threads_nearly
         random.standard_normal(shape).astype(np.float32)
         for shape in ((13, 5, 14, 15), (33, 5, 3, 4), (13, 33, 12, 12), (13, 33, 12, 12))
     )
-    numbers = (*x.shape, 33, 3, 4, ops.ACTIVATIONS["silu"])
+    numbers = (*x.shape, 33, 3, 4, activation_kinds()["silu"])
     found = {}
     for threads in THREADS:
         loaded = kernels("native", threads)
@@ -716,7 +720,7 @@ def test_more_parameters_than_one_program_takes_are_all_updated():
     gradients = [Tensor(np.full(param.shape, 1, np.float32)).realize() for param in params]
     scalars = Tensor(np.array([0.5, 0, 0, 1, 1], np.float32)).realize()
     for _ in range(2):
-        Tensor.realize(*ops.optimizer_step("sgd", params, gradients, states, scalars))
+        Tensor.realize(*ops.optimizer_step("sgd", False, params, gradients, states, scalars))
     for index, param in enumerate(params):
         np.testing.assert_array_equal(param.numpy(), np.full(param.shape, index - 1.0))
 
@@ -760,10 +764,8 @@ RUNS = {
 
 
 def test_the_runs_below_take_every_activation_and_every_optimizer():
-    from explorer.training.optimizers import RULES
-
     assert {run["activation"] for run in RUNS.values()} == set(NAMES) - {None}
-    assert {run["optimizer"] for run in RUNS.values()} == set(RULES)
+    assert {run["optimizer"] for run in RUNS.values()} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("fields", RUNS.values(), ids=RUNS)
@@ -904,7 +906,7 @@ def test_a_program_that_imports_ours_keeps_its_threads_and_its_environment():
 
 @pytest.mark.parametrize("target", ["x86_64,haswell", "x86_64,x86-64", "x86_64,skylake-avx512", "arm64,generic"])
 def test_kernels_compile_for_other_processors_and_need_nothing_from_outside(target):
-    source = SOURCE.read_text()
+    source = kernels_source()
     library = ClangCompiler(target.split(",")).compile_cached(source)
     found = native_module._entry_points(library)
     assert {*native_module.KERNELS, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()

@@ -6,8 +6,9 @@ from tinygrad import Tensor, dtypes
 from tinygrad.helpers import Context
 
 from explorer.config import make_config
+from models.activations import ACTIVATIONS
 from models.cnn import feature_side
-from models.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, random_uniform
+from models.layers import BatchNorm, Dropout, Linear, random_uniform
 from models.model import Images
 
 MNIST = Images(28, 28, 10)
@@ -118,7 +119,7 @@ def test_every_activation_is_its_formula(name):
         "elu": np.where(x > 0, x, np.exp(x) - 1),
         "sigmoid": 1 / (1 + np.exp(-x)),
     }
-    np.testing.assert_allclose(ACTIVATIONS[name](Tensor(x)).numpy(), formulas[name], atol=2e-6)
+    np.testing.assert_allclose(ACTIVATIONS[name].of(Tensor(x)).numpy(), formulas[name], atol=2e-6)
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in():

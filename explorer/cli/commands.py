@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from explorer import machine
 from explorer.cli import console
 from explorer.config import Config, choices, fields_for, from_environment, make_config, merge
 from explorer.errors import UserError
@@ -131,7 +132,7 @@ def sweep(options: argparse.Namespace) -> int:
         seen.update(waiting)
         asked.append(Asked(loaded, runs, waiting))
     to_do = [run for one in asked for run in one.waiting]
-    jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
+    jobs = min(options.jobs or machine.cores(), max(1, len(to_do)))
     if not options.quiet:
         print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:

@@ -1,1 +1,1 @@
-"""How weights move: update rules and learning-rate schedules, one entry each. Light to import."""
+"""What a run may choose by name and every floor must know of: optimizers and schedules, one entry each."""

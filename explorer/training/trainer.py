@@ -20,9 +20,10 @@ from datasets.dataset import LOOK_IMAGES, Dataset
 from datasets.scaling import affine
 from explorer.config import Config
 from explorer.record import Diverged, Failed, Look
+from explorer.rules import optimizers as rules
+from explorer.rules.schedules import SCHEDULES, lr_at
 from explorer.training import augment
-from explorer.training import optimizers as optim
-from explorer.training.schedule import Plateau, lr_at
+from explorer.training.optimizers import BoundOptimizer
 from models.kernels import ops
 from models.kernels.native import enabled
 from models.kernels.replay import Replay
@@ -35,7 +36,7 @@ LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
 
-SCALARS = (*optim.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
+SCALARS = (*rules.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Trainer:
         self.reset(np.random.default_rng(0))  # gives every weight its memory, before the step is captured
         self.parameters = [tensor for tensor, _ in self._initial if tensor.is_param]
         self.running = [tensor for tensor, _ in self._initial if not tensor.is_param]
-        self.optimizer = optim.Optimizer(
+        self.optimizer = BoundOptimizer(
             config.optimizer, self.parameters, self.scalars, bool(config.nesterov), self.numbers
         )
         # One TinyJit an instance: as a decorator of the method it would be one object for all trainers.
@@ -172,7 +173,9 @@ class Run:
         self.multiplier, self.offset = affine(
             config.scaling, data.train_images[: len(data.train_images) - data.validation_count]
         )
-        self.plateau = Plateau(config.lr_decay, config.patience) if config.lr_decay and config.patience else None
+        schedule = SCHEDULES[config.lr_schedule]
+        settings = {name: getattr(config, name) for name in schedule.defaults}
+        self.watcher = schedule.watcher(**settings) if schedule.watcher else None
         self.best_weights: list[np.ndarray] = []
 
         trainer.reset(weights)
@@ -221,10 +224,10 @@ class Run:
         if config.get("dropout"):
             write(trainer.key, self.keys.integers(0, 2**32, 1, np.uint32))
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
-        lr *= self.plateau.factor if self.plateau else 1.0
+        lr *= self.watcher.factor if self.watcher else 1.0
         self.write_scalars(
             position=(step - 1) % LOG_STEPS,
-            **optim.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
+            **rules.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
         )
         trainer.step()
 
@@ -255,7 +258,7 @@ class Run:
         return True
 
     def look(self, step: int, since: int) -> None:
-        """Measure on the fixed slice of the validation set; the plateau schedule acts on what it sees."""
+        """Measure on the fixed slice of the validation set; a schedule's watcher acts on what it sees."""
         started = time.perf_counter()
         loss: float = math.nan
         accuracy: float | None = None
@@ -263,8 +266,8 @@ class Run:
             loss, accuracy = self.measure(*(part[:LOOK_IMAGES] for part in self.validation))
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
-            if self.plateau:
-                verdict = self.plateau.observe(loss, step)
+            if self.watcher:
+                verdict = self.watcher.observe(loss, step)
                 if verdict == "improved":
                     self.best_weights = self.trainer.weights()
                 elif verdict == "restore" and self.best_weights:

@@ -1,4 +1,4 @@
-"""Compiles kernels.c, loads it into this process and keeps the threads that run it.
+"""Compiles the kernels, loads it into this process and keeps the threads that run it.
 
 What a captured step needs of this process (entry points, threads, scratch memory) changes from process to process, so
 it is handed over in a small tensor, the *table*: one uint64 a slot.
@@ -9,7 +9,6 @@ import ctypes
 import functools
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 from tinygrad import Device, Tensor, dtypes
@@ -18,6 +17,9 @@ from tinygrad.helpers import Target
 from tinygrad.runtime.autogen import libc as elf
 from tinygrad.runtime.ops_cpu import CPUDevice, CPUProgram
 from tinygrad.runtime.support.elf import elf_loader
+
+from explorer.machine import cores
+from models.kernels.source import activation_kinds, optimizer_kinds, source
 
 KERNELS = ("gemm", "convolution", "convolution_gradient", "activation_gradient", "batchnorm", "batchnorm_gradient",
            "cross_entropy", "optimizer")  # fmt: skip
@@ -52,7 +54,8 @@ class Native:
     def __init__(self, threads: int):
         device = Device["CPU"]
         assert isinstance(device, CPUDevice)
-        library = device.renderer.compiler.compile_cached(Path(__file__).with_name("kernels.c").read_text())
+        library = device.renderer.compiler.compile_cached(source())
+        self.activations, self.optimizers = activation_kinds(), optimizer_kinds()  # those that were compiled
         self.program = CPUProgram(device, TinyELF(library, "kernels", Target(), (), b"kernels"))
         self.address = {name: self.program.addr + offset for name, offset in _entry_points(library).items()}
         self.threads = max(1, min(threads, MAX_THREADS))
@@ -116,10 +119,6 @@ def native() -> Native | None:
         if os.environ.get("KERNELS") == "1":  # asked for by name: say what is wrong
             raise
         return None
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _address(function: str) -> int:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from explorer import machine
 from explorer.config import Config, make_config
 from explorer.record import Record
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
-from explorer.training import device as environment
 
 TRIES = 2  # a run whose worker died is tried once more
 
@@ -61,7 +61,7 @@ def run_all(
         return
     jobs = min(jobs, len(configs))
     context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
-    threads = max(1, environment.cores() // jobs)
+    threads = max(1, machine.cores() // jobs)
     waiting = deque(configs)
     tries: dict[Config, int] = {}
     workers = [_start(context, place, threads) for _ in range(jobs)]
