@@ -104,7 +104,7 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _settle(self) -> Self:
         """Fill in what depends on other fields, and refuse what would be ignored."""
-        said = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        said = {name for name, value in self if value is not None}
 
         def settle(name: str, value: Value) -> None:
             object.__setattr__(self, name, value)  # frozen for everybody else
@@ -300,9 +300,10 @@ def make_config(values: Mapping[str, object], named: Mapping[str, str] | None = 
     if model not in models.names():
         raise UserError(f"{named.get('model', 'model')} {model!r} is unknown{nearest(str(model), models.names())}")
     kind = models.get(str(model))
-    own = {name: said.pop(name) for name in list(said) if name in kind.model_fields}
+    its_fields, common = kind.model_fields, Config.model_fields
+    own = {name: said.pop(name) for name in list(said) if name in its_fields}
     for name in said:
-        if name in Config.model_fields:
+        if name in common:
             continue
         if _somewhere(name) is None:
             raise UserError(f"unknown field {named.get(name, name)!r}{nearest(name, ['model', *fields_for(None)])}")
