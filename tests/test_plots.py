@@ -14,6 +14,7 @@ from PIL import Image
 
 from explorer.judging import stats
 from explorer.judging.results import Lost, Runs, SweepResult, best_first
+from explorer.record import Seconds
 from explorer.running.ledger import Ledger
 from explorer.telling import plots, report
 from explorer.telling.plots import (
@@ -125,7 +126,7 @@ def test_heat_map_cells_lie_where_their_knobs_say(tmp_path):
 
 def test_the_pareto_front_leaves_out_what_is_slower_and_worse():
     def timed(lr, accuracy, seconds):
-        return runs({"lr": lr}, [accuracy] * 2, seconds={"compile": 0.0, "train": seconds, "eval": 0.0})
+        return runs({"lr": lr}, [accuracy] * 2, seconds=Seconds(train=seconds))
 
     runs_ = Runs([*timed(0.1, 0.9, 1.0), *timed(0.2, 0.8, 2.0), *timed(0.3, 0.95, 3.0)])
     facts = pareto.facts(pair_of(runs_))
@@ -175,7 +176,9 @@ HOSTILE = r"$a_b_c$ \frac{1}{0} 100 % {x} $"
 @pytest.fixture(scope="module")
 def shipped(digits):
     """One subject of each type that a plot can be about, from shipped records and real digits."""
-    found = Runs(record for record in Ledger(SHIPPED).records() if record["config"]["dataset"] == "fashion")
+    found = Runs(
+        record for record in Ledger(SHIPPED, read_only=True).records() if record.config["dataset"] == "fashion"
+    )
     sweeps = [item for item in report.read_study(found, SHIPPED)[0] if item.request.model == "mlp"]
     by_name = {item.slug: item for item in sweeps}
     images, labels = digits.train_images.astype(float), digits.train_labels

@@ -22,6 +22,7 @@ import contextlib
 import itertools
 import math
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -214,7 +215,7 @@ def load(
     texts = {name: " ".join(both.get(name, "").split()) for name in TEXTS}
     texts["title"] = texts["title"] or path.stem
     return Sweep(
-        name=path.stem,
+        name=re.sub("[^A-Za-z0-9_.-]+", "-", path.stem).lstrip(".-")[:100] or "sweep",  # files are named after it
         path=None if path.resolve().parent == FOLDER.resolve() else str(path.resolve()),
         **texts,
         model=model,

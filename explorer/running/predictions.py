@@ -1,6 +1,7 @@
 """Test-set predictions of trained nets, kept beside the ledger so that the report can show where a model errs."""
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import datasets
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.running.ledger import run_id
+from explorer.files import write_atomically
+from explorer.record import run_id
 
 FOLDER = "predictions"
 
@@ -22,11 +24,9 @@ def path_of(results: Path, run: str) -> Path:
 
 def save(results: Path, run: str, logits: np.ndarray) -> None:
     """Keep test logits (n, 10) as float16: enough to rank them by."""
-    path = path_of(results, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, logits=logits.astype(np.float16))
-    temporary.replace(path)
+    content = io.BytesIO()
+    np.savez_compressed(content, logits=logits.astype(np.float16))
+    write_atomically(path_of(results, run), content.getvalue())
 
 
 def clear(results: Path, kept: set[str]) -> None:

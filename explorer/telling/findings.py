@@ -552,7 +552,7 @@ def sgd(study: Study) -> list[str]:
     sentences = []
     plain = judged.by_label.get("optimizer_SGD") if judged else None
     if judged and plain and plain.validation:
-        loss = np.mean([record["train_loss"] for record in plain.records.values() if record["status"] == "ok"])
+        loss = np.mean([record.train_loss for record in plain.records.values() if record.train_loss is not None])
         stuck = ": so small a rate is slow to leave the start, for SGD, unlike Adam, does not scale its steps up"
         sentences.append(
             f"**Plain SGD**: with lr {plain.config.lr:g} and no momentum, "
@@ -624,9 +624,11 @@ def _best_look(as_run: SweepResult, model: str) -> list[str]:
     """How much publishing the best of many looks adds: the best against the last, both at the slice that looks see."""
     longest = max(as_run.distinct, key=lambda outcome: outcome.config.steps or 0)
     gains = {
-        seed: record["best_val_accuracy"] - record["history"][-1]["val_accuracy"]
+        seed: record.best_val_accuracy - last
         for seed, record in longest.records.items()
-        if record["status"] == "ok" and record["best_val_accuracy"] is not None
+        if record.status == "ok"
+        and record.best_val_accuracy is not None
+        and (last := record.history[-1].val_accuracy) is not None
     }
     if len(gains) < 2:
         return []
@@ -794,17 +796,18 @@ def overfitting(study: Study) -> list[str]:
 
 def _gap(run: ConfigResult) -> str:
     looks = [
-        record["history"]
+        record.history
         for record in run.records.values()
-        if record["status"] == "ok" and record["history"]
-        if all(look["val_loss"] is not None for look in record["history"])
+        if record.status == "ok" and record.history
+        if all(look.val_loss is not None for look in record.history)
     ]
     if not looks:
         return ""
-    gap = {index: history[-1]["train_accuracy"] - history[-1]["val_accuracy"] for index, history in enumerate(looks)}
-    lowest = [min(history, key=lambda look: look["val_loss"]) for history in looks]
-    share = float(np.mean([low["step"] / history[-1]["step"] for low, history in zip(lowest, looks, strict=True)]))
-    rise = float(np.mean([h[-1]["val_loss"] - low["val_loss"] for low, h in zip(lowest, looks, strict=True)]))
+    gap = {index: history[-1].train_accuracy - (history[-1].val_accuracy or 0.0) for index, history in enumerate(looks)}
+    lowest = [min(history, key=lambda look: look.val_loss or 0.0) for history in looks]
+    share = float(np.mean([low.step / history[-1].step for low, history in zip(lowest, looks, strict=True)]))
+    pairs = zip(lowest, looks, strict=True)
+    rise = float(np.mean([(history[-1].val_loss or 0.0) - (low.val_loss or 0.0) for low, history in pairs]))
     turned = "validation loss was still about its lowest at the end: longer training may help"
     if rise > 0.005:
         turned = f"validation loss was lowest {100 * share:.0f} % of the way and rose by {rise:.3f} from there"

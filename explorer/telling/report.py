@@ -17,6 +17,7 @@ from explorer.config import Config
 from explorer.errors import UserError
 from explorer.fields import text_of
 from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
+from explorer.record import Environment
 from explorer.running import requests
 from explorer.telling import findings as sentences
 from explorer.telling import plots, tables
@@ -168,7 +169,7 @@ class Builder:
         records = self.runs.kept
         if not records:
             return ["The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start."]
-        hours = sum(sum(record["seconds"].values()) for record in records if record.get("seconds")) / 3600
+        hours = sum(record.seconds.total for record in records) / 3600
         lines = [
             f"From {plural(len(records), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
             f"{hours:.1f} hours of computing. "
@@ -185,7 +186,7 @@ class Builder:
             f"differences in them mean nothing. Looks along the way (curves, best looks) take at most {LOOK_IMAGES:,} "
             "validation images; every figure in a table takes all of them.",
         ]
-        machines = Counter(_machine(record["environment"]) for record in records)
+        machines = Counter(_machine(record.environment) for record in records)
         told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
         lines += ["", f"Machine{'s' if len(machines) > 1 else ''}: {told}."]
         if len(machines) > 1:
@@ -345,7 +346,7 @@ class Builder:
                     "n": len(run.test),
                     "test %": tables.figure(run.test),
                     "seconds": tables.seconds(run.mean_seconds),
-                    "parameters": f"{next(iter(run.records.values()))['parameters']:,}",
+                    "parameters": f"{next(iter(run.records.values())).parameters:,}",
                 }
                 for run in (mlp, cnn)
             ]
@@ -451,10 +452,10 @@ def bullets(told: Sequence[str]) -> list[str]:
     return [f"- {sentence}" for sentence in told]
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def _machine(environment: Environment) -> str:
     return (
-        f"{environment['cpu']}, {environment['cores']} cores, device {environment['device']} "
-        f"({environment['renderer']}), tinygrad {environment['tinygrad']}"
+        f"{environment.cpu}, {environment.cores} cores, device {environment.device} "
+        f"({environment.renderer}), tinygrad {environment.tinygrad}"
     )
 
 

@@ -19,6 +19,7 @@ from tinygrad.helpers import Context
 from datasets.dataset import LOOK_IMAGES, Dataset
 from datasets.scaling import affine
 from explorer.config import Config
+from explorer.record import Diverged, Failed, Look
 from explorer.training import augment
 from explorer.training import optimizers as optim
 from explorer.training.schedule import Plateau, lr_at
@@ -52,20 +53,23 @@ class Progress:
 class Result:
     """What came of a run. Accuracies are fractions, None where there are none (no validation set, diverged)."""
 
-    status: str = "ok"
-    error: str | None = None
+    error: Diverged | Failed | None = None
     train_loss: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     best_val_accuracy: float | None = None
     best_step: int | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Look] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # every step's, in order; not recorded
     test_logits: np.ndarray | None = None  # (n, 10) float32, where it ended well; not recorded
     parameters: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     step_ms: float | None = None
+
+    @property
+    def status(self) -> str:
+        return "ok" if self.error is None else "diverged" if isinstance(self.error, Diverged) else "failed"
 
 
 class Trainer:
@@ -247,22 +251,16 @@ class Run:
             return False
         step = since + int(np.argmin(sound)) + 1
         self.result.losses = self.result.losses[:step]
-        self.result.status, self.result.error = "diverged", f"the loss was {self.result.losses[-1]:.3g} at step {step}"
+        self.result.error = Diverged(step, finite_or_none(self.result.losses[-1]))
         return True
 
     def look(self, step: int, since: int) -> None:
         """Measure on the fixed slice of the validation set; the plateau schedule acts on what it sees."""
         started = time.perf_counter()
-        entry: dict[str, Any] = {
-            "step": step,
-            "train_loss": float(np.mean(self.result.losses[since:])),
-            "train_accuracy": float(np.mean(self.accuracies[since:])),
-            "val_loss": None,
-            "val_accuracy": None,
-        }
+        loss: float = math.nan
+        accuracy: float | None = None
         if len(self.validation[0]):
             loss, accuracy = self.measure(*(part[:LOOK_IMAGES] for part in self.validation))
-            entry |= {"val_loss": finite_or_none(loss), "val_accuracy": accuracy}
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
             if self.plateau:
@@ -271,7 +269,8 @@ class Run:
                     self.best_weights = self.trainer.weights()
                 elif verdict == "restore" and self.best_weights:
                     self.trainer.set_weights(self.best_weights)
-        self.result.history.append(entry)
+        trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
+        self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
 
     def tell(self, step: int) -> None:
@@ -282,7 +281,7 @@ class Run:
                 step=step,
                 total_steps=self.total_steps,
                 train_loss=float(np.mean(self.result.losses[-20:])),
-                val_accuracy=history[-1]["val_accuracy"] if history else None,
+                val_accuracy=history[-1].val_accuracy if history else None,
                 steps_per_second=steps / rate if rate else 0.0,
             )
         )
@@ -293,14 +292,14 @@ class Run:
         if result.status == "ok":
             logits = self.logits(self.data.test_images)
             if np.isfinite(logits).all():
-                result.train_loss = result.history[-1]["train_loss"]
+                result.train_loss = result.history[-1].train_loss
                 if len(self.validation[0]):
                     loss, result.val_accuracy = self.measure(*self.validation)
                     result.val_loss = finite_or_none(loss)
                 result.test_logits = logits
                 _, result.test_accuracy = score(logits, self.data.test_labels)
             else:  # the last step's loss was still that of the weights before it
-                result.status, result.error = "diverged", f"the outputs were not finite at step {self.total_steps}"
+                result.error = Diverged(self.total_steps, of="outputs")
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:

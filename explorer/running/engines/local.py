@@ -17,6 +17,7 @@ from typing import Any
 
 import datasets
 from explorer.config import Config, make_config
+from explorer.record import Record
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
 from explorer.training import device as environment
@@ -47,7 +48,7 @@ def run_all(
     place: WorkerSetup,
     jobs: int,
     listen: Callable[[Any], None] = lambda progress: None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Record]:
     """Train every config and yield its record as it ends, in the order they end.
 
     One job trains in this process on all cores; more train in as many processes, each with its share of the cores. A
@@ -127,7 +128,7 @@ def _serve(connection: Connection, place: WorkerSetup, threads: int) -> None:
         except EOFError:
             return
         try:
-            answer: tuple[dict[str, Any] | None, str | None] = runner.run(config), None
+            answer: tuple[Record | None, str | None] = runner.run(config), None
         except Exception as error:  # whatever went wrong in this run is this run's matter
             runner.trainer = None
             answer = None, f"{type(error).__name__}: {error}"

@@ -76,14 +76,14 @@ def _of_pair(pair: Pair) -> CurvesFacts | None:
 
 def curve_of(measured: ConfigResult, label: str) -> Curve | None:
     """The mean of a configuration's looks over the seeds that ended well; None without looks at validation."""
-    histories = [record["history"] for record in measured.records.values() if record["status"] == "ok"]
-    histories = [looks for looks in histories if looks and looks[0]["val_accuracy"] is not None]
+    histories = [record.history for record in measured.records.values() if record.status == "ok"]
+    histories = [looks for looks in histories if looks and looks[0].val_accuracy is not None]
     if not histories:
         return None
-    steps = [look["step"] for look in histories[0]]
-    histories = [looks for looks in histories if [look["step"] for look in looks] == steps]
-    train = np.array([[look["train_accuracy"] for look in looks] for looks in histories])
-    validation = np.array([[look["val_accuracy"] for look in looks] for looks in histories])
+    steps = [look.step for look in histories[0]]
+    histories = [looks for looks in histories if [look.step for look in looks] == steps]
+    train = np.array([[look.train_accuracy for look in looks] for looks in histories])
+    validation = np.array([[look.val_accuracy for look in looks] for looks in histories])
     mean, low, high = validation.mean(axis=0), validation.min(axis=0), validation.max(axis=0)
     if len(histories) >= BAND_SEEDS:
         widths = np.array([stats.mean_interval(column).half_width for column in validation.T])
