@@ -14,11 +14,11 @@ version of matplotlib is no part of it: a new one alone changes nothing that a p
 import hashlib
 import io
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from explorer.files import write_atomically
 from explorer.telling.plots import picture
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def write(path: Path, plot: "Plot", facts: "Facts") -> Path:
         return path
     png = picture.png_of(lambda: plot.draw(facts))
     if not (path.is_file() and _same_pixels(png, path)):
-        _replace(path, png)
+        write_atomically(path, png)
     drawn = {name: known for name, known in _read(note).items() if path.with_name(name).is_file()}
     lines = json.dumps(drawn | {path.name: digest}, indent=0, sort_keys=True) + "\n"
-    _replace(note, lines.encode())
+    write_atomically(note, lines.encode())
     return path
 
 
@@ -70,10 +70,3 @@ def _same_pixels(png: bytes, path: Path) -> bool:
         return False
     new = Image.open(io.BytesIO(png)).convert("RGB")
     return old.size == new.size and ImageChops.difference(old, new).getbbox() is None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
