@@ -176,7 +176,9 @@ HOSTILE = r"$a_b_c$ \frac{1}{0} 100 % {x} $"
 @pytest.fixture(scope="module")
 def shipped(digits):
     """One subject of each type that a plot can be about, from shipped records and real digits."""
-    found = Runs(record for record in Ledger(SHIPPED).records() if record.config["dataset"] == "fashion")
+    found = Runs(
+        record for record in Ledger(SHIPPED, read_only=True).records() if record.config["dataset"] == "fashion"
+    )
     sweeps = [item for item in report.read_study(found, SHIPPED)[0] if item.request.model == "mlp"]
     by_name = {item.slug: item for item in sweeps}
     images, labels = digits.train_images.astype(float), digits.train_labels

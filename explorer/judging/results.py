@@ -141,7 +141,7 @@ class ConfigResult:
 
     @property
     def lost_runs(self) -> Lost:
-        steps = {step for record in self.records.values() if (step := record.diverged_at) is not None}
+        steps = {record.diverged_at for record in self.records.values() if record.diverged_at is not None}
         return Lost(self.statuses["diverged"], self.statuses["failed"], len(self.records), tuple(sorted(steps)))
 
     @property
