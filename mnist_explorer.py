@@ -114,7 +114,11 @@ def add_places(group: argparse._ArgumentGroup, writes: bool = True) -> None:
 
 def knob_help(field: str, model: str) -> str:
     default = default_text(field, model)
-    facts = [bounds(field), f"default {default}" if default else "", f"env {' or '.join(environment_names(field))}"]
+    facts = [
+        bounds(field, model),
+        f"default {default}" if default else "",
+        f"env {' or '.join(environment_names(field))}",
+    ]
     return f"{meaning(field, model)} ({'; '.join(fact for fact in facts if fact)})"
 
 
