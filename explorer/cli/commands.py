@@ -107,7 +107,6 @@ class Asked:
 def sweep(options: argparse.Namespace) -> int:
     """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
     from explorer.asking import questions as sweep
-    from explorer.judging.results import key_of
     from explorer.running import requests
     from explorer.running.engines import local as workers
 
@@ -137,39 +136,41 @@ def sweep(options: argparse.Namespace) -> int:
         print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:
         return 0
+    concluded = []
     for one in asked:
         names, seeds = (one.sweep.name, one.sweep.model, one.sweep.dataset), 1 + max(run.seed for run in one.runs)
-        requests.append(options.results, requests.Request(*names, overrides, seeds, one.sweep.path))
+        request = requests.Request(*names, overrides, seeds, one.sweep.path)
+        requests.append(options.results, request)
+        concluded.append((request, one.sweep))
 
     if to_do:
         open_machine(options)
-        points: dict[str, str] = {}
+        points: dict[Config, str] = {}
         for one in asked:
             for point in one.sweep.points:  # what answers several sweeps has its name in the first
                 label = f"{one.sweep.name}: {point.label}" if len(asked) > 1 else point.label
-                points.setdefault(key_of(point.config.to_json()), label)
+                points.setdefault(point.config, label)
         with told_of_interruption(ledger, "the same command goes on where this one stopped"):
             for dataset_name, runner in runners.items():
                 mine = [run for run in to_do if run.dataset == dataset_name]
                 place = workers.WorkerSetup(dataset_name, options.data_dir, options.results)
                 run_with_progress(mine, points, runner, place, jobs, options.quiet)
-    return conclude(options, ledger, [one.sweep for one in asked])
+    return conclude(options, ledger, concluded)
 
 
 def run_with_progress(
-    runs: list[Config], points: dict[str, str], runner: Runner, place: Any, jobs: int, quiet: bool
+    runs: list[Config], points: dict[Config, str], runner: Runner, place: Any, jobs: int, quiet: bool
 ) -> None:
     """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all.
 
-    ``points``: `key_of` a configuration -> its label in its sweep.
+    ``points``: a configuration at seed 0 -> its label in its sweep.
     """
-    from explorer.judging.results import key_of
     from explorer.running.engines import local as workers
 
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
         for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
-            point = points[key_of(record.config)]
+            point = points[record.point]
             if record.val_accuracy is not None and record.val_accuracy > best[1]:
                 best = (point, record.val_accuracy)
             left = (time.perf_counter() - started) / done * (len(runs) - done)
@@ -221,12 +222,11 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
     behind as it ends; where the best by its mean over seeds is another, it is trained once more, if ``sweeps`` has one
     of its kind.
     """
-    from explorer.judging.results import best_first
     from explorer.running import predictions
 
     kept = set()
     for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
-        ranked = best_first(runs, model, dataset_name)
+        ranked = runs.ranked(model, dataset_name)
         if not ranked:
             continue
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))
@@ -249,30 +249,29 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
     predictions.clear(options.results, kept)
 
 
-def conclude(options: argparse.Namespace, ledger: Ledger, sweeps: list[Any]) -> int:
+def conclude(options: argparse.Namespace, ledger: Ledger, asked: list[tuple[Any, Any]]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    from explorer.judging.results import Runs
-    from explorer.telling import report, tables
+    from explorer.judging.runs import Runs
+    from explorer.judging.sweeps import judge
+    from explorer.running import requests
+    from explorer.telling import report, tables, words
 
     runs = Runs(ledger.records())
-    keep_predictions(options, runs, sweeps)
+    keep_predictions(options, runs, [loaded for _, loaded in asked])
     files = rebuild(options, runs)
     if options.quiet:
         return 0
-    judged, _ = report.read_study(runs, options.results)
-    names = {(loaded.name, loaded.model, loaded.dataset) for loaded in sweeps}
-    for one in judged:
-        if (one.request.name, one.request.model, one.request.dataset) in names:
-            print(f"\n{one.sweep.title} ({one.request.model}, {one.request.dataset}): {one.sweep.question}")
-            print(tables.sweep_table(one, "simple"))
-            if one.winner:
-                print(f"best on validation: {one.winner.label}")
-                if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
-                    print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
-            if one.hypothesis:
-                print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
-            mine = [path for path in report.files_of(one, options.results, options.media) if path in files]
-            print("\n".join(f"  {path}" for path in mine))
+    for one in judge(asked, runs, requests.read(options.results)):
+        print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
+        print(tables.sweep_table(one, "simple"))
+        if one.winner:
+            print(f"best on validation: {one.winner.label}")
+            if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
+                print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
+        if one.hypothesis:
+            print(f"hypothesis {one.hypothesis.verdict}: {words.reason(one.hypothesis)}")
+        mine = [path for path in report.files_of(one, options.results, options.media) if path in files]
+        print("\n".join(f"  {path}" for path in mine))
     print(f"  {files[-1]}")
     return 0
 
@@ -291,7 +290,8 @@ def list_sweeps(options: argparse.Namespace) -> int:
     from tabulate import tabulate
 
     from explorer.asking import questions as sweep
-    from explorer.judging.results import Runs, SweepResult
+    from explorer.judging.runs import Runs
+    from explorer.judging.sweeps import SweepResult
     from explorer.running import requests
 
     records = Ledger(options.results, read_only=True).records() if Path(options.results).is_dir() else []
@@ -321,7 +321,7 @@ def rebuild_report(options: argparse.Namespace) -> int:
     """REPORT.md and everything it shows, from the ledger."""
     if not Path(options.results).is_dir():
         raise UserError(f"{options.results}: no such folder; --results names the one that holds runs.jsonl")
-    from explorer.judging.results import Runs
+    from explorer.judging.runs import Runs
 
     files = rebuild(options, Runs(Ledger(options.results, read_only=True).records()))
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
@@ -330,22 +330,22 @@ def rebuild_report(options: argparse.Namespace) -> int:
 
 def best(options: argparse.Namespace) -> int:
     """The best configuration of a model on each data set, as the command that trains it."""
-    from explorer.judging.results import Runs, best_first, training_command
-    from explorer.telling import tables
+    from explorer.judging.runs import Runs
+    from explorer.telling import words
 
     runs = Runs(Ledger(options.results, read_only=True).records())
     said = 0
     for model in [options.which] if options.which else ["mlp", "cnn"]:
         for dataset in ("mnist", "fashion", "digits"):
-            ranked = best_first(runs, model, dataset)
+            ranked = runs.ranked(model, dataset)
             if not ranked:
                 continue
             first, said = ranked[0], said + 1
             print(
-                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, "
-                f"test {tables.figure(first.test)} % (n={len(first.validation)}), "
-                f"{tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
-                f"{training_command(first.config)}"
+                f"# {model} on {dataset}: validation {words.figure(first.validation)} %, "
+                f"test {words.figure(first.test)} % (n={len(first.validation)}), "
+                f"{words.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"{words.training_command(first.config)}"
             )
     if not said:
         raise UserError(f"no finished run of {options.which or 'any model'} is recorded in {options.results}")
@@ -358,17 +358,16 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
 
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
-    from explorer.judging.results import key_of
 
     matches = {
-        key_of(item.config.to_json()): (record.id, item)
+        item.config: (record.id, item)
         for item in runs.configurations
         for record in item.records.values()
         if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():
         if f"/{name}".endswith(f"/{word}"):
-            matches.setdefault(key_of(outcome.config.to_json()), (name, outcome))
+            matches.setdefault(outcome.config, (name, outcome))
     if len(matches) == 1:
         return next(iter(matches.values()))[1]
     if matches:
@@ -384,12 +383,12 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
 
 def compare(options: argparse.Namespace) -> int:
     """A paired test between two configurations, named by a record's id or by a sweep's label."""
-    from explorer.judging import stats
-    from explorer.judging.results import Runs, short_name
-    from explorer.telling import report, tables
+    from explorer.judging import stats, study
+    from explorer.judging.runs import Runs
+    from explorer.telling import words
 
     runs = Runs(Ledger(options.results, read_only=True).records())
-    judged, _ = report.read_study(runs, options.results)
+    judged = study.read(runs, options.results).sweeps
     named = {
         f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
         for one in judged
@@ -401,14 +400,14 @@ def compare(options: argparse.Namespace) -> int:
         a, b = getattr(first, name), getattr(second, name)
         common = sorted(a.keys() & b.keys())
         print(f"{name} ({what})")
-        print(f"  A {short_name(first.config)}: {tables.figure(a)} % (n={len(a)})")
-        print(f"  B {short_name(second.config)}: {tables.figure(b)} % (n={len(b)})")
+        print(f"  A {words.short_name(first.config)}: {words.figure(a)} % (n={len(a)})")
+        print(f"  B {words.short_name(second.config)}: {words.figure(b)} % (n={len(b)})")
         if len(common) < 2:
             print(f"  {len(common)} common seed{'s' * (len(common) != 1)}: no verdict")
             continue
         paired = stats.paired_test([a[seed] for seed in common], [b[seed] for seed in common])
         word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
-        print(f"  B - A: {stats.format_difference(paired)} points, p = {paired.p:.3g}: {word}")
+        print(f"  B - A: {words.difference_with_n(paired)} points, p = {paired.p:.3g}: {word}")
     return 0
 
 
