@@ -5,7 +5,6 @@ import io
 import os
 import queue
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from datasets.dataset import Dataset, make
 from datasets.entry import Published, Say, UnavailableError
 from datasets.idx import FILES
 from explorer.errors import UserError
+from explorer.files import user_cache, write_atomically
 
 ANSWER_SECONDS = 10.0  # all mirrors together; after that the machine counts as offline
 STALL_SECONDS = (5.0, 10.0)  # connecting, and waiting for the next bytes of a file
@@ -72,9 +72,7 @@ def _given_folder(data_dir: str | Path | None) -> Path | None:
 
 
 def _cache_folder(name: str) -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("mnist-explorer") / "data" / name
+    return user_cache() / "data" / name
 
 
 def _holds_any(folder: Path) -> bool:
@@ -234,16 +232,7 @@ def _progress_bar(title: str) -> _ProgressBar | bool:
 
 def _keep(path: Path, content: bytes, say: Say) -> None:
     """Write ``content`` to ``path``: whole or not at all, whoever else writes and whenever this ends."""
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        with open(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(temporary, path)
-        temporary = None
+        write_atomically(path, content)
     except OSError as error:
         say(f"note: {path} could not be kept for the next time: {error.strerror}")
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)

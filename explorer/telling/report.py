@@ -16,6 +16,7 @@ from explorer.asking import questions as sweep
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.fields import text_of
+from explorer.files import write_atomically
 from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
 from explorer.record import Environment
 from explorer.running import requests
@@ -118,10 +119,7 @@ class Builder:
         """Replaces a text file as a whole, if it says anything new."""
         content = text.encode()
         if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            write_atomically(path, content)
         self.files.append(path)
 
     def picture(self, path: Path, plot: str, about: Any, words: str = "") -> list[str]:
