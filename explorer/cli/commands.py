@@ -107,7 +107,6 @@ class Asked:
 def sweep(options: argparse.Namespace) -> int:
     """One or more sweeps: train what is not recorded yet, then the tables, pictures and report."""
     from explorer.asking import questions as sweep
-    from explorer.judging.results import key_of
     from explorer.running import requests
     from explorer.running.engines import local as workers
 
@@ -143,11 +142,11 @@ def sweep(options: argparse.Namespace) -> int:
 
     if to_do:
         open_machine(options)
-        points: dict[str, str] = {}
+        points: dict[Config, str] = {}
         for one in asked:
             for point in one.sweep.points:  # what answers several sweeps has its name in the first
                 label = f"{one.sweep.name}: {point.label}" if len(asked) > 1 else point.label
-                points.setdefault(key_of(point.config.to_json()), label)
+                points.setdefault(point.config.point, label)
         with told_of_interruption(ledger, "the same command goes on where this one stopped"):
             for dataset_name, runner in runners.items():
                 mine = [run for run in to_do if run.dataset == dataset_name]
@@ -157,19 +156,18 @@ def sweep(options: argparse.Namespace) -> int:
 
 
 def run_with_progress(
-    runs: list[Config], points: dict[str, str], runner: Runner, place: Any, jobs: int, quiet: bool
+    runs: list[Config], points: dict[Config, str], runner: Runner, place: Any, jobs: int, quiet: bool
 ) -> None:
     """Train ``runs``; a line for each as it ends, with the leader so far, and one bar for them all.
 
-    ``points``: `key_of` a configuration -> its label in its sweep.
+    ``points``: a configuration at seed 0 -> its label in its sweep.
     """
-    from explorer.judging.results import key_of
     from explorer.running.engines import local as workers
 
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
         for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
-            point = points[key_of(record.config)]
+            point = points[record.point]
             if record.val_accuracy is not None and record.val_accuracy > best[1]:
                 best = (point, record.val_accuracy)
             left = (time.perf_counter() - started) / done * (len(runs) - done)
@@ -358,17 +356,16 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
 
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
-    from explorer.judging.results import key_of
 
     matches = {
-        key_of(item.config.to_json()): (record.id, item)
+        item.config: (record.id, item)
         for item in runs.configurations
         for record in item.records.values()
         if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():
         if f"/{name}".endswith(f"/{word}"):
-            matches.setdefault(key_of(outcome.config.to_json()), (name, outcome))
+            matches.setdefault(outcome.config.point, (name, outcome))
     if len(matches) == 1:
         return next(iter(matches.values()))[1]
     if matches:

@@ -19,17 +19,11 @@ from explorer.config import Config, field_info, fields_for, flag_of, make_config
 from explorer.errors import UserError
 from explorer.fields import limits, text_of
 from explorer.judging import stats
-from explorer.record import UNKNOWN, Record
+from explorer.record import UNKNOWN, Record, Settings
 from explorer.running.requests import Request
 
 HALF_A_POINT = 0.005
 Scores = dict[int, float]
-
-
-def key_of(config: Mapping[str, Any]) -> str:
-    """What identifies a configuration whatever its seed, from its JSON form."""
-    fields = {name: value for name, value in config.items() if name != "seed" and value is not None}
-    return json.dumps(fields, sort_keys=True)
 
 
 class Runs:
@@ -49,32 +43,37 @@ class Runs:
             words = f"{len(foreign)} record{'' if len(foreign) == 1 else 's'}"
             self.left_out.append(f"{words} of another version of this program, whose fields are no longer known.")
         self.kept: list[Record] = []
-        self.by_config: dict[str, dict[int, Record]] = {}
+        self.by_point: dict[Config, dict[int, Record]] = {}
+        """A configuration at seed 0 -> seed -> record."""
         self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}
-        order = {id(record): index for index, record in enumerate(records)}
-        for dataset in sorted({record.config["dataset"] for record in records}):
-            of_dataset = [record for record in records if record.config["dataset"] == dataset]
+        by_dataset: dict[str, list[Record]] = {}
+        for record in records:
+            by_dataset.setdefault(record.config["dataset"], []).append(record)
+        for dataset, of_dataset in sorted(by_dataset.items()):
             for what, value_of in (
                 ("data digest", lambda record: record.data.digest),
                 ("tinygrad", lambda record: record.environment.tinygrad),
             ):
+                chosen = _commonest([value_of(record) for record in of_dataset])
                 counts = Counter(value_of(record) for record in of_dataset)
-                last = {value_of(record): order[id(record)] for record in of_dataset}
-                chosen = max(counts, key=lambda value: (counts[value], last[value]))
                 for value, count in sorted(counts.items()):
                     if value != chosen:
                         words = f"{count} record{'' if count == 1 else 's'} of {dataset} with {what} {value}"
                         self.left_out.append(f"{words}: the other {counts[chosen]} have {chosen}.")
                 of_dataset = [record for record in of_dataset if value_of(record) == chosen]
             self.kept += of_dataset
+        by_settings: dict[Settings, dict[int, Record]] = {}  # to hash a Config for every record takes seconds
         for record in self.kept:
-            runs = self.by_config.setdefault(key_of(record.config), {})
-            if record.seed not in runs or record.status != "failed" or runs[record.seed].status == "failed":
-                runs[record.seed] = record
+            runs = by_settings.get(record.settings)
+            if runs is None:
+                runs = by_settings[record.settings] = self.by_point.setdefault(record.point, {})
+            seed = record.seed
+            if seed not in runs or record.status != "failed" or runs[seed].status == "failed":
+                runs[seed] = record
 
     def of(self, config: Config, seeds: int | None = None) -> dict[int, Record]:
         """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
-        runs = self.by_config.get(key_of(config.to_json()), {})
+        runs = self.by_point.get(config.point, {})
         return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
 
     def ranked(self, model: str, dataset: str) -> list["ConfigResult"]:
@@ -86,10 +85,13 @@ class Runs:
     @cached_property
     def configurations(self) -> list["ConfigResult"]:
         """Every configuration that was ever run, the order of its first record."""
-        return [
-            ConfigResult(next(iter(runs.values())).point, {s: runs[s] for s in sorted(runs)})
-            for runs in self.by_config.values()
-        ]
+        return [ConfigResult(point, {s: runs[s] for s in sorted(runs)}) for point, runs in self.by_point.items()]
+
+
+def _commonest(values: Sequence[str]) -> str:
+    """The value there is most of; of equals the one that comes last."""
+    last = {value: index for index, value in enumerate(values)}
+    return max(Counter(values).items(), key=lambda item: (item[1], last[item[0]]))[0]
 
 
 def _is_readable(record: Record) -> bool:
@@ -383,7 +385,7 @@ def slices(runs: Sequence[ConfigResult], knob: str) -> list[dict[Any, ConfigResu
         if run.validation:
             config = run.config.to_json()
             value = _hashable(config.pop(knob, None))
-            groups.setdefault(key_of(config), {})[value] = run
+            groups.setdefault(json.dumps(config, sort_keys=True), {})[value] = run
     return [group for group in groups.values() if len(group) >= 3]
 
 
