@@ -26,7 +26,6 @@ from benchmarks import machine
 from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
 from datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
-from explorer.running.ledger import Ledger
 
 
 class Row(NamedTuple):
@@ -81,6 +80,8 @@ def published(trial: int | None) -> list[Row]:
 def ours(rows: list[Row], folder: str) -> None:
     """All rows through the explorer's runner, records in a ledger in ``folder``."""
     from explorer.config import make_config
+    from explorer.running.ledger import Ledger
+    from explorer.running.recorder import Recorder
     from explorer.running.runner import Runner
     from explorer.training import compiler
     from explorer.training import device as environment
@@ -88,10 +89,10 @@ def ours(rows: list[Row], folder: str) -> None:
     compiler.ensure_compiler()
     environment.open_device()
     dataset = machine.load_data()
-    runner = Runner(dataset, Ledger(Path(folder)))
+    runner, recorder = Runner(dataset), Recorder(Ledger(Path(folder)), dataset.digest)
     for row in sorted(rows, key=lambda row: row.batch):  # one shape after the other: its step is captured once
         fields = {"model": "mlp", "dataset": dataset.name, "lr": row.lr, "batch_size": row.batch, "steps": row.steps}
-        runner.run(make_config(fields))
+        recorder.keep(runner.run(make_config(fields)))
 
 
 def torch_loop(rows: list[Row], fused: bool) -> list[float]:
@@ -191,10 +192,11 @@ def timed(arguments: list[str]) -> tuple[float, str]:
 def time_ours(rows: list[Row], trial: list[str]) -> tuple[float, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         seconds, _ = timed([*OURS, folder, *trial])
-        records = Ledger(Path(folder), read_only=True).records()
-    if len(records) != len(rows) or any(record.status != "ok" for record in records):
+        lines = (Path(folder) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    if len(records) != len(rows) or any(record["status"] != "ok" for record in records):
         raise UserError(f"ours made {len(records)} records for {len(rows)} rows, or one that is not ok")
-    return seconds, [record.test_accuracy or 0.0 for record in records]
+    return seconds, [record["test_accuracy"] for record in records]
 
 
 def time_torch(name: str, trial: list[str]) -> tuple[float, list[float]]:
