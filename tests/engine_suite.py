@@ -44,12 +44,12 @@ class EngineSuite:
     def test_every_config_comes_back_once_with_the_record_this_process_would_make(self, engine: Engine, runner: Runner):
         asked = configs(3) + configs(2, units=(25,))
         ended = list(engine.run(asked, Notes()))
-        assert sorted(one.record["id"] for one in ended) == sorted(map(runner.id_of, asked))
-        assert {one.record["status"] for one in ended} == {"ok"}
+        assert sorted(one.record.id for one in ended) == sorted(map(runner.id_of, asked))
+        assert {one.record.status for one in ended} == {"ok"}
         alone = runner.run(asked[1]).record
-        (same,) = (one.record for one in ended if one.record["id"] == alone["id"])
-        assert same["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)  # other threads, other sums
-        assert [look["step"] for look in same["history"]] == [look["step"] for look in alone["history"]]
+        (same,) = (one.record for one in ended if one.record.id == alone.id)
+        assert same.test_accuracy == pytest.approx(alone.test_accuracy, abs=0.01)  # other threads, other sums
+        assert [look.step for look in same.history] == [look.step for look in alone.history]
 
     def test_nothing_asked_is_nothing_done(self, engine: Engine):
         assert list(engine.run([], Notes())) == []
@@ -67,20 +67,20 @@ class EngineSuite:
         notes = Notes()
         ended = list(engine.run(configs(3), notes))
         for one in ended:
-            events = notes.of(one.record["id"])
+            events = notes.of(one.record.id)
             assert events[0] == "started"
             assert events.count("started") == 1
             assert "finished" not in events  # that is for whoever keeps the record
             looks = [
                 said.look for event, run, said in notes.heard
-                if event == "looked" and run.id == one.record["id"] and said.look
+                if event == "looked" and run.id == one.record.id and said.look
             ]  # fmt: skip
-            assert [look["step"] for look in looks] == [3, 6]
-            assert looks[-1]["val_accuracy"] == pytest.approx(one.record["history"][-1]["val_accuracy"], abs=1e-5)
+            assert [look.step for look in looks] == [3, 6]
+            assert looks[-1].val_accuracy == pytest.approx(one.record.history[-1].val_accuracy, abs=1e-5)
 
     def test_only_what_may_lead_brings_its_predictions(self, engine: Engine, runner: Runner):
         asked = [*configs(2), make_config({**BASE, "train_on": "all"})]
-        brought = {one.record["id"]: one.logits for one in engine.run(asked, Notes())}
+        brought = {one.record.id: one.logits for one in engine.run(asked, Notes())}
         logits = brought[runner.id_of(asked[0])]
         assert logits.shape == (len(runner.data.test_images), 10)
         assert logits.dtype == np.float32
@@ -89,11 +89,11 @@ class EngineSuite:
 
     def test_a_run_out_of_memory_is_recorded_as_failed_and_costs_no_other(self, cramped_engine: Engine):
         ended = list(cramped_engine.run([IMPOSSIBLE, *configs(2)], Notes()))
-        status = {one.record["config"]["seed"]: one.record["status"] for one in ended}
+        status = {one.record.seed: one.record.status for one in ended}
         assert status == {7: "failed", 0: "ok", 1: "ok"}
-        (failed,) = (one.record for one in ended if one.record["status"] == "failed")
-        assert failed["error"]
-        assert failed["test_accuracy"] is None
+        (failed,) = (one.record for one in ended if one.record.status == "failed")
+        assert failed.error
+        assert failed.test_accuracy is None
 
     def test_what_a_tracker_raises_is_not_blamed_on_the_run(self, engine: Engine):
         class Deaf(Notes):

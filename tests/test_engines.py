@@ -85,16 +85,16 @@ class TestLocalProcesses(EngineSuite):
         notes = Notes()
         ended = list(engine.run(configs(3), notes))
         assert len(killed) == 1
-        assert [one.record["status"] for one in ended] == ["ok"] * 3
+        assert [one.record.status for one in ended] == ["ok"] * 3
         assert [event for event, run, _ in notes.heard if run.config.seed == 0].count("started") == 2
 
     def test_a_run_whose_worker_dies_twice_fails_with_the_reason(self, engine, monkeypatch):
         kill_first_workers(monkeypatch, 2)
         ended = list(engine.run(configs(3), Notes()))
-        status = {one.record["config"]["seed"]: one.record["status"] for one in ended}
+        status = {one.record.seed: one.record.status for one in ended}
         assert status == {0: "failed", 1: "ok", 2: "ok"}
-        (failed,) = (one.record for one in ended if one.record["status"] == "failed")
-        assert "SIGKILL" in failed["error"]
+        (failed,) = (one.record for one in ended if one.record.status == "failed")
+        assert "SIGKILL" in failed.error.reason
 
 
 real_serve = local._serve

@@ -5,6 +5,7 @@ import pytest
 from explorer.asking import questions
 from explorer.asking.search import Listed
 from explorer.config import make_config
+from explorer.record import Failed
 from explorer.running.engines.here import InProcess
 from explorer.running.ledger import Ledger
 from explorer.running.recorder import Recorder, answer
@@ -52,7 +53,7 @@ def test_each_answer_is_kept_and_told_before_the_next_question(runner, tmp_path)
     ledger = Ledger(tmp_path)
     search, notes = Rounds(configs(3)), Notes()
     for done, record in enumerate(answer(search, InProcess(runner), Recorder(ledger, runner.data.digest), notes), 1):
-        assert ledger.find(record["id"]) == record
+        assert ledger.find(record.id) == record
         assert len(search.told) == done
     assert [config for config, _ in search.told] == configs(3)
     assert [run.config for event, run, _ in notes.heard if event == "finished"] == configs(3)
@@ -62,7 +63,7 @@ def test_what_is_recorded_is_told_and_not_trained_unless_forced(runner, tmp_path
     recorder = Recorder(Ledger(tmp_path), runner.data.digest)
     assert len(list(answer(Listed(configs(2)), InProcess(runner), recorder, Silent()))) == 2
     search = Rounds(configs(3))
-    assert [one["config"]["seed"] for one in answer(search, InProcess(runner), recorder, Silent())] == [2]
+    assert [one.seed for one in answer(search, InProcess(runner), recorder, Silent())] == [2]
     assert [config.seed for config, _ in search.told] == [0, 1, 2]
     assert len(list(answer(Listed(configs(3)), InProcess(runner), recorder, Silent(), force=True))) == 3
 
@@ -77,7 +78,7 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
     kept = {path.stem for path in (tmp_path / "predictions").glob("*.npz")}
     assert kept == {runner.id_of(poor), runner.id_of(good)}
     logits, labels, _ = predictions.reader(tmp_path)(good)
-    assert (logits.argmax(1) == labels).mean() == pytest.approx(recorder.recorded(good)["test_accuracy"], rel=1e-5)
+    assert (logits.argmax(1) == labels).mean() == pytest.approx(recorder.recorded(good).test_accuracy, rel=1e-5)
     predictions.clear(tmp_path, {runner.id_of(good)})
     assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]
 
@@ -89,7 +90,7 @@ def test_a_failed_run_is_recorded_but_tried_again_by_the_same_question(digits, t
 
     recorder = Recorder(Ledger(tmp_path), digits.digest)
     (failed,) = answer(Listed(configs(1)), InProcess(Unlucky(digits)), recorder, Silent())
-    assert (failed["status"], failed["error"]) == ("failed", "MemoryError: too much")
+    assert (failed.status, failed.error) == ("failed", Failed("MemoryError: too much"))
     assert recorder.recorded(configs(1)[0]) is None
     (done,) = answer(Listed(configs(1)), InProcess(Runner(digits)), recorder, Silent())
-    assert done["status"] == "ok"
+    assert done.status == "ok"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from explorer.record import Look
 from explorer.running.trackers import TrackedRun, Tracker
 from explorer.training.trainer import Progress
 from tests.engine_suite import configs
@@ -9,12 +10,12 @@ from tests.records import record
 
 
 def progress(step: int, total: int = 20, look: bool = False) -> Progress:
-    seen = {"step": step, "train_loss": 0.5, "train_accuracy": 0.8, "val_loss": 0.6, "val_accuracy": 0.75}
+    seen = Look(step, train_loss=0.5, train_accuracy=0.8, val_loss=0.6, val_accuracy=0.75)
     return Progress(step, total, 0.5, 0.75 if look else None, 100.0, seen if look else None)
 
 
 def runs(count: int) -> list[TrackedRun]:
-    return [TrackedRun(record(config, None)["id"], config) for config in configs(count)]
+    return [TrackedRun(record(config, None).id, config) for config in configs(count)]
 
 
 class TrackerSuite:
@@ -38,7 +39,7 @@ class TrackerSuite:
         (run,) = runs(1)
         tracker.started(run)
         tracker.started(run)  # its worker died
-        made = record(run.config, None, status=status, error="no memory", test_accuracy=None, seconds={}, history=[])
+        made = record(run.config, None, status=status)
         tracker.finished(run, made)
         written()
 

@@ -1,9 +1,10 @@
 """What to run next: a search is asked for configs and told what came of them. A grid is the simplest of them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from explorer.config import Config
+from explorer.record import Record
 
 
 class Search(Protocol):
@@ -13,7 +14,7 @@ class Search(Protocol):
         """All the runs to do next, the most urgent first; none where the search has ended."""
         ...
 
-    def tell(self, config: Config, record: dict[str, Any]) -> None:
+    def tell(self, config: Config, record: Record) -> None:
         """What came of a run it asked for, whether it was trained now or recorded before."""
         ...
 
@@ -34,5 +35,5 @@ class Listed:
         self.asked = True
         return self.runs
 
-    def tell(self, config: Config, record: dict[str, Any]) -> None:
+    def tell(self, config: Config, record: Record) -> None:
         """A list asks for the same runs whatever comes of them."""

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import datasets
 import models
 from explorer.cli.command import Command
 from explorer.cli.options import add_results
@@ -22,10 +23,9 @@ def best(results: Path, which: str | None) -> int:
     from explorer.judging.results import Runs, best_first, training_command
     from explorer.running.ledger import Ledger
     from explorer.telling import tables
-    from explorer.telling.names import in_order
 
     runs = Runs(Ledger(results, read_only=True).records())
-    found = in_order(run.config.dataset for run in runs.configurations)
+    found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
     said = 0
     for model in [which] if which else models.names():
         for dataset in found:

@@ -7,6 +7,7 @@ from typing import Any
 
 from datasets.dataset import Dataset
 from explorer.config import Config
+from explorer.record import Record
 from explorer.running.ledger import Ledger
 from explorer.running.trackers.terminal import outcome, percent
 
@@ -31,32 +32,31 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     )
 
 
-def summary(record: dict[str, Any], ledger: Path) -> str:
+def summary(record: Record, ledger: Path) -> str:
     """The figures of a record, a line each."""
     lines = []
-    if record["status"] != "ok":
-        lines.append(f"status      {record['status']}: {record['error']}")
+    if record.status != "ok":
+        lines.append(f"status      {record.status}: {record.error}")
     else:
-        lines.append(f"test        {percent(record['test_accuracy'])}")
-        if record["val_accuracy"] is not None:
-            best = f"best look {percent(record['best_val_accuracy'])} at step {record['best_step']}"
-            lines.append(f"validation  {percent(record['val_accuracy'])}  ({best})")
-    seconds = record["seconds"]
-    pace = f", {record['step_ms']:.3g} ms a step" if record["step_ms"] else ""
-    lines.append(f"parameters  {record['parameters']:,}")
-    if seconds:  # a run that failed was not timed
-        compiling, training, looking = (f"{seconds[part]:.1f}" for part in ("compile", "train", "eval"))
-        lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
-    lines.append(f"record      {record['id']} in {ledger}")
+        lines.append(f"test        {percent(record.test_accuracy or 0.0)}")
+        if record.val_accuracy is not None:
+            best = f"best look {percent(record.best_val_accuracy or 0.0)} at step {record.best_step}"
+            lines.append(f"validation  {percent(record.val_accuracy)}  ({best})")
+    seconds = record.seconds
+    pace = f", {record.step_ms:.3g} ms a step" if record.step_ms else ""
+    lines.append(f"parameters  {record.parameters:,}")
+    compiling, training, looking = (f"{part:.1f}" for part in (seconds.compile, seconds.train, seconds.eval))
+    lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
+    lines.append(f"record      {record.id} in {ledger}")
     return "\n".join(lines)
 
 
-def brief(record: dict[str, Any]) -> str:
+def brief(record: Record) -> str:
     """One line for scripts that read text."""
-    config = record["config"]
-    length = f"{config['steps']} steps" if config["steps"] else f"{config['epochs']} epochs"
+    config = record.config
+    length = f"{config['steps']} steps" if config.get("steps") else f"{config['epochs']} epochs"
     net = f"{config['optimizer']} lr {config['lr']:g} batch {config['batch_size']} {length}"
-    return f"{config['model']} {config['dataset']} {net} seed {config['seed']}  {outcome(record)}  {record['id']}"
+    return f"{config['model']} {config['dataset']} {net} seed {config['seed']}  {outcome(record)}  {record.id}"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import datasets
 import models
 from explorer.cli.command import Command
 from explorer.cli.options import add_results
@@ -23,19 +24,17 @@ def list_sweeps(results: Path) -> int:
     from explorer.judging.results import Runs, SweepResult
     from explorer.running import requests
     from explorer.running.ledger import Ledger
-    from explorer.telling.names import in_order
 
     records = Ledger(results, read_only=True).records() if results.is_dir() else []
     measured = Runs(records)
     known = requests.read(results)
-    order = in_order(request.dataset for request in known)
     rows = []
     for name in questions.available():
         for model in models.names():
             if name not in questions.available(model):
                 continue
             run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
-            run.sort(key=lambda request: (order.index(request.dataset), sorted(request.overrides)))
+            run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))
             states = []
             for request in run:
                 loaded = questions.load(name, model, request.dataset, request.overrides, yes=True)

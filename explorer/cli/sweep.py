@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+from explorer import machine
 from explorer.asking import questions
 from explorer.asking.search import Listed
 from explorer.cli import console
@@ -14,19 +15,19 @@ from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
 from explorer.judging.results import Runs, best_first
+from explorer.record import run_id
 from explorer.running import predictions, requests
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import estimate
-from explorer.running.ledger import Ledger, run_id
-from explorer.running.machine import machine
+from explorer.running.ledger import Ledger
+from explorer.running.prepare import prepared
 from explorer.running.recorder import Recorder, answer
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.trackers import Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.terminal import duration, many_runs
-from explorer.training import device as environment
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def run(options: SweepOptions) -> int:
     runners: dict[str, Runner] = {}
     planned = plan(options, ledger, runners)
     to_do = [config for one in planned for config in one.waiting]
-    jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
+    jobs = min(options.jobs or machine.cores(), max(1, len(to_do)))
     quiet = options.quiet or options.json_lines
     if not quiet:
         print(plan_table(planned, runners, ledger, jobs), flush=True)
@@ -55,7 +56,7 @@ def run(options: SweepOptions) -> int:
         requests.append(options.places.results, one.request)
     if to_do:
         with (
-            machine(options.machine.device, options.machine.kernels),
+            prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(ledger, "the same command goes on where this one stopped"),
         ):
             for name, runner in runners.items():
@@ -97,7 +98,7 @@ def plan(options: SweepOptions, ledger: Ledger, runners: dict[str, Runner]) -> l
 
 def plan_table(planned: list[Planned], runners: dict[str, Runner], ledger: Ledger, jobs: int) -> str:
     """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
-    records = [record for record in ledger.records() if record["status"] == "ok" and record["step_ms"]]
+    records = [record for record in ledger.records() if record.status == "ok" and record.step_ms]
     lines, seconds, unknown = [], 0.0, 0
     for one in planned:
         name = f"{one.sweep.model} {one.sweep.dataset} {one.sweep.name}"
@@ -177,16 +178,16 @@ def keep_predictions(options: SweepOptions, runs: Runs, swept: set[tuple[str, st
         if not ranked:
             continue
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))
-        best = run_id(config.identity(), record["data"]["digest"])
+        best = run_id(config.identity(), record.data.digest)
         kept.add(best)
         if (model, dataset_name) not in swept or predictions.path_of(results, best).exists():
             continue
         dataset = datasets.load(options.asked.data or dataset_name, options.data_dir)
-        if dataset.digest != record["data"]["digest"]:  # the best was found on other data than lies here
+        if dataset.digest != record.data.digest:  # the best was found on other data than lies here
             continue
         if not (options.quiet or options.json_lines):
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
-        with machine(options.machine.device, options.machine.kernels):
+        with prepared(options.machine.device, options.machine.kernels):
             logits: Any = Runner(dataset).run(config).logits
         if logits is not None:
             predictions.save(results, best, logits)

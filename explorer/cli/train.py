@@ -91,7 +91,7 @@ def train(options: TrainOptions) -> int:
     from explorer.config import make_config
     from explorer.running.engines.here import InProcess
     from explorer.running.ledger import Ledger
-    from explorer.running.machine import machine
+    from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder
     from explorer.running.runner import Runner
     from explorer.running.trackers import Silent, TrackedRun, Tracker
@@ -114,24 +114,25 @@ def train(options: TrainOptions) -> int:
     record = None if options.force else recorder.recorded(config)
     if record is not None:
         if not silent:
-            where = f"{record['environment']['cpu']}, {record['started'][:10]}"
+            where = f"{record.environment.cpu}, {record.started[:10]}"
             print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
         if options.json_lines:
             JsonLines(sys.stdout).replay(record)
     else:
-        with machine(options.machine.device, options.machine.kernels):
+        recorder.prepare()
+        with prepared(options.machine.device, options.machine.kernels):
             if not silent:
                 print(console.header(config, dataset, environment.describe()), flush=True)
             watched: AbstractContextManager[Tracker] = nullcontext(Silent()) if silent else one_run()
             if options.json_lines:
                 watched = nullcontext(JsonLines(sys.stdout))
             with watched as tracker, console.told_of_interruption(ledger, "this run is not recorded"):
-                for ended in InProcess(runner).run([config], tracker):
-                    record = recorder.keep(ended)
-                    tracker.finished(TrackedRun(record["id"], config), record)
+                for trained in InProcess(runner).run([config], tracker):
+                    record = recorder.keep(trained)
+                    tracker.finished(TrackedRun(record.id, config), record)
     assert record is not None
     if options.json:
-        print(json.dumps(record))
+        print(json.dumps(record.to_json()))
     elif not options.json_lines:
         print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
-    return EXIT_CODES[record["status"]]
+    return EXIT_CODES[record.status]

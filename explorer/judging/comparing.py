@@ -39,10 +39,10 @@ def recorded_as(word: str, runs: Runs, named: Mapping[str, ConfigResult]) -> Con
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
     matches = {
-        key_of(item.config.to_json()): (record["id"], item)
+        key_of(item.config.to_json()): (record.id, item)
         for item in runs.configurations
         for record in item.records.values()
-        if len(word) >= 4 and record["id"].startswith(word)
+        if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():
         if f"/{name}".endswith(f"/{word}"):

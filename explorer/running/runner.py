@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from datasets.dataset import Dataset
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.running.ledger import run_id
+from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Environment, Failed, Look, Record, Seconds, run_id
 from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
@@ -20,10 +21,10 @@ HISTORY_POINTS = 25  # a record stays under 4 KB
 
 
 @dataclass(frozen=True, eq=False)
-class Ended:
+class Trained:
     """What came of a run."""
 
-    record: dict[str, Any]
+    record: Record
     logits: np.ndarray | None = None
     """(n, classes) float32, what the net says of the test images; only of runs that `may_lead`."""
 
@@ -55,7 +56,7 @@ class Runner:
             except ValueError as error:
                 raise UserError(f"{config.model}: {error}") from None
 
-    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> Ended:
+    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> Trained:
         """Train and measure. Whatever goes wrong is raised, and the memory of this shape is given back."""
         from explorer.training.trainer import Trainer
 
@@ -68,41 +69,43 @@ class Runner:
         except BaseException:
             self.forget()  # a trainer stopped in the middle of a step is not to be trusted
             raise
-        return Ended(self.make_record(config, result, started), result.test_logits if may_lead(config) else None)
+        return Trained(self.make_record(config, result, started), result.test_logits if may_lead(config) else None)
 
-    def failed(self, config: Config, reason: str) -> dict[str, Any]:
+    def failed(self, config: Config, reason: str) -> Record:
         """The record of a run that could not be brought to an end."""
         from explorer.training.trainer import Result
 
-        return self.make_record(config, Result(status="failed", error=reason), now())
+        return self.make_record(config, Result(error=Failed(reason)), now())
 
     def forget(self) -> None:
         """Give the memory of the last shape back."""
         self.trainer = None
 
-    def make_record(self, config: Config, result: "Result", started: str) -> dict[str, Any]:
-        return {
-            "id": self.id_of(config),
-            "config": config.to_json(),
-            "status": result.status,
-            "train_loss": rounded(result.train_loss),
-            "val_loss": rounded(result.val_loss),
-            "val_accuracy": rounded(result.val_accuracy),
-            "test_accuracy": rounded(result.test_accuracy),
-            "best_val_accuracy": rounded(result.best_val_accuracy),
-            "best_step": result.best_step,
-            "history": [
-                {name: rounded(value) for name, value in look.items()}
+    def make_record(self, config: Config, result: "Result", started: str) -> Record:
+        training, validation = self.data.split(config.train_on)
+        described = environment.describe()
+        return Record(
+            id=self.id_of(config),
+            config=ConfigFields.of(config),
+            train_loss=rounded(result.train_loss),
+            val_loss=rounded(result.val_loss),
+            val_accuracy=rounded(result.val_accuracy),
+            test_accuracy=rounded(result.test_accuracy),
+            best_val_accuracy=rounded(result.best_val_accuracy),
+            best_step=result.best_step,
+            history=tuple(
+                Look(**{name: rounded(getattr(look, name)) for name in Look.__struct_fields__})
                 for look in thinned(result.history, HISTORY_POINTS)
-            ],
-            "parameters": result.parameters,
-            "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
-            "step_ms": rounded(result.step_ms),
-            "environment": environment.describe(),
-            "data": {"name": self.data.name, "digest": self.data.digest},
-            "started": started,
-            "error": result.error,
-        }
+            ),
+            parameters=result.parameters,
+            steps=config.total_steps(training),
+            seconds=Seconds(**{name: round(value, 3) for name, value in result.seconds.items()}),
+            step_ms=rounded(result.step_ms),
+            environment=Environment(**{**described, "kernels": int(described["kernels"])}),
+            data=DataUsed(self.data.name, self.data.digest, training, validation, len(self.data.test_images)),
+            started=started,
+            error=_rounded_loss(result.error),
+        )
 
 
 def now() -> str:
@@ -114,7 +117,11 @@ def rounded(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def thinned(history: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+def _rounded_loss(error: Ended | None) -> Ended | None:
+    return msgspec.structs.replace(error, loss=rounded(error.loss)) if isinstance(error, Diverged) else error
+
+
+def thinned(history: list[Look], most: int) -> list[Look]:
     """At most ``most`` looks, evenly spread, the first and the last among them."""
     if len(history) <= most:
         return history

@@ -48,8 +48,8 @@ class Progress:
     train_loss: float
     val_accuracy: float | None
     steps_per_second: float
-    look: dict[str, Any] | None = None
-    """What was measured at this very step, as the record's ``history`` has it; None between looks."""
+    look: Look | None = None
+    """What was measured at this very step; None between looks."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from explorer.config import Config
-from explorer.running.runner import Ended, Runner
+from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import Tracker
 
 
@@ -28,7 +28,7 @@ class WorkerSetup:
 class Engine(Protocol):
     """Trains configs of one data set. Whoever uses it keeps the records: no engine and no worker writes the ledger."""
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Ended]:
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
         """Train every config and yield what came of it as it ends, in the order they end, each config once.
 
         ``tracker`` hears of each run's start and looks, wherever it is trained; ``finished`` is for the caller to

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.running.runner import Ended, Runner
+from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad
@@ -18,7 +18,7 @@ class InProcess:
     def __init__(self, runner: Runner):
         self.runner = runner
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Ended]:
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
         for config in configs:
             run = TrackedRun(self.runner.id_of(config), config)
 
@@ -30,14 +30,14 @@ class InProcess:
 
             tracker.started(run)
             try:
-                ended = self.runner.run(config, listen)
+                trained = self.runner.run(config, listen)
             except UserError:
                 raise
             except _TrackerError as error:
                 raise error.cause from None
             except Exception as error:  # whatever went wrong in this run is this run's matter
-                ended = Ended(self.runner.failed(config, f"{type(error).__name__}: {error}"))
-            yield ended
+                trained = Trained(self.runner.failed(config, f"{type(error).__name__}: {error}"))
+            yield trained
 
     def close(self) -> None:
         self.runner.forget()

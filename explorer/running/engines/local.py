@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING, TypeAlias
 
+from explorer import machine
 from explorer.config import Config, make_config
 from explorer.errors import UserError
 from explorer.running.engines import Engine, WorkerSetup
 from explorer.running.engines.here import InProcess
-from explorer.running.runner import Ended, Runner
+from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
-from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad
     from explorer.training.trainer import Progress
@@ -43,7 +43,7 @@ class _Refused:
     line: str
 
 
-_Message: TypeAlias = "Progress | Ended | _Broken | _Refused"
+_Message: TypeAlias = "Progress | Trained | _Broken | _Refused"
 
 
 @dataclass
@@ -62,11 +62,11 @@ class LocalProcesses:
 
     def __init__(self, runner: Runner, setup: WorkerSetup, jobs: int):
         self.runner, self.setup, self.jobs = runner, setup, jobs
-        self.threads = max(1, environment.cores() // jobs)
+        self.threads = max(1, machine.cores() // jobs)
         self.context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
         self.workers: list[_Worker] = []
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Ended]:
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
         waiting = deque(configs)
         tries = dict.fromkeys(configs, 1)
         while len(self.workers) < min(self.jobs, len(configs)):
@@ -88,17 +88,17 @@ class LocalProcesses:
                     told = self._hear(worker)
                     if isinstance(told, _Refused):
                         raise UserError(told.line)
-                    if not isinstance(told, Ended | _Broken):
+                    if not isinstance(told, Trained | _Broken):
                         tracker.looked(self._tracked(config), told)
                         continue
                     worker.config = None
-                    if isinstance(told, Ended):
+                    if isinstance(told, Trained):
                         yield told
                     elif tries[config] < TRIES:
                         tries[config] += 1
                         waiting.appendleft(config)
                     else:
-                        yield Ended(self.runner.failed(config, told.reason))
+                        yield Trained(self.runner.failed(config, told.reason))
         finally:
             for worker in self.workers:
                 if worker.config is not None:  # nobody waits for its run any more
@@ -177,7 +177,7 @@ def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return f"the worker process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"the worker process ended with exit code {code}"
+    return f"the worker process trained with exit code {code}"
 
 
 def local_engine(runner: Runner, setup: WorkerSetup, jobs: int) -> Engine:

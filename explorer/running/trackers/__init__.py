@@ -1,9 +1,10 @@
 """Who hears of runs while they go on: a tracker is told that a run started, how far it is, and what came of it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from explorer.config import Config
+from explorer.record import Record
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad
     from explorer.training.trainer import Progress
@@ -29,7 +30,7 @@ class Tracker(Protocol):
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None: ...
 
-    def finished(self, run: TrackedRun, record: dict[str, Any]) -> None: ...
+    def finished(self, run: TrackedRun, record: Record) -> None: ...
 
 
 class Silent:
@@ -41,5 +42,5 @@ class Silent:
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         pass
 
-    def finished(self, run: TrackedRun, record: dict[str, Any]) -> None:
+    def finished(self, run: TrackedRun, record: Record) -> None:
         pass

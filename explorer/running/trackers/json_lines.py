@@ -1,8 +1,12 @@
 """One JSON object a line: every look as it is taken, every record as its run ends. For programs that watch."""
 
 import json
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TextIO
 
+import msgspec
+
+from explorer.record import Look, Record
 from explorer.running.trackers import TrackedRun
 
 if TYPE_CHECKING:
@@ -20,17 +24,20 @@ class JsonLines:
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         if progress.look is not None:
-            self.write({"run": run.id, **progress.look})
+            self.look(run.id, progress.look)
 
-    def finished(self, run: TrackedRun, record: dict[str, Any]) -> None:
-        self.write(record)
+    def finished(self, run: TrackedRun, record: Record) -> None:
+        self.write(record.to_json())
 
-    def replay(self, record: dict[str, Any]) -> None:
+    def replay(self, record: Record) -> None:
         """What it would have written of a run recorded before, as far as the record has its looks."""
-        for look in record["history"]:
-            self.write({"run": record["id"], **look})
-        self.write(record)
+        for look in record.history:
+            self.look(record.id, look)
+        self.write(record.to_json())
 
-    def write(self, content: dict[str, Any]) -> None:
+    def look(self, id: str, look: Look) -> None:
+        self.write({"run": id, **msgspec.structs.asdict(look)})
+
+    def write(self, content: Mapping[str, object]) -> None:
         self.stream.write(json.dumps(content) + "\n")
         self.stream.flush()

@@ -4,9 +4,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from explorer.config import Config
+from explorer.record import Record
 from explorer.running.trackers import Silent, TrackedRun, Tracker
 
 if TYPE_CHECKING:
@@ -98,15 +99,15 @@ class SweepLines(Silent):
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         self.shares[run.id] = progress.step / progress.total_steps
 
-    def finished(self, run: TrackedRun, record: dict[str, Any]) -> None:
+    def finished(self, run: TrackedRun, record: Record) -> None:
         self.done += 1
         self.shares.pop(run.id, None)
         label = self.labels.get(run.config.point, run.config.model)
-        accuracy = record["val_accuracy"]
+        accuracy = record.val_accuracy
         if accuracy is not None and accuracy > self.best:
             self.leader, self.best = label, accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
-        seconds = record["seconds"].get("train")
+        seconds = record.seconds.train
         told = f"[{self.done}/{self.total}] {figures}{label}, seed {run.config.seed}  {outcome(record)}  {run.id}"
         self.tell(told + (f"  {seconds:.1f} s" if seconds else ""))
 
@@ -146,11 +147,11 @@ def _figures(progress: "Progress") -> str:
     return f"loss {progress.train_loss:.4f}  {validation}{progress.steps_per_second:.0f} steps/s"
 
 
-def outcome(record: dict[str, Any]) -> str:
+def outcome(record: Record) -> str:
     """``test 97.12 %``, or why there is no figure."""
-    if record["status"] == "ok":
-        return f"test {percent(record['test_accuracy'])}"
-    return f"{record['status']}: {record['error']}"
+    if record.status == "ok":
+        return f"test {percent(record.test_accuracy or 0.0)}"
+    return f"{record.status}: {record.error}"
 
 
 def percent(fraction: float) -> str:

@@ -20,7 +20,7 @@ def check_variables() -> None:
 
 
 @contextmanager
-def machine(device: str | None = None, kernels: bool | None = None) -> Iterator[None]:
+def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator[None]:
     """Open tinygrad's device (None: what DEV says, else the best) with a compiler for its CPU device.
 
     ``kernels``: whether our own C kernels run on the CPU device (None: what KERNELS says, else they do). Worker
