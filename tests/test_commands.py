@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from explorer.running.ledger import Ledger
 from tests.conftest import PROJECT
 from tests.test_cli import explorer, interruptible, refused
 
@@ -152,8 +153,8 @@ def test_a_sweep_of_a_persons_own_images_goes_by_their_path(tmp_path, digits):
     (tmp_path / "tiny.toml").write_text(TOML)
     answer = sweep(tmp_path, "--dataset", tmp_path / "own.npz", "--jobs", "2")
     assert answer.returncode == 0, answer.stderr
-    records = [json.loads(line) for line in (tmp_path / "results" / "runs.jsonl").read_text().splitlines()]
-    assert {(record["data"]["name"], record["status"]) for record in records} == {("own", "ok")}
+    records = Ledger(tmp_path / "results", read_only=True).records()
+    assert {(record.data.name, record.status) for record in records} == {("own", "ok")}
     assert (tmp_path / "REPORT.md").is_file()
 
 
