@@ -395,13 +395,14 @@ class Builder:
     def not_run(self) -> list[str]:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
-        for dataset in ("mnist", "fashion"):
+        usual = Config.model_fields["dataset"].default
+        for dataset in questions.about():
             for model in models.names():
                 run = {judged.request.name for judged in self.study.of(dataset, model) if not judged.request.path}
                 names = [name for name in questions.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
-                    command += f" --dataset {dataset}" if dataset != "mnist" else ""
+                    command += f" --dataset {dataset}" if dataset != usual else ""
                     missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
         for judged in self.study.sweeps:
             if not judged.complete:
