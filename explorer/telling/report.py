@@ -282,11 +282,14 @@ class Builder:
         for judged in self.study.where(lambda judged: judged.role == "published" and not judged.sweep.published):
             title = f"{judged.sweep.title}, {name_of(judged.model, judged.dataset)}"
             lines += [f"### {title}", "", side_by_side(judged), ""]
+        chosen = self.study.where(lambda judged: judged.sweep.published and judged.sweep.reference_is == "validation")
+        names = [judged.sweep.published.table for judged in chosen if judged.sweep.published]
+        told = f"the {words.listed(names)} table: validation" if names else ""
         if lines:
             lines[:0] = [
                 "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it "
-                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on (the "
-                "Fashion table: validation); *above*, *below*: it does not.",
+                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on"
+                f"{f' ({told})' if told else ''}; *above*, *below*: it does not.",
                 "",
             ]
         return lines
