@@ -45,6 +45,8 @@ class Cost:
     """What a command took."""
 
     seconds: float
+    processor: float
+    """Seconds of processor time: what an idle machine would take of one core."""
     megabytes: float
     """At its peak."""
 
@@ -84,7 +86,9 @@ def cost(words: list[str]) -> Cost:
     seconds = time.perf_counter() - started
     if status:
         raise SystemExit(f"error: {' '.join(words)} failed: {said.strip()[-300:]}")
-    return Cost(seconds, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
+    return Cost(
+        seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+    )
 
 
 def measure(count: int, schema: int, only: list[str]) -> list[tuple[str, int, Cost]]:
@@ -130,9 +134,18 @@ def main() -> None:
         if count < 1:
             parser.error("--records must be at least 1")
         for name, size, taken in measure(count, options.schema, options.only):
-            rows.append((name, f"{count:,}", f"{size / 1e6:.0f}", f"{taken.seconds:.2f}", f"{taken.megabytes:.0f}"))
-    columns = ("command", "records", "file, MB", "seconds", "peak memory, MB")
-    print(tabulate(rows, columns, "github", colalign=("left", "right", "right", "right", "right")))
+            rows.append(
+                (
+                    name,
+                    f"{count:,}",
+                    f"{size / 1e6:.0f}",
+                    f"{taken.seconds:.2f}",
+                    f"{taken.processor:.2f}",
+                    f"{taken.megabytes:.0f}",
+                )
+            )
+    columns = ("command", "records", "file, MB", "seconds", "processor seconds", "peak memory, MB")
+    print(tabulate(rows, columns, "github", colalign=("left", "right", "right", "right", "right", "right")))
 
 
 if __name__ == "__main__":
