@@ -49,7 +49,7 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
         runner.run(config)
     kept = {path.stem for path in (tmp_path / "predictions").glob("*.npz")}
     assert kept == {runner.id_of(poor), runner.id_of(good)}
-    logits, labels, _ = predictions.reader(tmp_path)(good)
+    logits, labels, _ = predictions.reader([tmp_path])(good)
     assert (logits.argmax(1) == labels).mean() == pytest.approx(runner.recorded(good).test_accuracy, rel=1e-5)
     predictions.clear(tmp_path, {runner.id_of(good)})
     assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]

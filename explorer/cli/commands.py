@@ -281,7 +281,7 @@ def rebuild(options: argparse.Namespace, runs: Any) -> list[Path]:
     from explorer.running import predictions
     from explorer.telling import report
 
-    predict = predictions.reader(options.results, getattr(options, "data_dir", None))
+    predict = predictions.reader([options.results], getattr(options, "data_dir", None))
     return report.rebuild(runs, options.results, options.media, options.report, predict=predict)
 
 
