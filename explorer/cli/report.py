@@ -45,7 +45,7 @@ def rebuild(places: Places, runs: "Runs", data_dir: Path | None = None) -> list[
     from explorer.running import predictions
     from explorer.telling import report
 
-    predict = predictions.reader(places.results, data_dir)
+    predict = predictions.reader([places.results], data_dir)
     return report.rebuild(runs, places.results, places.media, places.report, predict=predict)
 
 
