@@ -82,9 +82,11 @@ def run(loaded: Native, name: str, *arguments: np.ndarray | int | None) -> None:
     """One kernel on all threads; arguments in the order of its struct."""
     words = [item.ctypes.data if isinstance(item, np.ndarray) else item or 0 for item in arguments]
     members = (Word * len(words))(*words)
-    task = (Word * 2)(loaded.address[name], ctypes.addressof(members))
+    stages = native_module.KERNELS[name]
+    parts = [(loaded.address[stage], ctypes.addressof(members), loaded.shares(stage, words)) for stage in stages]
+    tasks = (Word * (3 * len(stages)))(*(word for part in parts for word in part))
     call = ctypes.CFUNCTYPE(None, Pointer, Pointer, Word)(loaded.address["pool_run"])
-    call(ctypes.addressof(loaded.pool), ctypes.addressof(task), 1)
+    call(ctypes.addressof(loaded.pool), ctypes.addressof(tasks), len(stages))
 
 
 def floats_of(loaded: Native, function: str, *arguments: int) -> int:
@@ -246,6 +248,7 @@ def check_convolution(loaded, arrays, random: Numbers, images, ic, ih, iw, oc, k
     run(loaded, "convolution", z, active, x, weight, bias, scratch, *numbers)
     d_x, d_weight = arrays.empty(*x.shape) if wanted else None, arrays.empty(*weight.shape)
     d_bias = arrays.empty(oc) if with_bias else None
+    numbers = (*numbers, native_module.image_shares(images))
     scratch = arrays.empty(floats_of_struct(loaded, "convolution_gradient_scratch", 8, *numbers))
     before = z_given if name else None
     run(loaded, "convolution_gradient", d_x, d_weight, d_bias, g, before, x, weight, scratch, *numbers)
@@ -531,7 +534,7 @@ def test_a_kernel_gives_the_same_bits_every_time_and_whatever_the_threads_nearly
         random.standard_normal(shape).astype(np.float32)
         for shape in ((13, 5, 14, 15), (33, 5, 3, 4), (13, 33, 12, 12), (13, 33, 12, 12))
     )
-    numbers = (*x.shape, 33, 3, 4, ops.ACTIVATIONS["silu"])
+    numbers = (*x.shape, 33, 3, 4, ops.ACTIVATIONS["silu"], native_module.image_shares(len(x)))
     found = {}
     for threads in THREADS:
         loaded = kernels("native", threads)
@@ -906,6 +909,6 @@ def test_kernels_compile_for_other_processors_and_need_nothing_from_outside(targ
     source = SOURCE.read_text()
     library = ClangCompiler(target.split(",")).compile_cached(source)
     found = native_module._entry_points(library)
-    assert {*native_module.KERNELS, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()
+    assert {*native_module.STAGES, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()
     public = set(re.findall(r"^(?:KERNEL )?(?:void|long) (\w+)\(", source, re.MULTILINE))
     assert found.keys() == public

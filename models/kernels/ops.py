@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from tinygrad import Device, Tensor, UOp
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
-from models.kernels.native import FIRST_KERNEL, KERNELS, POOL, RUN, SCRATCH, Native, native
+from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
 
 ACTIVATIONS = {None: 0, "relu": 1, "silu": 2, "gelu": 3, "tanh": 4, "leaky_relu": 5, "elu": 6, "sigmoid": 7}
 OPTIMIZERS = {"sgd": 0, "nesterov": 1, "adam": 2, "adamw": 3, "rmsprop": 4}
@@ -62,10 +62,13 @@ def _source(tasks: list[Task], buffers: int) -> str:
     for index, (_, members) in enumerate(tasks):
         values = ", ".join("0" if member is None else str(member) for member in members)
         lines.append(f"  word arguments{index}[] = {{{values}}};")
-    addresses = [f"table[{FIRST_KERNEL + KERNELS.index(name)}]" for name, _ in tasks]
-    pairs = ", ".join(f"{address}, (word)arguments{index}" for index, address in enumerate(addresses))
-    lines.append(f"  word tasks[] = {{{pairs}}};")
-    lines.append(f"  ((void (*)(word, word *, word))table[{RUN}])(table[{POOL}], tasks, {len(tasks)});")
+    stages = [(stage, index) for index, (name, _) in enumerate(tasks) for stage in KERNELS[name]]
+    parts = [
+        f"table[{FIRST_STAGE + STAGES.index(stage)}], (word)arguments{index}, {loaded().shares(stage, tasks[index][1])}"
+        for stage, index in stages
+    ]
+    lines.append(f"  word tasks[] = {{{', '.join(parts)}}};")
+    lines.append(f"  ((void (*)(word, word *, word))table[{RUN}])(table[{POOL}], tasks, {len(stages)});")
     return f"typedef long word;\nvoid call({parameters}word *table) {{\n" + "\n".join(lines) + "\n}\n"
 
 
@@ -118,7 +121,8 @@ def conv2d(
     kind, shape = ACTIVATIONS[activation], (images, filters, height - high + 1, width - wide + 1)
     sizes = (images, channels, height, width, filters, high, wide, kind)
     loaded().reserve_convolution("convolution", [0] * 6 + list(sizes))
-    loaded().reserve_convolution("convolution_gradient", [0] * 8 + list(sizes))
+    gradient_sizes = (*sizes, image_shares(images))
+    loaded().reserve_convolution("convolution_gradient", [0] * 8 + list(gradient_sizes))
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
         operands = [Tensor(source) for source in forward.src[1:]]
@@ -131,7 +135,7 @@ def conv2d(
         inputs = [Tensor(upstream), x, weight, *z]
         at = [f"b{len(outputs) + index}" for index in range(4)]
         pointers = ("b2" if wanted else None, "b0", "b1", at[0], at[3] if activation else None, at[1], at[2])
-        found = call(outputs, inputs, [("convolution_gradient", (*pointers, SCRATCH_MEMBER, *sizes))])
+        found = call(outputs, inputs, [("convolution_gradient", (*pointers, SCRATCH_MEMBER, *gradient_sizes))])
         nothing = (None,) * (len(operands) - 4)
         return (*nothing, found[2].uop if wanted else None, found[0].uop, found[1].uop, None)
 
