@@ -33,7 +33,6 @@ from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, nativ
 from models.layers import Linear, max_pool
 from tests.conftest import PROJECT
 
-SOURCE = Path(native_module.__file__).with_name("kernels.c")
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 PROCESSORS = {"native": "", "haswell": "avx2", "x86-64": "sse2"}  # march, and what it needs of this machine
 THREADS = (1, 2, 3)
@@ -906,7 +905,7 @@ def test_a_program_that_imports_ours_keeps_its_threads_and_its_environment():
 
 @pytest.mark.parametrize("target", ["x86_64,haswell", "x86_64,x86-64", "x86_64,skylake-avx512", "arm64,generic"])
 def test_kernels_compile_for_other_processors_and_need_nothing_from_outside(target):
-    source = SOURCE.read_text()
+    source = native_module.source()
     library = ClangCompiler(target.split(",")).compile_cached(source)
     found = native_module._entry_points(library)
     assert {*native_module.STAGES, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()

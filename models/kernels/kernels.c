@@ -436,6 +436,18 @@ KERNEL NOINLINE float through_activation(float *out, const float *gradient, cons
   return through_activation_kind(out, gradient, x, n, LINEAR);
 }
 
+// The same for `channels` planes of n values each, with one bias a plane; and, backwards, the sum of each plane's
+// gradient added to bias_sums (where wanted).
+static void finish_planes(float *x, float *active, const float *bias, long channels, long n, long kind) {
+  for (long o = 0; o < channels; o++)
+    finish_row(x + o * n, active ? active + o * n : 0, bias ? bias + o : 0, 1, n, kind);
+}
+static void through_planes(float *out, float *bias_sums, const float *gradient, const float *x, long channels, long n,
+                           long kind) {
+  for (long o = 0; o < channels; o++)
+    bias_sums[o] += through_activation(out + o * n, gradient + o * n, x + o * n, n, kind);
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Matrix product: C[m][n] = op(A)[m][k] * op(B)[k][n], then + bias[n], then active = activation(C).
 //
@@ -543,14 +555,17 @@ static long gradient_share(const struct convolution_gradient *c) {
   long points = (c->ih - c->kh + 1) * (c->iw - c->kw + 1), pixels = c->ih * c->iw, wide = round_up(c->oc, PANEL);
   return pixels * (c->ic + round_up(c->ic, PANEL)) + points * (c->oc + wide);
 }
-static long gradient_sums(const struct convolution_gradient *c) {
+static long gradient_weights(const struct convolution_gradient *c) {
+  return c->kh * c->kw * c->oc * round_up(c->ic, PANEL);
+}
+static long gradient_sums(const struct convolution_gradient *c) { // of one share: of d_weight, then of d_bias
   return (c->kh * c->kw * c->ic + 1) * round_up(c->oc, PANEL);
 }
 long convolution_scratch(const struct convolution *c, long threads) {
   return c->kh * c->kw * c->ic * round_up(c->oc, PANEL) + threads * forward_share(c);
 }
 long convolution_gradient_scratch(const struct convolution_gradient *c, long threads) {
-  return c->kh * c->kw * c->oc * round_up(c->ic, PANEL) + c->shares * gradient_sums(c) + threads * gradient_share(c);
+  return c->shares * gradient_sums(c) + gradient_weights(c) + threads * gradient_share(c);
 }
 
 KERNEL static void clear(float *p, long n) { FOR_VECTORS(n, WRITE(p, (vec){});); }
@@ -607,9 +622,7 @@ KERNEL void convolution(struct team *team, long index, const struct convolution 
     }
     float *z = c->z + n * oc * oh * ow, *active = c->active ? c->active + n * oc * oh * ow : 0;
     transpose(z, oh * ow, out, wide, oh * ow, oc);
-    for (long o = 0; o < oc; o++)
-      finish_row(z + o * oh * ow, active ? active + o * oh * ow : 0, c->bias ? c->bias + o : 0, 1, oh * ow,
-                 c->activation);
+    finish_planes(z, active, c->bias, oc, oh * ow, c->activation);
   }
 }
 
@@ -628,7 +641,7 @@ KERNEL void convolution_gradient_pack(struct team *team, long index, const struc
   share(c->d_image ? ceil_div(ic, PANEL) * taps : 0, index, team->count, &from, &to);
   for (long p = from; p < to; p++) {
     long first = p / taps * PANEL, tap = (kh - 1 - p % kh) * kw + p % taps / kh;
-    float *packed = c->scratch + p * oc * PANEL;
+    float *packed = c->scratch + c->shares * gradient_sums(c) + p * oc * PANEL;
     for (long o = 0; o < oc; o++)
       for (long i = 0; i < PANEL; i++)
         packed[o * PANEL + i] = first + i < ic ? c->weight[(o * ic + first + i) * taps + tap] : 0.0f;
@@ -640,9 +653,10 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
   const long oh = ih - kh + 1, ow = iw - kw + 1, points = oh * ow;
   const long wide = round_up(oc, PANEL), deep = round_up(ic, PANEL);
   long from, to;
-  float *sums = c->scratch + deep * taps * oc + index * gradient_sums(c); // d_weight of this share's images, then d_bias
+  const float *weights = c->scratch + c->shares * gradient_sums(c);
+  float *sums = c->scratch + index * gradient_sums(c);
   float *bias_sums = sums + taps * ic * wide;
-  float *g_first = c->scratch + deep * taps * oc + team->count * gradient_sums(c) + team->thread * gradient_share(c);
+  float *g_first = c->scratch + c->shares * gradient_sums(c) + gradient_weights(c) + team->thread * gradient_share(c);
                                         // one image's gradient before the activation, channels first
   float *g = g_first + points * oc;     // the same, channels last, `wide` channels
   float *last = g + points * wide;      // the image, channels last
@@ -651,9 +665,7 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
   if (wide > oc) clear(g, points * wide);
   share(c->images, index, team->count, &from, &to);
   for (long n = from; n < to; n++) {
-    for (long o = 0; o < oc; o++)
-      bias_sums[o] += through_activation(g_first + o * points, c->d_active + (n * oc + o) * points,
-                                         c->z + (n * oc + o) * points, points, c->activation);
+    through_planes(g_first, bias_sums, c->d_active + n * oc * points, c->z + n * oc * points, oc, points, c->activation);
     transpose(g, wide, g_first, points, oc, points);
     const float *image = c->image + n * ic * ih * iw;
     if (ic > 1) {
@@ -675,7 +687,7 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
         for (long j = 0; j < kw; j++) {
           struct tile t = {.c = d_last + (y * iw + j) * deep + p * PANEL, .c_stride = deep,
                            .a = g + (y - high) * ow * wide, .a_stride = wide, .a_step = 1, .a_segment = ow * wide,
-                           .b = c->scratch + ((p * kw + j) * kh + kh - 1 - high) * oc * PANEL, .b_stride = PANEL,
+                           .b = weights + ((p * kw + j) * kh + kh - 1 - high) * oc * PANEL, .b_stride = PANEL,
                            .run = oc, .segments = high - low + 1, .accumulate = 1};
           tile_row(t, ow);
         }
@@ -686,7 +698,7 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
 
 KERNEL void convolution_gradient_sum(struct team *team, long index, const struct convolution_gradient *c) {
   const long ic = c->ic, oc = c->oc, taps = c->kh * c->kw, wide = round_up(oc, PANEL);
-  const float *sums = c->scratch + round_up(ic, PANEL) * taps * oc;
+  const float *sums = c->scratch;
   long from, to;
   share(taps * ic, index, team->count, &from, &to);
   for (long k = from; k < to; k++)

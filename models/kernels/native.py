@@ -26,21 +26,30 @@ KERNELS = {  # each kernel's stages, one after the other
     "gemm": ("gemm_pack", "gemm"),
     "convolution": ("convolution_pack", "convolution"),
     "convolution_gradient": ("convolution_gradient_pack", "convolution_gradient", "convolution_gradient_sum"),
+    "winograd": ("winograd_pack", "winograd"),
+    "winograd_gradient": ("winograd_gradient_pack", "winograd_gradient", "convolution_gradient_sum"),
     "activation_gradient": ("activation_gradient",),
     "batchnorm": ("batchnorm",),
     "batchnorm_gradient": ("batchnorm_gradient",),
     "cross_entropy": ("cross_entropy",),
     "optimizer": ("optimizer",),
 }
-STAGES = [stage for stages in KERNELS.values() for stage in stages]
+STAGES = list(dict.fromkeys(stage for stages in KERNELS.values() for stage in stages))
 UNDIVIDED = {"cross_entropy"}  # stages one thread does alone
-BY_IMAGES = {"convolution": 6, "convolution_gradient": 8}  # stages that share the images: where the struct counts them
+BY_IMAGES = {"convolution": 6, "convolution_gradient": 8, "winograd": 6, "winograd_gradient": 8}  # stages that share the images: where the struct counts them
 SHARES_PER_THREAD = 4  # of the other stages: a thread that comes late, or is held up, leaves its shares to the others
 MOST_IMAGE_SHARES, LEAST_IMAGES = 16, 8  # each share sums weight gradients of its own: not too many, not too small
 RUN, POOL, SCRATCH, FIRST_STAGE = range(4)  # slots of the table; from the last on, the stages' addresses
+SOURCES = ("kernels.c", "winograd.c")
 MAX_THREADS = 64  # as in kernels.c
+CACHE_LINE = 16  # floats: a vector that crosses from one line to the next costs twice
 SEMAPHORE_BYTES = 64  # more than any system's sem_t
 Word, Pointer = ctypes.c_int64, ctypes.c_void_p
+
+
+def source() -> str:
+    """All kernels, as one C file."""
+    return "".join(Path(__file__).with_name(name).read_text() for name in SOURCES)
 
 
 class _Pool(ctypes.Structure):
@@ -67,7 +76,7 @@ class Native:
     def __init__(self, threads: int):
         device = Device["CPU"]
         assert isinstance(device, CPUDevice)
-        library = device.renderer.compiler.compile_cached(Path(__file__).with_name("kernels.c").read_text())
+        library = device.renderer.compiler.compile_cached(source())
         self.program = CPUProgram(device, TinyELF(library, "kernels", Target(), (), b"kernels"))
         self.address = {name: self.program.addr + offset for name, offset in _entry_points(library).items()}
         self.threads = max(1, min(threads, MAX_THREADS))
@@ -100,7 +109,8 @@ class Native:
         """Make the scratch memory as large as the kernel asks. Captured steps read its address from the table."""
         size = ctypes.CFUNCTYPE(Word, *[Word] * len(arguments))(self.address[f"{kernel}_scratch"])
         if (floats := size(*arguments)) > self.scratch.size:
-            self.scratch = np.empty(floats, np.float32)
+            memory = np.empty(floats + CACHE_LINE, np.float32)
+            self.scratch = memory[-memory.ctypes.data // 4 % CACHE_LINE :][:floats]
             self.words[SCRATCH] = self.scratch.ctypes.data
 
     def shares(self, stage: str, members: Sequence[Any]) -> int:

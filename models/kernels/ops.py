@@ -109,6 +109,13 @@ def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = 
     return call([Tensor.empty(rows, columns)], [a, b], [task])[0]
 
 
+def convolution_kernels(channels: int, height: int, width: int, filters: int, high: int, wide: int) -> tuple[str, str]:
+    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's."""
+    if high == wide and high in (3, 5) and channels >= 8:
+        return "winograd", "winograd_gradient"
+    return "convolution", "convolution_gradient"
+
+
 def conv2d(
     x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None, input_gradient: bool | None = None
 ) -> Tensor:
@@ -120,9 +127,10 @@ def conv2d(
     (images, channels, height, width), (filters, _, high, wide) = dimensions(x), dimensions(weight)
     kind, shape = ACTIVATIONS[activation], (images, filters, height - high + 1, width - wide + 1)
     sizes = (images, channels, height, width, filters, high, wide, kind)
-    loaded().reserve_convolution("convolution", [0] * 6 + list(sizes))
+    forward_kernel, backward_kernel = convolution_kernels(*sizes[1:7])
+    loaded().reserve_convolution(forward_kernel, [0] * 6 + list(sizes))
     gradient_sizes = (*sizes, image_shares(images))
-    loaded().reserve_convolution("convolution_gradient", [0] * 8 + list(gradient_sizes))
+    loaded().reserve_convolution(backward_kernel, [0] * 8 + list(gradient_sizes))
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
         operands = [Tensor(source) for source in forward.src[1:]]
@@ -135,15 +143,15 @@ def conv2d(
         inputs = [Tensor(upstream), x, weight, *z]
         at = [f"b{len(outputs) + index}" for index in range(4)]
         pointers = ("b2" if wanted else None, "b0", "b1", at[0], at[3] if activation else None, at[1], at[2])
-        found = call(outputs, inputs, [("convolution_gradient", (*pointers, SCRATCH_MEMBER, *gradient_sizes))])
+        found = call(outputs, inputs, [(backward_kernel, (*pointers, SCRATCH_MEMBER, *gradient_sizes))])
         nothing = (None,) * (len(operands) - 4)
         return (*nothing, found[2].uop if wanted else None, found[0].uop, found[1].uop, None)
 
     result, before = Tensor.empty(*shape), Tensor.empty(*shape)
     if activation is None:
-        task: Task = ("convolution", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        task: Task = (forward_kernel, ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
         return call([result], [x, weight, bias], [task], gradient)[0]
-    task = ("convolution", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
+    task = (forward_kernel, ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
 
 
