@@ -224,7 +224,7 @@ def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_
     a, b = a.astype(np.float32), b.astype(np.float32)
     bias = arrays.filled(random.standard_normal(n)) if with_bias else None
     c, active = arrays.empty(m, n), arrays.empty(m, n) if name else None
-    scratch = arrays.empty(floats_of(loaded, "gemm_scratch", n, k))
+    scratch = arrays.empty(floats_of(loaded, "gemm_scratch", m, n, k))
     at, bt = arrays.filled(a.T if transpose_a else a), arrays.filled(b.T if transpose_b else b)
     run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, ops.ACTIVATIONS[name])
     arrays.check()
@@ -443,7 +443,7 @@ def test_activations_stay_finite_and_right_far_out(processor):
         with np.errstate(over="ignore"):
             near(dz, slope(z.astype(np.float64), kind), 2e-6, 1)
         one, active = Fenced().filled(np.ones((1, 1))), Fenced().empty(1, far.size)
-        scratch = Fenced().empty(floats_of(loaded, "gemm_scratch", far.size, 1))
+        scratch = Fenced().empty(floats_of(loaded, "gemm_scratch", 1, far.size, 1))
         sizes_and_kind = (1, far.size, 1, 0, 0, ops.ACTIVATIONS[kind])
         run(loaded, "gemm", Fenced().empty(1, far.size), active, one, z, None, scratch, *sizes_and_kind)
         with np.errstate(over="ignore"):

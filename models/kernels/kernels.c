@@ -31,6 +31,7 @@ typedef unsigned char uint8;
 #define VECTORS 3
 #endif
 #define PANEL (LANES * VECTORS)
+#define AHEAD 8   // rows of B fetched ahead of their use
 
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32 ivec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -256,11 +257,14 @@ INLINE void tile_body(const struct tile *t, const int rows, const long a_stride,
   const float *b = t->b;
   const long run = t->run, b_stride = t->b_stride;
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
+      __builtin_prefetch(t->c + r * t->c_stride + v * LANES, 1); // it is stored to at the end: fetched meanwhile
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
       sum[r][v] = t->accumulate ? load(t->c + r * t->c_stride + v * LANES) : (vec){};
   for (long s = 0; s < t->segments; s++) {
     const float *a = t->a + s * t->a_segment;
     for (long k = 0; k < run; k++, a += a_step, b += b_stride) {
       vec row_of_b[VECTORS];
+      UNROLL for (int v = 0; v < VECTORS; v++) __builtin_prefetch(b + AHEAD * b_stride + v * LANES);
       UNROLL for (int v = 0; v < VECTORS; v++) row_of_b[v] = load(b + v * LANES);
       UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
           sum[r][v] += a[r * a_stride] * row_of_b[v];
@@ -403,59 +407,43 @@ INLINE float sum_of(vec v) {
   return lanes[0];
 }
 
-// active[i] = activation(x[i] = x[i] + bias[i]); bias is NULL or has n elements, or `one_bias` says it has one.
-INLINE void finish_row_kind(float *x, float *active, const float *bias, long one_bias, long n, const long kind) {
+// active[i] = activation(x[i] = x[i] + bias[i]); bias may be NULL.
+INLINE void finish_row_kind(float *x, float *active, const float *bias, long n, const long kind) {
   FOR_VECTORS(n, {
     vec v = READ(x);
-    if (bias) v += one_bias ? splat(bias[0]) : READ(bias);
-    WRITE(x, v);
+    if (bias) {
+      v += READ(bias);
+      WRITE(x, v);
+    }
     if (active) WRITE(active, activate(v, kind));
   });
 }
-KERNEL NOINLINE void finish_row(float *x, float *active, const float *bias, long one_bias, long n, long kind) {
+KERNEL NOINLINE void finish_row(float *x, float *active, const float *bias, long n, long kind) {
   if (!bias && !active) return;
-#define CASE(k) case k: finish_row_kind(x, active, bias, one_bias, n, k); return;
+#define CASE(k) case k: finish_row_kind(x, active, bias, n, k); return;
   switch (active ? kind : LINEAR) { EACH_ACTIVATION(CASE) }
 #undef CASE
 }
 
-// out[i] = gradient[i] * activation'(x[i]); returns the sum of out. out may be gradient.
-INLINE float through_activation_kind(float *out, const float *gradient, const float *x, long n, const long kind) {
-  vec sum = {};
-  FOR_VECTORS(n, {
-    vec v = READ(gradient) * (kind == LINEAR ? splat(1.0f) : slope(READ(x), kind));
-    WRITE(out, v);
-    sum += v;
-  });
-  return sum_of(sum);
+// out[i] = gradient[i] * activation'(x[i]); x is not read where the activation is LINEAR.
+INLINE void through_activation_kind(float *out, const float *gradient, const float *x, long n, const long kind) {
+  FOR_VECTORS(n, WRITE(out, READ(gradient) * slope(READ(x), kind)););
 }
-KERNEL NOINLINE float through_activation(float *out, const float *gradient, const float *x, long n, long kind) {
-#define CASE(k) case k: return through_activation_kind(out, gradient, x, n, k);
+KERNEL NOINLINE void through_activation(float *out, const float *gradient, const float *x, long n, long kind) {
+#define CASE(k) case k: through_activation_kind(out, gradient, x, n, k); return;
   switch (kind) { EACH_ACTIVATION(CASE) }
 #undef CASE
-  return through_activation_kind(out, gradient, x, n, LINEAR);
-}
-
-// The same for `channels` planes of n values each, with one bias a plane; and, backwards, the sum of each plane's
-// gradient added to bias_sums (where wanted).
-static void finish_planes(float *x, float *active, const float *bias, long channels, long n, long kind) {
-  for (long o = 0; o < channels; o++)
-    finish_row(x + o * n, active ? active + o * n : 0, bias ? bias + o : 0, 1, n, kind);
-}
-static void through_planes(float *out, float *bias_sums, const float *gradient, const float *x, long channels, long n,
-                           long kind) {
-  for (long o = 0; o < channels; o++)
-    bias_sums[o] += through_activation(out + o * n, gradient + o * n, x + o * n, n, kind);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Matrix product: C[m][n] = op(A)[m][k] * op(B)[k][n], then + bias[n], then active = activation(C).
 //
 // 1. `gemm_pack` copies B to panels of PANEL columns, [panel][k][PANEL], zero-filled at the right edge: then a tile
-//    streams through memory that lies in the order it is read. A is read in place (op(A) may be transposed).
+//    streams through memory that lies in the order it is read. A that is transposed is copied, too, to [strip][k][ROWS]:
+//    its rows lie so far apart that each step would touch another page. Else A is read in place.
 // 2. Every share of `gemm` is a run of the tiles. They are ordered so that both sides stay in cache: blocks of rows (of A, at
 //    most A_BLOCK floats), in a block panel by panel, in a panel tile by tile.
-// Scratch: round_up(n, PANEL) * k floats.
+// Scratch: B's copy, then A's.
 
 struct gemm {
   float *c, *active;             // active: NULL, or [m][n]
@@ -468,7 +456,7 @@ struct gemm {
 
 #define A_BLOCK (128 * 1024) // half of a 1 MB second-level cache
 
-long gemm_scratch(long n, long k) { return round_up(n, PANEL) * k; }
+long gemm_scratch(long m, long n, long k) { return (round_up(n, PANEL) + ceil_div(m, ROWS) * ROWS) * k; }
 
 KERNEL static void pack_panel(float *to, const float *b, long b_transposed, long n, long k, long first) {
   long columns = min_long(PANEL, n - first);
@@ -489,10 +477,25 @@ KERNEL void gemm_pack(struct team *team, long index, const struct gemm *g) {
   share(ceil_div(g->n, PANEL), index, team->count, &from, &to);
   for (long p = from; p < to; p++)
     pack_panel(g->scratch + p * g->k * PANEL, g->b, g->b_transposed, g->n, g->k, p * PANEL);
+  if (!g->a_transposed) return;
+  const long strips = ceil_div(g->m, ROWS);
+  share(strips, index, team->count, &from, &to);
+  for (long i = from; i < to; i++) {
+    const long row = tile_start(g->m, i, strips), rows = tile_start(g->m, i + 1, strips) - row;
+    float *copy = g->scratch + round_up(g->n, PANEL) * g->k + i * g->k * ROWS;
+    for (long j = 0; j < g->k; j++) {
+      // a whole vector, of which the next row's overwrites what is too much; but never past an array's end
+      if (ROWS <= LANES && j * g->m + row + LANES <= g->k * g->m && (i * g->k + j) * ROWS + LANES <= strips * g->k * ROWS)
+        store(copy + j * ROWS, load(g->a + j * g->m + row));
+      else
+        for (long r = 0; r < rows; r++) copy[j * ROWS + r] = g->a[j * g->m + row + r];
+    }
+  }
 }
 
 KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
   long m = g->m, n = g->n, k = g->k, panels = ceil_div(n, PANEL), strips = ceil_div(m, ROWS), from, to;
+  const float *a_copy = g->scratch + round_up(n, PANEL) * k;
   long block_strips = min_long(strips, max_long(1, A_BLOCK / (k * ROWS)));
   share(panels * strips, index, team->count, &from, &to);
   for (long i = from; i < to; i++) {
@@ -503,9 +506,9 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
     long row = tile_start(m, strip, strips), rows = tile_start(m, strip + 1, strips) - row;
     struct tile t = {.c = columns == PANEL ? g->c + row * n + first : edge,
                      .c_stride = columns == PANEL ? n : PANEL,
-                     .a = g->a + row * (g->a_transposed ? 1 : k),
+                     .a = g->a_transposed ? a_copy + strip * k * ROWS : g->a + row * k,
                      .a_stride = g->a_transposed ? 1 : k,
-                     .a_step = g->a_transposed ? m : 1,
+                     .a_step = g->a_transposed ? ROWS : 1,
                      .b = g->scratch + panel * k * PANEL,
                      .b_stride = PANEL,
                      .run = k,
@@ -515,7 +518,7 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
       float *c = g->c + (row + r) * n + first;
       if (columns < PANEL)
         for (long j = 0; j < columns; j++) c[j] = edge[r * PANEL + j];
-      finish_row(c, g->active ? g->active + (row + r) * n + first : 0, g->bias ? g->bias + first : 0, 0, columns,
+      finish_row(c, g->active ? g->active + (row + r) * n + first : 0, g->bias ? g->bias + first : 0, columns,
                  g->activation);
     }
   }
@@ -570,6 +573,29 @@ long convolution_gradient_scratch(const struct convolution_gradient *c, long thr
 
 KERNEL static void clear(float *p, long n) { FOR_VECTORS(n, WRITE(p, (vec){});); }
 
+// rows[r][c] += row[c], and row[c] += sum over r of rows[r][c], where rows lie `stride` apart: the bias, and its gradient.
+KERNEL static void add_to_rows(float *rows, long stride, const float *row, long count, long columns) {
+  FOR_VECTORS(columns, {
+    vec v = READ(row);
+    for (long r = 0; r < count; r++) WRITE(rows + r * stride, READ(rows + r * stride) + v);
+  });
+}
+KERNEL static void add_rows(float *row, const float *rows, long stride, long count) {
+  FOR_VECTORS(stride, {
+    vec sum = READ(row);
+    for (long r = 0; r < count; r++) sum += READ(rows + r * stride);
+    WRITE(row, sum);
+  });
+}
+
+// The gradient of one image's z, channels first: in `scratch`, or where it lies if nothing is to be done.
+static const float *before_activation(float *scratch, const struct convolution_gradient *c, long image, long points) {
+  const float *gradient = c->d_active + image * c->oc * points;
+  if (c->activation == LINEAR) return gradient;
+  through_activation(scratch, gradient, c->z + image * c->oc * points, c->oc * points, c->activation);
+  return scratch;
+}
+
 // Multiply `width` neighbouring points, in as few and as equal tiles as can be. `t` describes the first point;
 // from one point to the next A and C move by their row strides.
 static void tile_row(struct tile t, long width) {
@@ -621,8 +647,9 @@ KERNEL void convolution(struct team *team, long index, const struct convolution 
       }
     }
     float *z = c->z + n * oc * oh * ow, *active = c->active ? c->active + n * oc * oh * ow : 0;
+    if (c->bias) add_to_rows(out, wide, c->bias, oh * ow, oc);
     transpose(z, oh * ow, out, wide, oh * ow, oc);
-    finish_planes(z, active, c->bias, oc, oh * ow, c->activation);
+    finish_row(z, active, 0, oc * oh * ow, c->activation);
   }
 }
 
@@ -665,8 +692,9 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
   if (wide > oc) clear(g, points * wide);
   share(c->images, index, team->count, &from, &to);
   for (long n = from; n < to; n++) {
-    through_planes(g_first, bias_sums, c->d_active + n * oc * points, c->z + n * oc * points, oc, points, c->activation);
-    transpose(g, wide, g_first, points, oc, points);
+    const float *d_z = before_activation(g_first, c, n, points);
+    transpose(g, wide, d_z, points, oc, points);
+    add_rows(bias_sums, g, wide, points);
     const float *image = c->image + n * ic * ih * iw;
     if (ic > 1) {
       transpose(last, ic, image, ih * iw, ic, ih * iw);

@@ -120,8 +120,8 @@ class Native:
             return image_shares(members[BY_IMAGES[stage]])
         return 1 if stage in UNDIVIDED or self.threads == 1 else SHARES_PER_THREAD * self.threads
 
-    def reserve_gemm(self, n: int, k: int) -> None:
-        self._reserve("gemm", n, k)
+    def reserve_gemm(self, m: int, n: int, k: int) -> None:
+        self._reserve("gemm", m, n, k)
 
     def reserve_batchnorm(self, height: int, width: int) -> None:
         self._reserve("batchnorm", height, width, self.threads)

@@ -75,7 +75,7 @@ def _source(tasks: list[Task], buffers: int) -> str:
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
     """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
     (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), ACTIVATIONS[activation]
-    loaded().reserve_gemm(outputs, inputs)
+    loaded().reserve_gemm(rows, outputs, inputs)
     result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
@@ -103,7 +103,7 @@ def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = 
     """op(a) (M, K) @ op(b) (K, N) -> (M, N), where op transposes if asked to. No gradient."""
     rows, inner = dimensions(a)[::-1] if transpose_a else dimensions(a)
     columns = dimensions(b)[0 if transpose_b else 1]
-    loaded().reserve_gemm(columns, inner)
+    loaded().reserve_gemm(rows, columns, inner)
     sizes = (rows, columns, inner, int(transpose_a), int(transpose_b), 0)
     task: Task = ("gemm", ("b0", None, "b1", "b2", None, SCRATCH_MEMBER, *sizes))
     return call([Tensor.empty(rows, columns)], [a, b], [task])[0]

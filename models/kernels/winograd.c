@@ -1,15 +1,16 @@
 // ---------------------------------------------------------------------------------------------------------------------
-// Convolutions by Winograd's minimal filtering: F(4x4, 3x3) on windows of 6x6 and F(4x4, 5x5) on windows of 8x8.
+// Convolutions by Winograd's minimal filtering: F(2x2, 3x3) on windows of 4x4, F(4x4, 3x3) on 6x6, F(4x4, 5x5) on 8x8.
 // Winograd 1980, "Arithmetic complexity of computations"; for nets: Lavin and Gray 2015, arXiv 1509.09308.
 //
 // How it works. Filtering is multiplying polynomials. A polynomial of degree n - 1 is known by its values at n points,
-// and there the product is a product of values: n multiplications where the coefficients take 4 * (n - 3). Here n is 6
-// or 8, in each direction, and the points are 0, +-1, +-2, (+-1/2 for n = 8,) and infinity. Three small matrices do it:
+// and there the product is a product of values: n multiplications where a filter of r on a result of n + 1 - r takes
+// r * (n + 1 - r). Here n is 4, 6 or 8, in each direction, and the points are 0, +-1, (+-2, (+-1/2,)) and infinity.
+// Three small matrices do it:
 //
-//   U = G w G'     the weights' values     w: one filter of r x r for one pair of channels, n = r + 3
-//   V = W d W'     the windows' values     d: n x n of the image; neighbouring windows are 4 apart
+//   U = G w G'     the weights' values     w: one filter of r x r for one pair of channels
+//   V = W d W'     the windows' values     d: n x n of the image; neighbouring windows are `step` = n + 1 - r apart
 //   M = sum over input channels of U * V   point by point: for each of the n * n points a product of matrices
-//   z = A' M A     4x4 of the result
+//   z = A' M A     step x step of the result
 //
 // A[j][i] = p_j^i for point p_j (infinity: 1 at the last i); G[j][i] = A[j][i] / N_j with N_j = product over the other
 // points of p_j - p_l; W[j] = the coefficients of the product over the other points of x - p_l.
@@ -22,14 +23,15 @@
 //
 // A point and its negative share their even and odd halves, which halves the work of the maps.
 //
-// Rounding: the maps' entries are up to 21/4 and cancel, so an error is about 20 (n = 6: 10) times that of the direct
-// sum: 1e-5 of the result's root mean square, where TF32 and bfloat16 train with 5e-4 and 4e-3.
+// Rounding: the maps' entries are up to 21/4 and cancel, so an error is 10 to 50 times that of the direct sum: up to
+// 3e-5 of the result's root mean square, where TF32 and bfloat16 train with 5e-4 and 4e-3. The bound, with u = 2^-24 and
+// |.| element by element: u * (inner + 2 * (r + n + n + 4)) * |A|' (|G| |w| |G|' * |W| |d| |W|') |A|, summed over the
+// `inner` input channels; for the gradients the same with the transposed maps. The tests hold the kernels to it.
 //
 // Layout: images, windows and results lie channels-last, channels rounded up to PANEL, and the maps go over whole
 // vectors of channels. The values lie [point][window][channel], for a group of images at a time: enough windows to make
 // the products efficient, few enough that all stays in the second-level cache.
 
-#define STEP 4             // results of a window, in each direction
 #define GROUP_WINDOWS 32   // windows multiplied at once, where images are small
 #define LARGEST 8          // the largest n
 #define LINE 16            // floats of a cache line
@@ -38,15 +40,17 @@ static const float POINTS[3] = {1, 2, 0.5f};
 static const float POWERS[3][5] = {{1, 1, 1, 1, 1}, {1, 2, 4, 8, 16}, {1, 0.5f, 0.25f, 0.125f, 0.0625f}};
 // The product of x - p over the finite points is x * sum of ALL[k] * x^2k; without the pair +-p, and without x, it is
 // the sum of OTHERS[pair][k] * x^2k.
-static const float ALL_6[3] = {4, -5, 1}, ALL_8[4] = {-1, 5.25f, -5.25f, 1};
+static const float ALL_4[2] = {-1, 1}, ALL_6[3] = {4, -5, 1}, ALL_8[4] = {-1, 5.25f, -5.25f, 1};
+static const float OTHERS_4[1][1] = {{1}};
 static const float OTHERS_6[2][2] = {{-4, 1}, {-1, 1}};
 static const float OTHERS_8[3][3] = {{1, -4.25f, 1}, {0.25f, -1.25f, 1}, {4, -5, 1}};
 // 1 / N_j, in the order 0, 1, -1, 2, -2, (1/2, -1/2,) infinity
+static const float SCALES_4[4] = {-1, 1.0f / 2, 1.0f / 2, 1};
 static const float SCALES_6[6] = {1.0f / 4, -1.0f / 6, -1.0f / 6, 1.0f / 24, 1.0f / 24, 1};
 static const float SCALES_8[8] = {-1, -2.0f / 9, -2.0f / 9, 1.0f / 90, 1.0f / 90, 32.0f / 45, 32.0f / 45, 1};
-#define ALL(n, k) ((n) == 6 ? ALL_6[k] : ALL_8[k])
-#define OTHERS(n, pair, k) ((n) == 6 ? OTHERS_6[pair][k] : OTHERS_8[pair][k])
-#define SCALE(n, j) ((n) == 6 ? SCALES_6[j] : SCALES_8[j])
+#define ALL(n, k) ((n) == 4 ? ALL_4[k] : (n) == 6 ? ALL_6[k] : ALL_8[k])
+#define OTHERS(n, pair, k) ((n) == 4 ? OTHERS_4[pair][k] : (n) == 6 ? OTHERS_6[pair][k] : OTHERS_8[pair][k])
+#define SCALE(n, j) ((n) == 4 ? SCALES_4[j] : (n) == 6 ? SCALES_6[j] : SCALES_8[j])
 #define PAIRS(n) ((n) / 2 - 1)
 
 // t = W d
@@ -164,28 +168,49 @@ INLINE void gather_square(float *to, long row, long column, const float *values,
 }
 
 // What both directions need to know of the shape. `high`, `wide`: the result and the image as the windows cover them,
-// padded with zeros at the bottom and on the right where STEP does not divide the result.
+// padded with zeros at the bottom and on the right where `step` does not divide the result. All `point`s are a line more
+// than a power of two, or all values of a window would meet in one set of the cache.
 struct windows {
+  long side, step;                              // n, and how far neighbouring windows are apart
   long down, across, each, group;               // windows of an image, and images of a group
   long high, wide, image_high, image_wide;      // padded
   long deep, deep_out;                          // channels, rounded up
+  long squares;                                 // points of a window: side * side
   long point, point_out;                        // floats of one point's values of a group, in and out
+  long weight_point;                            // and of the weights
   long last, last_out;                          // floats of a padded image and result
 };
 
 static struct windows windows_of(long images, long ic, long ih, long iw, long oc, long r) {
-  struct windows w = {.down = ceil_div(ih - r + 1, STEP), .across = ceil_div(iw - r + 1, STEP)};
-  w.each = w.down * w.across;
+  const long oh = ih - r + 1, ow = iw - r + 1;
+  // For 3x3 small windows take 16 products for 4 results where large ones take 36 for 16, but waste less at the edge,
+  // and their weights' values take less than half the cache.
+  const long small = 16 * ceil_div(oh, 2) * ceil_div(ow, 2), large = 36 * ceil_div(oh, 4) * ceil_div(ow, 4);
+  struct windows w = {.side = r == 5 ? 8 : 4 * small <= 5 * large ? 4 : 6};
+  w.step = w.side + 1 - r, w.squares = w.side * w.side;
+  w.down = ceil_div(oh, w.step), w.across = ceil_div(ow, w.step), w.each = w.down * w.across;
   w.group = min_long(images, max_long(1, GROUP_WINDOWS / w.each));
-  w.high = w.down * STEP, w.wide = w.across * STEP;
+  w.high = w.down * w.step, w.wide = w.across * w.step;
   w.image_high = w.high + r - 1, w.image_wide = w.wide + r - 1;
   w.deep = round_up(ic, PANEL), w.deep_out = round_up(oc, PANEL);
-  // not a power of two, or all points of a window would meet in one set of the cache
   w.point = round_up(w.group * w.each * w.deep, LINE) + LINE;
   w.point_out = round_up(w.group * w.each * w.deep_out, LINE) + LINE;
+  w.weight_point = round_up(max_long(ic * w.deep_out, oc * w.deep), LINE) + LINE;
   w.last = round_up(w.image_high * w.image_wide * w.deep, LINE);
   w.last_out = round_up(w.high * w.wide * w.deep_out, LINE);
   return w;
+}
+static struct windows forward_windows(const struct convolution *c) {
+  return windows_of(c->images, c->ic, c->ih, c->iw, c->oc, c->kh);
+}
+static struct windows gradient_windows(const struct convolution_gradient *c) {
+  return windows_of(c->images, c->ic, c->ih, c->iw, c->oc, c->kh);
+}
+
+// Bring the part-th of `parts` equal parts of an array to the cache: what the next group begins with is fetched while
+// this one is multiplied.
+INLINE void fetch(const float *p, long floats, long part, long parts) {
+  for (long i = floats * part / parts; i < floats * (part + 1) / parts; i += LINE) __builtin_prefetch(p + i, 0, 2);
 }
 
 // [channel][row][column] -> the upper left of [row][column][channel], whose rows are `wide` long; and back.
@@ -204,9 +229,9 @@ static void from_last(float *to, const float *from, long wide, long deep, long c
 
 // The weights' values as right-hand sides of the products: [point][panel of columns][row][PANEL], zero beyond the last
 // column. The filter of (row, column) starts at row * row_step + column * column_step.
-INLINE void weight_values(float *values, const float *weight, long rows, long columns, long row_step, long column_step,
-                          long from, long to, const int r, const int n) {
-  const long vectors = round_up(columns, PANEL) / LANES, point = rows * vectors * LANES;
+INLINE void weight_values(float *values, long point, const float *weight, long rows, long columns, long row_step,
+                          long column_step, long from, long to, const int r, const int n) {
+  const long vectors = round_up(columns, PANEL) / LANES;
   for (long i = from; i < to; i++) {
     const long row = i / vectors, first = i % vectors * LANES, panel = first / PANEL * PANEL;
     float filters[25 * LANES], *to_values = values + panel * rows + row * PANEL + first - panel;
@@ -233,33 +258,32 @@ static void multiply_values(float *out, long out_stride, const float *in, long i
 
 #define WINOGRAD(kernel, ...)                                                                                      \
   do {                                                                                                             \
-    if (c->kh == 3) kernel(__VA_ARGS__, 3, 6);                                                                     \
+    if (w.side == 4) kernel(__VA_ARGS__, 3, 4);                                                                    \
+    else if (w.side == 6) kernel(__VA_ARGS__, 3, 6);                                                               \
     else kernel(__VA_ARGS__, 5, 8);                                                                                \
   } while (0)
 
 // Scratch: the weights' values; then for each thread an image and its result channels-last, and both values.
-static long winograd_values(const struct convolution *c) {
-  return (c->kh + 3) * (c->kh + 3) * c->ic * round_up(c->oc, PANEL);
-}
-static long winograd_share(const struct convolution *c, const struct windows *w) {
-  return w->last + w->last_out + (c->kh + 3) * (c->kh + 3) * (w->point + w->point_out);
+static long winograd_share(const struct windows *w) {
+  return w->last + w->last_out + w->squares * (w->point + w->point_out);
 }
 long winograd_scratch(const struct convolution *c, long threads) {
-  struct windows w = windows_of(c->images, c->ic, c->ih, c->iw, c->oc, c->kh);
-  return winograd_values(c) + threads * winograd_share(c, &w);
+  struct windows w = forward_windows(c);
+  return w.squares * w.weight_point + threads * winograd_share(&w);
 }
 
 KERNEL void winograd_pack(struct team *team, long index, const struct convolution *c) {
+  const struct windows w = forward_windows(c);
   const long taps = c->kh * c->kw;
   long from, to;
-  share(c->ic * round_up(c->oc, PANEL) / LANES, index, team->count, &from, &to);
-  WINOGRAD(weight_values, c->scratch, c->weight, c->ic, c->oc, taps, c->ic * taps, from, to);
+  share(c->ic * w.deep_out / LANES, index, team->count, &from, &to);
+  WINOGRAD(weight_values, c->scratch, w.weight_point, c->weight, c->ic, c->oc, taps, c->ic * taps, from, to);
 }
 
-INLINE void winograd_forward(struct team *team, long index, const struct convolution *c, const int r, const int n) {
+INLINE void winograd_forward(struct team *team, long index, const struct convolution *c, const struct windows w,
+                             const int r, const int n) {
   const long ic = c->ic, oc = c->oc, ih = c->ih, iw = c->iw, oh = ih - r + 1, ow = iw - r + 1;
-  const struct windows w = windows_of(c->images, ic, ih, iw, oc, r);
-  float *last = c->scratch + winograd_values(c) + team->thread * winograd_share(c, &w);
+  float *last = c->scratch + n * n * w.weight_point + team->thread * winograd_share(&w);
   float *last_out = last + w.last, *values = last_out + w.last_out, *values_out = values + n * n * w.point;
   long from, to;
   share(c->images, index, team->count, &from, &to);
@@ -267,82 +291,86 @@ INLINE void winograd_forward(struct team *team, long index, const struct convolu
   for (long first = from; first < to; first += w.group) {
     const long images = min_long(w.group, to - first), rows = images * w.each;
     for (long i = 0; i < rows; i++) {
-      const long at = i % w.each, y = at / w.across * STEP, x = at % w.across * STEP;
+      const long at = i % w.each, y = at / w.across * w.step, x = at % w.across * w.step;
       if (!at) to_last(last, w.image_wide, w.deep, c->image + (first + i / w.each) * ic * ih * iw, ic, ih, iw);
       for (long v = 0; v < ic; v += LANES)
         window_square(values + i * w.deep + v, w.point, last + (y * w.image_wide + x) * w.deep + v,
                       w.image_wide * w.deep, w.deep, n);
     }
-    for (long p = 0; p < n * n; p++)
+    const long next = first + images, next_images = min_long(w.group, to - next);
+    for (long p = 0; p < n * n; p++) {
       multiply_values(values_out + p * w.point_out, w.deep_out, values + p * w.point, w.deep,
-                      c->scratch + p * ic * w.deep_out, rows, w.deep_out, ic);
+                      c->scratch + p * w.weight_point, rows, w.deep_out, ic);
+      fetch(c->image + next * ic * ih * iw, next_images * ic * ih * iw, p, n * n);
+    }
     for (long i = 0; i < rows; i++) {
-      const long at = i % w.each, y = at / w.across * STEP, x = at % w.across * STEP;
+      const long at = i % w.each, y = at / w.across * w.step, x = at % w.across * w.step;
       for (long v = 0; v < oc; v += LANES)
         gather_square(last_out + (y * w.wide + x) * w.deep_out + v, w.wide * w.deep_out, w.deep_out,
-                      values_out + i * w.deep_out + v, w.point_out, STEP, n);
+                      values_out + i * w.deep_out + v, w.point_out, n + 1 - r, n);
       if (at < w.each - 1) continue;
       const long place = (first + i / w.each) * oc * oh * ow;
+      if (c->bias) add_to_rows(last_out, w.deep_out, c->bias, w.high * w.wide, oc);
       from_last(c->z + place, last_out, w.wide, w.deep_out, oc, oh, ow);
-      finish_planes(c->z + place, c->active ? c->active + place : 0, c->bias, oc, oh * ow, c->activation);
+      finish_row(c->z + place, c->active ? c->active + place : 0, 0, oc * oh * ow, c->activation);
     }
   }
 }
 
 KERNEL void winograd(struct team *team, long index, const struct convolution *c) {
-  WINOGRAD(winograd_forward, team, index, c);
+  const struct windows w = forward_windows(c);
+  WINOGRAD(winograd_forward, team, index, c, w);
 }
 
 // Scratch: the shares' sums, as of the direct convolution; the weights' values; then for each thread the gradient
 // channels first, the image, its gradient and the result's gradient channels-last, both values, and the gradient of the
 // weights' values.
-static long winograd_gradient_values(const struct convolution_gradient *c) {
-  return (c->kh + 3) * (c->kh + 3) * c->oc * round_up(c->ic, PANEL);
-}
 static long winograd_gradient_share(const struct convolution_gradient *c, const struct windows *w) {
-  const long squares = (c->kh + 3) * (c->kh + 3), points = (c->ih - c->kh + 1) * (c->iw - c->kh + 1);
+  const long points = (c->ih - c->kh + 1) * (c->iw - c->kh + 1);
   return round_up(points * c->oc, LINE) + 2 * w->last + w->last_out +
-         squares * (w->point + w->point_out + c->ic * w->deep_out);
+         w->squares * (w->point + w->point_out + w->weight_point);
+}
+static long winograd_gradient_sums(const struct convolution_gradient *c) {
+  return round_up(c->shares * gradient_sums(c), LINE);
 }
 long winograd_gradient_scratch(const struct convolution_gradient *c, long threads) {
-  struct windows w = windows_of(c->images, c->ic, c->ih, c->iw, c->oc, c->kh);
-  return c->shares * gradient_sums(c) + winograd_gradient_values(c) + threads * winograd_gradient_share(c, &w);
+  struct windows w = gradient_windows(c);
+  return winograd_gradient_sums(c) + w.squares * w.weight_point + threads * winograd_gradient_share(c, &w);
 }
 
 KERNEL void winograd_gradient_pack(struct team *team, long index, const struct convolution_gradient *c) {
+  const struct windows w = gradient_windows(c);
   const long taps = c->kh * c->kw;
   long from, to;
   if (!c->d_image) return;
-  share(c->oc * round_up(c->ic, PANEL) / LANES, index, team->count, &from, &to);
-  WINOGRAD(weight_values, c->scratch + c->shares * gradient_sums(c), c->weight, c->oc, c->ic, c->ic * taps, taps, from,
-           to);
+  share(c->oc * w.deep / LANES, index, team->count, &from, &to);
+  WINOGRAD(weight_values, c->scratch + winograd_gradient_sums(c), w.weight_point, c->weight, c->oc, c->ic, c->ic * taps,
+           taps, from, to);
 }
 
-INLINE void winograd_backward(struct team *team, long index, const struct convolution_gradient *c, const int r,
-                              const int n) {
+INLINE void winograd_backward(struct team *team, long index, const struct convolution_gradient *c,
+                              const struct windows w, const int r, const int n) {
   const long ic = c->ic, oc = c->oc, ih = c->ih, iw = c->iw, oh = ih - r + 1, ow = iw - r + 1;
-  const struct windows w = windows_of(c->images, ic, ih, iw, oc, r);
-  const float *weights = c->scratch + c->shares * gradient_sums(c);
+  const float *weights = c->scratch + winograd_gradient_sums(c);
   float *sums = c->scratch + index * gradient_sums(c), *bias_sums = sums + r * r * ic * w.deep_out;
-  float *d_weights = c->scratch + c->shares * gradient_sums(c) + winograd_gradient_values(c) +
+  float *d_weights = c->scratch + winograd_gradient_sums(c) + n * n * w.weight_point +
                      team->thread * winograd_gradient_share(c, &w);
-  float *values = d_weights + n * n * ic * w.deep_out, *g_values = values + n * n * w.point;
+  float *values = d_weights + n * n * w.weight_point, *g_values = values + n * n * w.point;
   float *last = g_values + n * n * w.point_out, *d_last = last + w.last, *g = d_last + w.last, *g_first = g + w.last_out;
   long from, to;
   share(c->images, index, team->count, &from, &to);
   clear(bias_sums, w.deep_out);
-  clear(d_weights, n * n * ic * w.deep_out);
+  clear(d_weights, n * n * w.weight_point);
   clear(last, w.last); // the padding: the rest is overwritten
   clear(g, w.last_out);
   for (long first = from; first < to; first += w.group) {
     const long images = min_long(w.group, to - first), rows = images * w.each;
     for (long i = 0; i < rows; i++) {
-      const long at = i % w.each, y = at / w.across * STEP, x = at % w.across * STEP;
+      const long at = i % w.each, y = at / w.across * w.step, x = at % w.across * w.step;
       if (!at) {
         const long image = first + i / w.each;
-        through_planes(g_first, bias_sums, c->d_active + image * oc * oh * ow, c->z + image * oc * oh * ow, oc, oh * ow,
-                       c->activation);
-        to_last(g, w.wide, w.deep_out, g_first, oc, oh, ow);
+        to_last(g, w.wide, w.deep_out, before_activation(g_first, c, image, oh * ow), oc, oh, ow);
+        add_rows(bias_sums, g, w.deep_out, w.high * w.wide);
         to_last(last, w.image_wide, w.deep, c->image + image * ic * ih * iw, ic, ih, iw);
       }
       for (long v = 0; v < ic; v += LANES)
@@ -350,22 +378,26 @@ INLINE void winograd_backward(struct team *team, long index, const struct convol
                       w.image_wide * w.deep, w.deep, n);
       for (long v = 0; v < w.deep_out; v += LANES)
         spread_square(g_values + i * w.deep_out + v, w.point_out, g + (y * w.wide + x) * w.deep_out + v,
-                      w.wide * w.deep_out, w.deep_out, STEP, n);
+                      w.wide * w.deep_out, w.deep_out, n + 1 - r, n);
     }
+    const long next = first + images, next_images = min_long(w.group, to - next);
     for (long p = 0; p < n * n; p++) {
       float *of_images = values + p * w.point;
       const float *of_g = g_values + p * w.point_out;
       for (long o = 0; o < w.deep_out; o += PANEL) {
-        struct tile t = {.c = d_weights + p * ic * w.deep_out + o, .c_stride = w.deep_out, .a = of_images, .a_stride = 1,
+        struct tile t = {.c = d_weights + p * w.weight_point + o, .c_stride = w.deep_out, .a = of_images, .a_stride = 1,
                          .a_step = w.deep, .b = of_g + o, .b_stride = w.deep_out, .run = rows, .segments = 1,
                          .accumulate = 1};
         tile_row(t, ic);
       }
       if (c->d_image) // the images' values have served: their gradient takes their place
-        multiply_values(of_images, w.deep, of_g, w.deep_out, weights + p * oc * w.deep, rows, w.deep, oc);
+        multiply_values(of_images, w.deep, of_g, w.deep_out, weights + p * w.weight_point, rows, w.deep, oc);
+      fetch(c->image + next * ic * ih * iw, next_images * ic * ih * iw, p, n * n);
+      fetch(c->d_active + next * oc * oh * ow, next_images * oc * oh * ow, p, n * n);
+      if (c->activation != LINEAR) fetch(c->z + next * oc * oh * ow, next_images * oc * oh * ow, p, n * n);
     }
     for (long i = 0; c->d_image && i < rows; i++) {
-      const long at = i % w.each, y = at / w.across * STEP, x = at % w.across * STEP;
+      const long at = i % w.each, y = at / w.across * w.step, x = at % w.across * w.step;
       if (!at) clear(d_last, w.last);
       for (long v = 0; v < ic; v += LANES)
         add_window_square_transposed(d_last + (y * w.image_wide + x) * w.deep + v, w.image_wide * w.deep, w.deep,
@@ -378,13 +410,14 @@ INLINE void winograd_backward(struct team *team, long index, const struct convol
     for (long v = 0; v < w.deep_out; v += LANES) {
       float *d_values = d_weights + i * w.deep_out + v;
       for (int j = 0; j < n * n; j++) {
-        float *p = d_values + j * ic * w.deep_out;
+        float *p = d_values + j * w.weight_point;
         store(p, load(p) * (SCALE(n, j / n) * SCALE(n, j % n)));
       }
-      gather_square(sums + i * w.deep_out + v, r * ic * w.deep_out, ic * w.deep_out, d_values, ic * w.deep_out, r, n);
+      gather_square(sums + i * w.deep_out + v, r * ic * w.deep_out, ic * w.deep_out, d_values, w.weight_point, r, n);
     }
 }
 
 KERNEL void winograd_gradient(struct team *team, long index, const struct convolution_gradient *c) {
-  WINOGRAD(winograd_backward, team, index, c);
+  const struct windows w = gradient_windows(c);
+  WINOGRAD(winograd_backward, team, index, c, w);
 }
