@@ -16,22 +16,13 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import models
 from explorer import __version__
-from explorer.config import (
-    ENVIRONMENT_ALIASES,
-    MODELS,
-    Config,
-    bounds,
-    default_text,
-    environment_names,
-    fields_for,
-    flag_of,
-    nearest,
-)
+from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.errors import UserError
+from explorer.fields import ENVIRONMENT_ALIASES, environment_names, flag_of, nearest
 
 PROJECT = Path(__file__).resolve().parent
-TITLES = {"mlp": "train the multi-layer perceptron", "cnn": "train the convolutional net"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -52,8 +43,9 @@ def parser() -> Parser:
                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     top.add_argument("--version", action="version", version=f"mnist_explorer {__version__}")
     commands = top.add_subparsers(dest="command", metavar="command", parser_class=Parser)
-    for model, title in TITLES.items():
-        add_training(commands, model, title)
+    for model in models.names():
+        title = models.get(model).title()
+        add_training(commands, model, f"train the {title[0].lower()}{title[1:]}")
     for name, title in (
         ("list", "the sweeps there are: question, grid, runs, state"),
         ("report", "rebuild REPORT.md, its tables and pictures from the ledger"),
@@ -62,7 +54,7 @@ def parser() -> Parser:
     ):
         command = add_command(commands, name, title, title[0].upper() + title[1:] + ".")
         if name == "best":
-            command.add_argument("which", nargs="?", choices=MODELS, help="the model (default: both)")
+            command.add_argument("which", nargs="?", choices=models.names(), help="the model (default: both)")
         if name == "compare":
             for which in ("first", "second"):
                 command.add_argument(which, metavar="ID|LABEL", help="a record's id, or [dataset/model/sweep/]label")
@@ -123,21 +115,20 @@ def add_places(group: argparse._ArgumentGroup, writes: bool = True) -> None:
 def knob_help(field: str, model: str) -> str:
     default = default_text(field, model)
     facts = [bounds(field), f"default {default}" if default else "", f"env {' or '.join(environment_names(field))}"]
-    meaning = str(Config.model_fields[field].description).removesuffix(f" ({model})")
-    return f"{meaning} ({'; '.join(fact for fact in facts if fact)})"
+    return f"{meaning(field, model)} ({'; '.join(fact for fact in facts if fact)})"
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Raises UserError for what cannot be understood, naming the nearest known word."""
     top = parser()
-    commands = (*TITLES, "list", "report", "best", "compare")
+    commands = (*models.names(), "list", "report", "best", "compare")
     if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
         raise UserError(f"unknown command {arguments[0]!r}{nearest(arguments[0], commands)}")
     options, unknown = top.parse_known_args(arguments)
     if unknown:
         word = unknown[0].split("=")[0]
-        fields = fields_for(options.command) if options.command in MODELS else []
-        if options.command in MODELS and word in map(flag_of, fields_for(None)):
+        fields = fields_for(options.command) if options.command in models.names() else []
+        if options.command in models.names() and word in map(flag_of, fields_for(None)):
             raise UserError(f"{word} is not a hyperparameter of {options.command}; see {options.command} --help")
         others = "--device --kernels --data-dir --force --json --sweep --seeds --jobs --dry-run --yes".split()
         known = [*map(flag_of, fields), *(others if fields else []), "--results"]
@@ -145,7 +136,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         meant = {flag_of(short.lower()): flag_of(field) for short, field in ENVIRONMENT_ALIASES.items()}
         meant["--learning-rate"] = "--lr"
         raise UserError(f"unknown argument {unknown[0]!r}{nearest(meant.get(word, word), known)}")
-    if options.command in MODELS:
+    if options.command in models.names():
         check_together(options)
     if "report" in options and options.report.is_dir():  # told now, not when all is trained
         raise UserError(f"{options.report}: is a folder; --report names the file to write")

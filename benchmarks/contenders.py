@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.machine import PROJECT, cores, load_data
-from datasets.data import Dataset
+from datasets.dataset import Dataset
 from explorer.errors import UserError
 
 UNITS = (784, 512, 512, 10)
@@ -91,7 +91,7 @@ def ours(name: str, model: str, batch: int, device: str, dataset: Dataset) -> Tu
     # a small test set: the figures at the end of a run are not timed, but they take time
     dataset = dataclasses.replace(dataset, test_images=dataset.test_images[:500], test_labels=dataset.test_labels[:500])
     fields = {"model": model, "batch_size": batch, "train_on": "all"}
-    trainer = Trainer(make_config({**fields, "steps": WARM_UP_STEPS}))
+    trainer = Trainer(make_config({**fields, "steps": WARM_UP_STEPS}), dataset.of)
 
     def turn(steps: int) -> tuple[float, float]:
         config = make_config({**fields, "steps": steps, "eval_every": steps})

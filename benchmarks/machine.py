@@ -15,10 +15,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from datasets import data
+import datasets
+from datasets.dataset import Dataset
 from explorer.errors import UserError
+from explorer.machine import cores, cpu_model, git_state
 from explorer.training import compiler
-from explorer.training import device as environment
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "benchmarks" / "README.md"
@@ -56,11 +57,6 @@ void multiply_add(float *chains, const float *factors, long rounds, long *flops)
   *flops = rounds * CHAINS * WIDTH * 2;
 }
 """
-
-
-def cores() -> int:
-    """The cores this process may use: the number of threads every contender is given."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def sgemm_gflops(seconds: float = 0.2) -> float:
@@ -142,9 +138,9 @@ def strangers_line(busy: Sequence[float]) -> str:
     return f"Other programs' use of the machine meanwhile: {mean:.2f} cores (n = {len(busy)}){warning}"
 
 
-def load_data() -> data.Dataset:
+def load_data() -> Dataset:
     """Real MNIST where MNIST_EXPLORER_DATA names a folder that has it, else scikit-learn's digits."""
-    return data.load("mnist" if os.environ.get(data.VARIABLE) else "digits")
+    return datasets.load("mnist" if os.environ.get(datasets.DATA_VARIABLE) else "digits")
 
 
 def installed(package: str) -> str:
@@ -156,10 +152,10 @@ def installed(package: str) -> str:
 
 def description(device: str, dataset: str) -> list[str]:
     """The lines above a table: machine, versions, data, day."""
-    commit, dirty = environment.git_state()
+    commit, dirty = git_state()
     versions = ", ".join(f"{name} {installed(name)}" for name in ("tinygrad", "torch", "numpy"))
     state = f"{commit}{' with changes' if dirty else ''}" if commit else "unknown"
-    hardware = f"{environment.cpu_model()}, {cores()} cores"
+    hardware = f"{cpu_model()}, {cores()} cores"
     return [
         f"- Machine: {hardware}{'' if device == 'CPU' else f', device {device}'}; {platform.system()}, Python "
         f"{platform.python_version()}",

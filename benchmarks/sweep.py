@@ -24,8 +24,9 @@ from tabulate import tabulate
 
 from benchmarks import machine
 from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
-from datasets.data import LOOK_IMAGES
+from datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
+from explorer.running.ledger import Ledger
 
 
 class Row(NamedTuple):
@@ -80,7 +81,6 @@ def published(trial: int | None) -> list[Row]:
 def ours(rows: list[Row], folder: str) -> None:
     """All rows through the explorer's runner, records in a ledger in ``folder``."""
     from explorer.config import make_config
-    from explorer.running.ledger import Ledger
     from explorer.running.runner import Runner
     from explorer.training import compiler
     from explorer.training import device as environment
@@ -191,11 +191,10 @@ def timed(arguments: list[str]) -> tuple[float, str]:
 def time_ours(rows: list[Row], trial: list[str]) -> tuple[float, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         seconds, _ = timed([*OURS, folder, *trial])
-        lines = (Path(folder) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    if len(records) != len(rows) or any(record["status"] != "ok" for record in records):
+        records = Ledger(Path(folder), read_only=True).records()
+    if len(records) != len(rows) or any(record.status != "ok" for record in records):
         raise UserError(f"ours made {len(records)} records for {len(rows)} rows, or one that is not ok")
-    return seconds, [record["test_accuracy"] for record in records]
+    return seconds, [record.test_accuracy or 0.0 for record in records]
 
 
 def time_torch(name: str, trial: list[str]) -> tuple[float, list[float]]:

@@ -1,146 +1,115 @@
-"""Config: every hyperparameter, declared once.
+"""Config: every hyperparameter of a run, declared once.
 
-Flags, environment variables, sweep files, record fields and the README's table all derive from the fields below.
-A field whose default is ``None`` takes the model's or the optimizer's own value; after validation the Config is
-explicit: what applies has its value, what does not apply to this model, optimizer or schedule is ``None``, and saying
-it anyway is an error. So no field can be set and then ignored.
+Those of every run are the fields below; those of one model are in the model's file, and in ``net`` here. Flags,
+environment variables, sweep files, record fields and the README's table derive from the declarations. A field whose
+default is ``None`` takes the optimizer's or the schedule's own value; after validation the Config is explicit: what
+applies has its value, what does not apply to this model, optimizer or schedule is ``None``, and saying it anyway is an
+error. So no field can be set and then ignored.
 """
 
-import difflib
 import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
+import datasets
+import models
+from explorer import fields
 from explorer.errors import UserError
+from explorer.fields import Value, environment_names, flag_of, nearest, one_of
+from explorer.rules.optimizers import OPTIMIZERS
+from explorer.rules.schedules import SCHEDULES
+from models.model import Model
 
-Model = Literal["mlp", "cnn"]
-DatasetName = Literal["mnist", "fashion", "digits"]
-OptimizerName = Literal["sgd", "adam", "adamw", "rmsprop", "muon", "lamb", "lars"]
-Schedule = Literal["constant", "cosine", "plateau"]
-Activation = Literal["relu", "silu", "gelu", "tanh", "leaky_relu", "elu", "sigmoid"]
-Sampling = Literal["nearest", "bilinear"]
-Pivot = Literal["center", "corner"]
-Scaling = Literal["unit", "signed", "standard"]
-TrainOn = Literal["split", "all"]
+Json = dict[str, object]
+"""A JSON object."""
 
-MODELS: tuple[str, ...] = get_args(Model)
-IMAGE_SIDE = 28
-
-# What a field takes when nobody says otherwise, where that depends on the model or on the optimizer.
-MODEL_DEFAULTS: dict[str, dict[str, Any]] = {
-    "mlp": {"units": (512, 512), "batchnorm": False},
-    "cnn": {"filters": (32, 32, 64, 64), "kernel_size": (5, 3), "batchnorm": True},
-}
-MODEL_FIELDS = {"mlp": ("units", "width", "depth"), "cnn": ("filters", "kernel_size")}
-OPTIMIZER_DEFAULTS: dict[str, dict[str, Any]] = {
-    "sgd": {"momentum": 0.0, "nesterov": False, "weight_decay": 0.0},
-    "adam": {"weight_decay": 0.0},
-    "adamw": {"weight_decay": 0.01},
-    "rmsprop": {"momentum": 0.0, "weight_decay": 0.0},
-    "muon": {"momentum": 0.95, "weight_decay": 0.0},
-    "lamb": {"weight_decay": 0.0},
-    "lars": {"momentum": 0.9, "nesterov": False, "weight_decay": 1e-4},
-}
-SCHEDULE_DEFAULTS: dict[str, dict[str, Any]] = {
-    "constant": {},
-    "cosine": {},
-    "plateau": {"lr_decay": 0.5, "patience": 3},
-}
 DEFAULT_STEPS = 1000
-LISTS = {
-    "units": "1 to 24 numbers, each 1 to 16384",
-    "filters": "4 numbers, each 1 to 16384",
-    "kernel_size": "2 numbers of at least 1",
-}
-# Two ways of saying one thing; a flag of one way silences the environment's other way.
-EXCLUSIVE = ({"steps"}, {"epochs", "steps_per_epoch"}), ({"units"}, {"width", "depth"})
-SHAPE_FIELDS = ("model", "units", "filters", "kernel_size", "activation", "batchnorm", "batch_size", "optimizer")
-# Short names tinygrad users type. The full field name in upper case works for every field.
-ENVIRONMENT_ALIASES = {"BS": "batch_size", "OPT": "optimizer"}
+EXCLUSIVE = (({"steps"}, {"epochs", "steps_per_epoch"}),)
+"""Two ways of saying one thing; a flag of one way silences the environment's other way. Models add theirs."""
+
+# The fields there were when the first runs were recorded. Their identity spells all of them out, null for what does not
+# apply; a field that is not among them counts only where it is not at its default. So a field added later leaves the
+# identity of every run that does not use it as it was.
+FIRST_FIELDS = (
+    "model", "dataset", "lr", "batch_size", "optimizer", "momentum", "nesterov", "weight_decay", "steps", "epochs",
+    "steps_per_epoch", "lr_schedule", "lr_decay", "patience", "warmup_steps", "activation", "units", "width", "depth",
+    "filters", "kernel_size", "dropout", "batchnorm", "angle", "scale", "shift", "sampling", "pivot", "scaling",
+    "train_on", "eval_every", "seed",
+)  # fmt: skip
 
 
 class Config(BaseModel):
     """One run's hyperparameters: frozen, validated, hashable, JSON both ways.
 
-    Raises pydantic's ValidationError; :func:`make_config` turns that into one readable line.
+    Made by :func:`make_config`, from one flat mapping.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
-    model: Model = Field(description="what is trained")
-    dataset: DatasetName = Field("mnist", description="what it is trained on")
+    model: str = Field(description="what is trained")
+    dataset: str = Field("mnist", description="what it is trained on")
     lr: float = Field(1e-3, gt=0, description="learning rate (peak, after warm-up)")
-    batch_size: int = Field(128, ge=1, le=60_000, description="images in one step")
-    optimizer: OptimizerName = Field("adam", description="update rule")
-    momentum: float | None = Field(None, ge=0, lt=1, description="momentum (sgd, rmsprop, muon, lars)")
-    nesterov: bool | None = Field(None, description="Nesterov's look-ahead momentum (sgd, lars)")
+    batch_size: int = Field(128, ge=1, le=1_000_000, description="images in one step")
+    optimizer: Annotated[str, *one_of(lambda: OPTIMIZERS)] = Field("adam", description="update rule")
+    momentum: float | None = Field(None, ge=0, lt=1, description="momentum")
+    nesterov: bool | None = Field(None, description="Nesterov's look-ahead momentum")
     weight_decay: float | None = Field(None, ge=0, le=100, description="pull of the weights towards zero")
     steps: int | None = Field(None, ge=1, le=10_000_000, description="length in optimizer steps")
     epochs: int | None = Field(None, ge=1, le=100_000, description="length in epochs, instead of steps")
     steps_per_epoch: int | None = Field(
         None, ge=0, le=1_000_000, description="steps in one epoch; 0 = one pass over the training set (with epochs)"
     )
-    lr_schedule: Schedule = Field("constant", description="how the learning rate moves")
-    lr_decay: float | None = Field(None, gt=0, lt=1, description="factor at a plateau (plateau schedule)")
-    patience: int | None = Field(None, ge=1, le=10_000, description="looks without gain before it (plateau schedule)")
-    warmup_steps: int = Field(0, ge=0, le=1_000_000, description="steps of linear warm-up")
-    activation: Activation = Field("silu", description="non-linearity of the hidden layers")
-    units: tuple[int, ...] | None = Field(None, description="width of each hidden layer (mlp)")
-    width: int | None = Field(None, ge=1, le=16_384, description="shorthand: every hidden layer this wide (mlp)")
-    depth: int | None = Field(None, ge=1, le=24, description="shorthand: so many hidden layers (mlp)")
-    filters: tuple[int, int, int, int] | None = Field(None, description="filters of the four convolutions (cnn)")
-    kernel_size: tuple[int, int] | None = Field(
-        None, description="kernel side of the first and of the second pair of convolutions (cnn)"
+    lr_schedule: Annotated[str, *one_of(lambda: SCHEDULES)] = Field(
+        "constant", description="how the learning rate moves"
     )
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of hidden activations dropped in training")
-    batchnorm: bool | None = Field(None, description="batch normalization")
+    lr_decay: float | None = Field(None, gt=0, lt=1, description="factor at a plateau")
+    patience: int | None = Field(None, ge=1, le=10_000, description="looks without gain before it")
+    warmup_steps: int = Field(0, ge=0, le=1_000_000, description="steps of linear warm-up")
+    net: SerializeAsAny[Model] = Field(description="the model's own hyperparameters")
     angle: float = Field(0.0, ge=0, le=180, description="augmentation: rotation up to ± so many degrees")
     scale: float = Field(0.0, ge=0, lt=1, description="augmentation: zoom up to ± this share")
-    shift: float = Field(0.0, ge=0, le=IMAGE_SIDE, description="augmentation: shift up to ± so many pixels")
-    sampling: Sampling | None = Field(None, description="augmentation: how a pixel is read")
-    pivot: Pivot | None = Field(None, description="augmentation: what angle and scale turn about")
-    scaling: Scaling = Field("unit", description="inputs: [0,1], [-1,1], or mean 0 and deviation 1")
-    train_on: TrainOn = Field("split", description="split keeps a validation set apart; all trains on it too")
+    shift: float = Field(0.0, ge=0, le=64, description="augmentation: shift up to ± so many pixels")
+    sampling: Literal["nearest", "bilinear"] | None = Field(None, description="augmentation: how a pixel is read")
+    pivot: Literal["center", "corner"] | None = Field(None, description="augmentation: what angle and scale turn about")
+    scaling: Literal["unit", "signed", "standard"] = Field(
+        "unit", description="inputs: [0,1], [-1,1], or mean 0 and deviation 1"
+    )
+    train_on: Literal["split", "all"] = Field(
+        "split", description="split keeps a validation set apart; all trains on it too"
+    )
     eval_every: int = Field(0, ge=0, le=10_000_000, description="steps between two looks; 0 = about 20 looks a run")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="initial weights, data order, dropout, augmentation")
 
-    @field_validator("units", "filters", "kernel_size", mode="before")
+    @field_validator("dataset")
     @classmethod
-    def _split_commas(cls, value: Any) -> Any:
-        if isinstance(value, int):
-            return (value,)
-        return value.split(",") if isinstance(value, str) else value
-
-    @field_validator("units", "filters")
-    @classmethod
-    def _positive_widths(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if value is not None and (not 1 <= len(value) <= 24 or any(not 1 <= width <= 16_384 for width in value)):
-            raise ValueError("give 1 to 24 widths, each 1 to 16384")
-        return value
-
-    @field_validator("kernel_size")
-    @classmethod
-    def _kernels_fit(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and min(value) < 1:
-            raise ValueError(f"kernel sides must be at least 1, got {value[0]},{value[1]}")
-        if value is not None and feature_sides(value)[-1] < 1:
-            raise ValueError(f"kernels {value[0]},{value[1]} leave nothing of a {IMAGE_SIDE}x{IMAGE_SIDE} image")
+    def _is_a_name(cls, value: str) -> str:
+        if not datasets.valid_name(value):
+            raise ValueError(f"{value!r} is no name of a data set{nearest(value, datasets.names())}")
         return value
 
     @model_validator(mode="after")
-    def _settle(self) -> "Config":
+    def _settle(self) -> Self:
         """Fill in what depends on other fields, and refuse what would be ignored."""
-        said = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        said = {name for name, value in self if value is not None}
 
-        def settle(name: str, value: Any) -> None:
+        def settle(name: str, value: Value) -> None:
             object.__setattr__(self, name, value)  # frozen for everybody else
 
-        def apply(defaults: Mapping[str, Any], names: Iterable[str], owner: str) -> None:
+        def apply(defaults: Mapping[str, Value], names: Iterable[str], owner: str) -> None:
             """Give each of ``names`` its default, or refuse it where ``defaults`` does not know it."""
             for name in names:
                 if name not in defaults and name in said:
@@ -148,20 +117,7 @@ class Config(BaseModel):
                 if name in defaults and name not in said:
                     settle(name, defaults[name])
 
-        if "units" in said and said & {"width", "depth"}:
-            raise ValueError("units and width/depth say the same thing; give one of them")
-        if self.model == "mlp" and said & {"width", "depth"}:
-            settle("units", (self.width or 512,) * (self.depth or 2))
-            settle("width", None)
-            settle("depth", None)
-            said |= {"units"}
-        for model, fields in MODEL_FIELDS.items():
-            for name in fields:
-                if model != self.model and getattr(self, name) is not None:
-                    raise ValueError(f"{name} is a field of {model}; {self.model} has {_fields_of(self.model)}")
-        apply(MODEL_DEFAULTS[self.model], [*MODEL_DEFAULTS[self.model]], f"on {self.model}")
-
-        apply(OPTIMIZER_DEFAULTS[self.optimizer], ("momentum", "nesterov", "weight_decay"), f"with {self.optimizer}")
+        apply(OPTIMIZERS[self.optimizer].defaults, ("momentum", "nesterov", "weight_decay"), f"with {self.optimizer}")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov has no effect without momentum; set momentum, e.g. 0.9")
 
@@ -176,14 +132,24 @@ class Config(BaseModel):
         if self.steps is not None and self.warmup_steps > self.steps:
             raise ValueError(f"warmup_steps {self.warmup_steps} is longer than the run of {self.steps} steps")
 
-        apply(SCHEDULE_DEFAULTS[self.lr_schedule], ("lr_decay", "patience"), f"with the {self.lr_schedule} schedule")
-        if self.lr_schedule == "plateau" and self.train_on == "all":
-            raise ValueError("the plateau schedule needs a validation set; use train_on split")
+        schedule = SCHEDULES[self.lr_schedule]
+        apply(schedule.defaults, ("lr_decay", "patience"), f"with the {self.lr_schedule} schedule")
+        if schedule.watches_validation and self.train_on == "all":
+            raise ValueError(f"the {self.lr_schedule} schedule needs a validation set; use train_on split")
 
         apply({"sampling": "nearest"} if self.augments else {}, ["sampling"], "without angle, scale or shift")
         turns = self.angle > 0 or self.scale > 0
         apply({"pivot": "center"} if turns else {}, ["pivot"], "without angle or scale")
         return self
+
+    def get(self, field: str) -> Value | None:
+        """The value of any field, of this run or of its model; None where it does not apply."""
+        value: Value | None = getattr(self if field in type(self).model_fields else self.net, field, None)
+        return value
+
+    def axis(self, name: str) -> Value | None:
+        """The value of a field or of what a sweep may vary besides: ``width`` and ``depth`` of the units, say."""
+        return self.get(name) if name in type(self).model_fields else self.net.axis(name)
 
     @property
     def augments(self) -> bool:
@@ -195,10 +161,14 @@ class Config(BaseModel):
         return (self.sampling or "nearest", self.pivot or "center") if self.augments else None
 
     @property
-    def shape(self) -> tuple[Any, ...]:
+    def shape(self) -> tuple[object, ...]:
         """What a captured step is fixed to: configs of the same shape share it, and differ in numbers alone."""
-        fixed = (getattr(self, name) for name in SHAPE_FIELDS)
-        return (*fixed, bool(self.nesterov), self.dropout > 0, self.augmentation)
+        return (self.model, self.net.shape, self.batch_size, self.optimizer, bool(self.nesterov), self.augmentation)
+
+    @property
+    def point(self) -> "Config":
+        """This configuration at seed 0: what runs that differ in the seed alone have in common."""
+        return self if self.seed == 0 else self.model_copy(update={"seed": 0})
 
     def total_steps(self, training_images: int) -> int:
         """Length of the run in steps, given how many images it trains on."""
@@ -207,147 +177,160 @@ class Config(BaseModel):
         assert self.epochs is not None
         return self.epochs * (self.steps_per_epoch or math.ceil(training_images / self.batch_size))
 
-    def to_json(self) -> dict[str, Any]:
-        """Every field, in the declared order, as JSON types."""
-        return self.model_dump(mode="json")
+    def to_json(self) -> Json:
+        """The fields that apply, in the declared order, as JSON types; the model's own stand where ``net`` does."""
+        flat: Json = {}
+        for name, value in self.model_dump(mode="json", exclude_none=True).items():
+            flat.update(value if name == "net" else {name: value})
+        return flat
+
+    def identity(self) -> Json:
+        """What tells this run's configuration from every other, as JSON: see FIRST_FIELDS."""
+        flat = self.to_json()
+        first: Json = {name: flat.get(name) for name in FIRST_FIELDS}
+        return first | {
+            name: value for name, value in flat.items() if name not in first and value != self._default(name)
+        }
+
+    def _default(self, field: str) -> object:
+        info = {**type(self).model_fields, **type(self.net).model_fields}[field]
+        return list(info.default) if isinstance(info.default, tuple) else info.default
 
 
-def feature_sides(kernel_size: tuple[int, int], side: int = IMAGE_SIDE) -> tuple[int, ...]:
-    """Side of the square feature map after each of: conv, conv, pool, conv, conv, pool (kernels valid, pool 2x2)."""
-    sides = []
-    for kernel in kernel_size:
-        sides += [side - kernel + 1, side - 2 * kernel + 2]
-        side = sides[-1] // 2
-        sides.append(side)
-    return tuple(sides)
+def own_fields(model: type[Model]) -> list[str]:
+    """The model's fields that not every model has: what sets it apart."""
+    others = [models.get(name).model_fields for name in models.names() if name != model.name]
+    return [name for name in model.model_fields if not all(name in other for other in others) or not others]
 
 
-def _fields_of(model: str) -> str:
-    return ", ".join(MODEL_FIELDS[model])
+def _somewhere(field: str) -> FieldInfo | None:
+    return next(
+        (models.get(name).model_fields[field] for name in models.names() if field in models.get(name).model_fields),
+        None,
+    )
 
 
-def flag_of(field: str) -> str:
-    return "--" + field.replace("_", "-")
+def _owners(field: str) -> str:
+    return ", ".join(name for name in models.names() if field in models.get(name).model_fields)
 
 
-def environment_names(field: str) -> list[str]:
-    """The environment variables that set a field, the canonical one first."""
-    return [field.upper(), *(alias for alias, name in ENVIRONMENT_ALIASES.items() if name == field)]
+def field_info(field: str, model: str | None = None) -> FieldInfo:
+    """The declaration of a field, of one model's where it is the model's own. KeyError for a name that is none."""
+    if field in Config.model_fields and field != "net":
+        return Config.model_fields[field]
+    own = models.get(model).model_fields.get(field) if model else _somewhere(field)
+    if own is None:
+        raise KeyError(field)
+    return own
+
+
+def fields_for(model: str | None) -> list[str]:
+    """The fields a person may set for this model (None: for any), in the declared order; ``model`` is the command."""
+    of = [model] if model else models.names()
+    own = list(dict.fromkeys(field for name in of for field in models.get(name).model_fields))
+    names = [name for name in Config.model_fields if name != "model"]
+    place = names.index("net")
+    return [*names[:place], *own, *names[place + 1 :]]
 
 
 def choices(field: str) -> tuple[str, ...]:
     """The words a field accepts, or () where it takes a number, a list or a switch."""
-    for annotation in (Config.model_fields[field].annotation, *get_args(Config.model_fields[field].annotation)):
-        options = get_args(annotation)
-        if options and all(isinstance(option, str) for option in options):
-            return options
-    return ()
+    return datasets.names() if field == "dataset" else fields.choices(field_info(field))
 
 
 def bounds(field: str) -> str:
-    """The accepted values in words: ``> 0``, ``1 to 60000``, ``on|off``, ``relu|silu|...``."""
-    info: FieldInfo = Config.model_fields[field]
-    if words := choices(field):
-        return "|".join(words)
-    if bool in (info.annotation, *get_args(info.annotation)):
-        return "on|off"
-    if field in LISTS:
-        return LISTS[field]
-    limit = {type(constraint).__name__: constraint for constraint in info.metadata}
-    low = f">= {limit['Ge'].ge}" if "Ge" in limit else f"> {limit['Gt'].gt}" if "Gt" in limit else ""
-    high = f"<= {limit['Le'].le}" if "Le" in limit else f"< {limit['Lt'].lt}" if "Lt" in limit else ""
-    return " and ".join(part for part in (low, high) if part)
+    """The accepted values in words: ``> 0``, ``on|off``, ``relu|silu|...``."""
+    if field == "dataset":
+        return "|".join((*datasets.names(), "a folder or .npz file of your own"))
+    return fields.bounds(field_info(field))
+
+
+def meaning(field: str, model: str | None = None) -> str:
+    """What a field means, with what it belongs to where that is not every run."""
+    text = str(field_info(field, model).description)
+    owners = [name for name, rule in OPTIMIZERS.items() if field in rule.defaults]
+    if owners and len(owners) < len(OPTIMIZERS):
+        return f"{text} ({', '.join(owners)})"
+    schedules = [name for name, rule in SCHEDULES.items() if field in rule.defaults]
+    if schedules:
+        return f"{text} ({', '.join(schedules)} schedule)"
+    if model is None and field not in Config.model_fields and len(_owners(field).split(", ")) < len(models.names()):
+        return f"{text} ({_owners(field)})"
+    return text
 
 
 def default_text(field: str, model: str | None = None) -> str:
-    """The default in words, for one model or for both."""
+    """The default in words, for one model or for all."""
     if field == "model":
         return "required"
     if field == "steps":
         return str(DEFAULT_STEPS)
-    if field in ("momentum", "nesterov", "weight_decay"):
+    if any(field in rule.defaults for rule in OPTIMIZERS.values()):
         return "the optimizer's own"
-    if field in ("lr_decay", "patience"):
-        return str(SCHEDULE_DEFAULTS["plateau"][field])
+    for schedule in SCHEDULES.values():
+        if field in schedule.defaults:
+            return str(schedule.defaults[field])
     if field in ("sampling", "pivot"):
         return {"sampling": "nearest", "pivot": "center"}[field]
     if field == "steps_per_epoch":
         return "0"
-    owners = [name for name in ([model] if model else MODELS) if field in MODEL_DEFAULTS[name]]
-    if owners:
-        values = {name: _in_words(MODEL_DEFAULTS[name][field]) for name in owners}
-        return values[model] if model else ", ".join(f"{name} {value}" for name, value in values.items())
-    return _in_words(Config.model_fields[field].default)
+    if field in Config.model_fields:
+        return _in_words(Config.model_fields[field].default)
+    owners = [model] if model else [name for name in models.names() if field in models.get(name).model_fields]
+    texts = {name: _in_words(models.get(name).model_fields[field].default) for name in owners}
+    if len(set(texts.values())) == 1:
+        return texts[owners[0]]
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
-def _in_words(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, tuple)
-        else f"{value:g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def _in_words(value: object) -> str:
+    return "" if value is None else fields.text_of(value)
 
 
-def fields_for(model: str | None) -> list[str]:
-    """The fields a person may set for this model, in the declared order (``model`` itself is the command)."""
-    foreign = {name for other, names in MODEL_FIELDS.items() if other != model for name in names} if model else set()
-    return [name for name in Config.model_fields if name != "model" and name not in foreign]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known word, else the list of all of them."""
-    known = list(known)
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; one of: {', '.join(known)}"
-
-
-def make_config(values: Mapping[str, Any], named: Mapping[str, str] | None = None) -> Config:
+def make_config(values: Mapping[str, object], named: Mapping[str, str] | None = None) -> Config:
     """Config from plain values; ``named`` says how the person called a field (a flag, a variable, a file's key).
 
     Raises UserError with one line that names the field, the value and what would be right.
     """
     named = named or {}
-    for key in values:
-        if key not in Config.model_fields:
-            raise UserError(f"unknown field {named.get(key, key)!r}{nearest(key, Config.model_fields)}")
+    said = {name: value for name, value in values.items() if value is not None}
+    model = said.get("model")
+    if model is None:
+        raise UserError(f"{named.get('model', 'model')} is missing; it must be {'|'.join(models.names())}")
+    if model not in models.names():
+        raise UserError(f"{named.get('model', 'model')} {model!r} is unknown{nearest(str(model), models.names())}")
+    kind = models.get(str(model))
+    its_fields, common = kind.model_fields, Config.model_fields
+    own = {name: said.pop(name) for name in list(said) if name in its_fields}
+    for name in said:
+        if name in common:
+            continue
+        if _somewhere(name) is None:
+            raise UserError(f"unknown field {named.get(name, name)!r}{nearest(name, ['model', *fields_for(None)])}")
+        has = f"{model} has {', '.join(own_fields(kind))}"
+        raise UserError(f"{named.get(name, name)} is a field of {_owners(name)}; {has}")
     try:
-        return Config.model_validate(dict(values))
+        return Config.model_validate({**said, "net": kind.model_validate(own)})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""
-        raise UserError(_explain(first, field, named.get(field, field))) from None
+        raise UserError(_explain(first, field, named.get(field, field), values)) from None
 
 
-def _explain(problem: Any, field: str, name: str) -> str:
-    given = problem.get("input")
+def _explain(problem: ErrorDetails, field: str, name: str, values: Mapping[str, object]) -> str:
     if problem["type"] == "value_error":  # ours: already a sentence
         sentence = str(problem["ctx"]["error"])
         return f"{name}: {sentence}" if field else sentence
-    if problem["type"] == "literal_error":
+    model = str(values.get("model", ""))
+    info = field_info(field, model if model in models.names() and field not in Config.model_fields else None)
+    given = values.get(field)
+    if problem["type"] in ("literal_error", "unknown_word"):
         return f"{name} {given!r} is unknown{nearest(str(given), choices(field))}"
-    if problem["type"] == "missing" and len(problem["loc"]) == 1:
-        return f"{name} is missing; it must be {bounds(field)}"
-    said = (
-        ",".join(map(str, given))
-        if isinstance(given, list | tuple)
-        else given
-        if isinstance(given, str)
-        else json.dumps(given)
-    )
-    return f"{name} must be {_kind(field)}{bounds(field)}, got {said or 'nothing'}"
-
-
-def _kind(field: str) -> str:
-    if field in LISTS:
-        return "a list with commas, "
-    types = (Config.model_fields[field].annotation, *get_args(Config.model_fields[field].annotation))
-    return "a number " if float in types else "a whole number " if int in types and bool not in types else ""
+    if isinstance(given, list | tuple):
+        said = ",".join(map(str, given))
+    else:
+        said = given if isinstance(given, str) else json.dumps(given, default=str)
+    return f"{name} must be {fields.kind_in_words(info)}{fields.bounds(info)}, got {said or 'nothing'}"
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], dict[str, str]]:
@@ -357,9 +340,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> tuple[dict[str,
     """
     values: dict[str, str] = {}
     names: dict[str, str] = {}
-    for field in Config.model_fields:
-        if field == "model":
-            continue
+    for field in fields_for(None):
         for name in environment_names(field):
             if not (value := environ.get(name, "").strip()):
                 continue
@@ -371,10 +352,18 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> tuple[dict[str,
     return values, names
 
 
-def merge(environment: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+def exclusive_ways() -> list[tuple[set[str], set[str]]]:
+    """Every pair of ways to say one thing, of all runs and of the models."""
+    ways = [*EXCLUSIVE]
+    for name in models.names():
+        ways += [pair for pair in models.get(name).exclusive if pair not in ways]
+    return ways
+
+
+def merge(environment: Mapping[str, object], flags: Mapping[str, object]) -> Json:
     """Flags over environment: a flag also silences the environment's other way of saying the same thing."""
     silenced: set[str] = set()
-    for one, other in EXCLUSIVE:
+    for one, other in exclusive_ways():
         silenced |= other if one & flags.keys() else set()
         silenced |= one if other & flags.keys() else set()
     return {**{name: value for name, value in environment.items() if name not in silenced}, **flags}
@@ -386,6 +375,5 @@ def knob_table() -> str:
     for field in fields_for(None):
         values = bounds(field).replace("|", ", ")
         names = ", ".join(f"`{name}`" for name in environment_names(field))
-        meaning = Config.model_fields[field].description
-        lines.append(f"| `{flag_of(field)}` | {names} | {values} | {default_text(field)} | {meaning} |")
+        lines.append(f"| `{flag_of(field)}` | {names} | {values} | {default_text(field)} | {meaning(field)} |")
     return "\n".join(lines)

@@ -1,23 +1,16 @@
 """The layers our models are lists of. Weights are made empty; the trainer fills them from the run's seed."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from tinygrad import Tensor, dtypes
 from tinygrad.helpers import TRAINING
 
+from models.activations import ACTIVATIONS
 from models.kernels import ops
 from models.kernels.native import enabled
 
-ACTIVATIONS = {
-    "relu": Tensor.relu,
-    "silu": Tensor.silu,
-    "gelu": Tensor.gelu,  # the tanh approximation, as in https://arxiv.org/abs/1606.08415
-    "tanh": Tensor.tanh,
-    "leaky_relu": Tensor.leaky_relu,  # slope 0.01
-    "elu": Tensor.elu,
-    "sigmoid": Tensor.sigmoid,
-}
 EPSILON, MOMENTUM = 1e-5, 0.1  # of batch normalization
 Values = list[tuple[Tensor, np.ndarray]]
 
@@ -42,10 +35,14 @@ class Activation:
 
     def __init__(self, name: str | None):
         self.name = name
-        self.function = ACTIVATIONS[name] if name else None
+        self.function = ACTIVATIONS[name].of if name else None
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.function(x).contiguous() if self.function else x
+
+    def after(self, kernel: Callable[..., Tensor], *operands: Tensor) -> Tensor:
+        """What a kernel makes of its operands, activated: by the kernel, or after it where the entry has no C."""
+        return kernel(*operands, self.name) if ops.fuses_activation(self.name) else self(kernel(*operands))
 
 
 class Linear:
@@ -57,7 +54,7 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         if enabled():
-            return ops.linear(x, self.weight, self.bias, self.activation.name)
+            return self.activation.after(ops.linear, x, self.weight, self.bias)
         return self.activation(x.linear(self.weight.T, self.bias))
 
     def initial(self, random: np.random.Generator) -> Values:
@@ -74,7 +71,7 @@ class Conv2d:
 
     def __call__(self, x: Tensor) -> Tensor:
         if enabled():
-            return ops.conv2d(x, self.weight, self.bias, self.activation.name)
+            return self.activation.after(ops.conv2d, x, self.weight, self.bias)
         return self.activation(x.conv2d(self.weight, self.bias))
 
     def initial(self, random: np.random.Generator) -> Values:

@@ -1,29 +1,35 @@
 """A multi-layer perceptron: any number of hidden layers of any width."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
-from tinygrad import Tensor
-
-from models.layers import Activation, BatchNorm, Dropout, Linear, flatten
+from models.model import Activation, BatchNorm, Dropout, HiddenLayers, Images, Layer
 
 
-class MLP:
-    """(B, 1, 28, 28) images -> (B, 10) logits.
+class MLP(HiddenLayers):
+    """Multi-layer perceptron
 
     Each hidden layer is linear, batch normalization if asked for, activation, dropout if asked for.
     """
 
-    def __init__(self, units: tuple[int, ...], activation: str, batchnorm: bool, dropout: bool):
-        self.layers: list[Callable[[Tensor], Tensor]] = [flatten]
-        for inputs, outputs in pairwise((784, *units)):
-            if batchnorm:
-                self.layers += [Linear(inputs, outputs), BatchNorm(outputs), Activation(activation)]
-            else:
-                self.layers += [Linear(inputs, outputs, activation)]
-            if dropout:
-                self.layers += [Dropout(len(self.layers))]
-        self.layers += [Linear(units[-1], 10)]
+    place = 1
+    aims = {"mnist": 0.988, "fashion": 0.90}
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return x.sequential(self.layers)
+    activation: Activation = "silu"
+    dropout: Dropout = 0.0
+    batchnorm: BatchNorm = False
+
+    def headline(self, images: Images) -> str:
+        return "-".join(map(str, (images.pixels, *self.units, images.classes)))
+
+    def build(self, images: Images) -> list[Layer]:
+        from models import layers
+
+        net: list[Layer] = [layers.flatten]
+        for inputs, outputs in pairwise((images.pixels, *self.units)):
+            if self.batchnorm:
+                net += [layers.Linear(inputs, outputs), layers.BatchNorm(outputs), layers.Activation(self.activation)]
+            else:
+                net += [layers.Linear(inputs, outputs, self.activation)]
+            if self.dropout:
+                net += [layers.Dropout(len(net))]
+        return [*net, layers.Linear(self.units[-1], images.classes)]

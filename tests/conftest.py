@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets import data
+import datasets
+from datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.training import compiler
 
@@ -18,20 +19,20 @@ compiler.ensure_compiler()
 PROJECT = Path(__file__).resolve().parent.parent
 BESIDE = PROJECT.parent / "shared" / "data"
 if BESIDE.is_dir():
-    os.environ.setdefault(data.VARIABLE, str(BESIDE))
+    os.environ.setdefault(datasets.DATA_VARIABLE, str(BESIDE))
 
 
 @pytest.fixture(scope="session")
-def digits() -> data.Dataset:
-    return data.load("digits")
+def digits() -> Dataset:
+    return datasets.load("digits")
 
 
 @pytest.fixture(scope="session")
-def mnist() -> data.Dataset:
-    if data.VARIABLE not in os.environ:
-        pytest.skip(f"needs real MNIST: {data.VARIABLE} is not set")
+def mnist() -> Dataset:
+    if datasets.DATA_VARIABLE not in os.environ:
+        pytest.skip(f"needs real MNIST: {datasets.DATA_VARIABLE} is not set")
     try:
-        return data.load("mnist")
+        return datasets.load("mnist")
     except UserError as error:
         pytest.skip(f"needs real MNIST: {error}")
 
@@ -46,7 +47,7 @@ def trained(digits):
 
     def run(keep_weights: bool = False, **fields):
         config = make_config(fields)
-        trainer = trainers.setdefault(config.shape, None) or Trainer(config)
+        trainer = trainers.setdefault(config.shape, None) or Trainer(config, digits.of)
         trainers[config.shape] = trainer
         result = trainer.run(config, digits)
         return (result, trainer.weights()) if keep_weights else result

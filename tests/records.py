@@ -1,62 +1,76 @@
 """Hand-made records: figures whose means, differences and verdicts a reader can work out on paper."""
 
-import json
 from pathlib import Path
 
 from explorer.config import Config, make_config
+from explorer.record import (
+    ConfigFields,
+    DataUsed,
+    Diverged,
+    Environment,
+    Failed,
+    Look,
+    Record,
+    Seconds,
+    run_id,
+    stored,
+)
 from explorer.running import requests
-from explorer.running.ledger import Ledger, run_id
+from explorer.running.ledger import Ledger
 from explorer.running.requests import Request
 
 LOOKS = (10, 20, 30)
 
 
-def record(config: Config, validation: float | None, **changes) -> dict:
-    """A finished run with this validation accuracy; the test accuracy is 0.01 below it unless said."""
-    status = changes.get("status", "ok")
+def record(config: Config, validation: float | None, **changes) -> Record:
+    """A finished run with this validation accuracy; the test accuracy is 0.01 below it unless said.
+
+    ``status`` makes it one that diverged at step 7, or failed.
+    """
+    status = changes.pop("status", "ok")
+    error = {"ok": None, "diverged": Diverged(7), "failed": Failed("it was killed")}[status]
     test = 0.9 if validation is None else round(validation - 0.01, 6)
-    history = [
-        {
-            "step": step,
-            "train_loss": 0.1,
-            "train_accuracy": (validation or 0.9) + 0.005,
-            "val_loss": 0.2,
-            "val_accuracy": None if validation is None else round(validation - 0.3 + step / 100, 6),
-        }
+    history = tuple(
+        Look(
+            step=step,
+            train_loss=0.1,
+            train_accuracy=(validation or 0.9) + 0.005,
+            val_loss=0.2,
+            val_accuracy=None if validation is None else round(validation - 0.3 + step / 100, 6),
+        )
         for step in LOOKS
-    ]
+    )
     made = {
-        "id": run_id(config.to_json(), "d"),
-        "config": config.to_json(),
-        "status": status,
+        "id": run_id(config.identity(), "d"),
+        "config": ConfigFields.of(config),
         "train_loss": 0.1,
         "val_loss": 0.2,
-        "val_accuracy": validation if status == "ok" else None,
-        "test_accuracy": test if status == "ok" else None,
+        "val_accuracy": None if error else validation,
+        "test_accuracy": None if error else test,
         "best_val_accuracy": validation,
         "best_step": 30,
-        "history": history if status == "ok" else [],
+        "history": () if error else history,
         "parameters": 1000,
-        "seconds": {"compile": 1.0, "train": 2.0, "eval": 0.5},
+        "seconds": Seconds(compile=1.0, train=2.0, eval=0.5),
         "step_ms": 1.0,
-        "environment": {
-            "device": "CPU",
-            "renderer": "ClangRenderer",
-            "tinygrad": "0.14.0",
-            "python": "3.11.7",
-            "cpu": "a processor",
-            "cores": 2,
-            "commit": "abc",
-            "dirty": False,
-        },
-        "data": {"name": config.dataset, "digest": "d"},
+        "environment": Environment(
+            device="CPU",
+            renderer="ClangRenderer",
+            tinygrad="0.14.0",
+            python="3.11.7",
+            cpu="a processor",
+            cores=2,
+            commit="abc",
+            dirty=False,
+        ),
+        "data": DataUsed(config.dataset, "d"),
         "started": "2026-01-01T00:00:00+00:00",
-        "error": "the loss was not finite at step 7" if status == "diverged" else None,
+        "error": error,
     }
-    return {**made, **changes}
+    return Record(**{**made, **changes})
 
 
-def runs(values: dict, accuracies: list[float | None], **changes) -> list[dict]:
+def runs(values: dict, accuracies: list[float | None], **changes) -> list[Record]:
     """One record a seed, seeds from 0; None is a run that diverged at step 7."""
     made = []
     for seed, accuracy in enumerate(accuracies):
@@ -93,7 +107,7 @@ points = [
 """
 
 
-def notebook(folder: Path, text: str, records: list[dict], seeds: int = 3, name: str = "mine", **request) -> Ledger:
+def notebook(folder: Path, text: str, records: list[Record], seeds: int = 3, name: str = "mine", **request) -> Ledger:
     """A results folder with a sweep of this text noted down and these records appended."""
     results = folder / "results"
     results.mkdir(parents=True, exist_ok=True)
@@ -103,6 +117,6 @@ def notebook(folder: Path, text: str, records: list[dict], seeds: int = 3, name:
         results,
         Request(**{"name": name, "model": "mlp", "dataset": "digits", "seeds": seeds, "path": str(path), **request}),
     )
-    with open(results / "runs.jsonl", "a") as file:
-        file.writelines(json.dumps(item) + "\n" for item in records)
+    with open(results / "runs.jsonl", "ab") as file:
+        file.writelines(stored(item) + b"\n" for item in records)
     return Ledger(results)

@@ -2,13 +2,12 @@
 
 import pytest
 
+import models
 from explorer.config import (
-    MODELS,
     Config,
     bounds,
     default_text,
-    environment_names,
-    feature_sides,
+    field_info,
     fields_for,
     from_environment,
     knob_table,
@@ -16,6 +15,7 @@ from explorer.config import (
     merge,
 )
 from explorer.errors import UserError
+from explorer.fields import environment_names
 from tests.conftest import PROJECT
 
 
@@ -23,7 +23,7 @@ def mlp(**values) -> Config:
     return make_config({"model": "mlp", **values})
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", models.names())
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "rmsprop", "muon", "lamb", "lars"])
 def test_json_there_and_back_gives_the_same_config(model, optimizer):
     config = make_config({"model": model, "optimizer": optimizer, "angle": 5, "lr_schedule": "plateau", "epochs": 2})
@@ -32,10 +32,15 @@ def test_json_there_and_back_gives_the_same_config(model, optimizer):
 
 
 def test_defaults_are_those_of_the_model_and_of_the_optimizer():
-    assert mlp().units == (512, 512)
-    assert mlp().batchnorm is False
+    assert mlp().get("units") == (512, 512)
+    assert mlp().get("batchnorm") is False
     cnn = make_config({"model": "cnn"})
-    assert (cnn.units, cnn.filters, cnn.kernel_size, cnn.batchnorm) == (None, (32, 32, 64, 64), (5, 3), True)
+    assert tuple(map(cnn.get, ("units", "filters", "kernel_size", "batchnorm"))) == (
+        None,
+        (32, 32, 64, 64),
+        (5, 3),
+        True,
+    )
     assert (mlp().momentum, mlp(optimizer="muon").momentum, mlp(optimizer="sgd").momentum) == (None, 0.95, 0.0)
     assert (mlp().weight_decay, mlp(optimizer="adamw").weight_decay) == (0.0, 0.01)
     assert (mlp().steps, mlp(epochs=2).steps, mlp(epochs=2).steps_per_epoch) == (1000, None, 0)
@@ -49,7 +54,7 @@ def test_width_and_depth_are_shorthand_for_units():
 
 def test_text_becomes_what_the_field_holds():
     config = mlp(lr="1e-2", units="512,256", batchnorm="on", seed="7")
-    assert (config.lr, config.units, config.batchnorm, config.seed) == (0.01, (512, 256), True, 7)
+    assert (config.lr, config.get("units"), config.get("batchnorm"), config.seed) == (0.01, (512, 256), True, 7)
 
 
 @pytest.mark.parametrize(
@@ -61,10 +66,10 @@ def test_text_becomes_what_the_field_holds():
         ({"lr": "inf"}, "lr must be a number > 0, got inf"),
         ({"lr": "fast"}, "lr must be a number > 0, got fast"),
         ({"steps": "0"}, "steps must be a whole number >= 1 and <= 10000000, got 0"),
-        ({"batch_size": "12.5"}, "batch_size must be a whole number >= 1 and <= 60000, got 12.5"),
+        ({"batch_size": "12.5"}, "batch_size must be a whole number >= 1 and <= 1000000, got 12.5"),
         ({"optimizer": "adm"}, "optimizer 'adm' is unknown; did you mean 'adam'?"),
         ({"activation": "Swoosh"}, "activation 'Swoosh' is unknown; one of: relu, silu, gelu, tanh"),
-        ({"dataset": "fasion"}, "dataset 'fasion' is unknown; did you mean 'fashion'?"),
+        ({"dataset": "../x"}, "dataset: '../x' is no name of a data set"),
         ({"steps": 3, "epochs": 2}, "steps and epochs both say how long to train"),
         ({"steps_per_epoch": 5}, "steps_per_epoch has no effect without epochs"),
         ({"units": "5", "width": 3}, "units and width/depth say the same thing"),
@@ -95,12 +100,6 @@ def test_the_line_calls_the_field_what_the_person_called_it():
         make_config({"model": "mlp", "optimizer": "adm"}, {"optimizer": "OPT"})
 
 
-def test_kernels_that_leave_nothing_of_the_image_are_refused():
-    assert feature_sides((5, 3)) == (24, 20, 10, 8, 6, 3)
-    with pytest.raises(UserError, match="kernels 11,5 leave nothing"):
-        make_config({"model": "cnn", "kernel_size": "11,5"})
-
-
 @pytest.mark.parametrize(("epochs", "steps_per_epoch", "images", "steps"), [(1, 0, 50_000, 391), (3, 100, 50_000, 300)])
 def test_an_epoch_is_one_pass_unless_its_steps_are_given(epochs, steps_per_epoch, images, steps):
     assert mlp(epochs=epochs, steps_per_epoch=steps_per_epoch).total_steps(images) == steps
@@ -110,7 +109,7 @@ def test_the_environment_sets_every_field_by_its_upper_case_name_and_the_short_o
     values, names = from_environment({"LR": "0.01", "BS": "256", "OPT": "sgd", "HOME": "/", "SEED": ""})
     assert values == {"lr": "0.01", "batch_size": "256", "optimizer": "sgd"}
     assert names == {"lr": "LR", "batch_size": "BS", "optimizer": "OPT"}
-    assert all(environment_names(field)[0] == field.upper() for field in Config.model_fields)
+    assert all(environment_names(field)[0] == field.upper() for field in fields_for(None))
 
 
 def test_two_variables_of_one_field_that_disagree_are_refused():
@@ -126,7 +125,7 @@ def test_a_flag_beats_the_environment_and_silences_its_other_way_of_saying_it():
 
 def test_every_field_has_a_meaning_bounds_and_where_there_is_one_a_default():
     for field in fields_for(None):
-        assert Config.model_fields[field].description
+        assert field_info(field).description
         assert bounds(field)
     without = {field for field in fields_for(None) if not default_text(field)}
     assert without == {"epochs", "width", "depth"}

@@ -26,10 +26,13 @@ from tinygrad.helpers import Context
 from tinygrad.runtime.support.compiler_cpu import ClangCompiler
 
 from explorer.config import make_config
+from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.trainer import Run, Trainer, loss_and_accuracy
 from models.kernels import native as native_module
 from models.kernels import ops, replay
 from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
+from models.kernels.source import activation_kinds, optimizer_kinds
+from models.kernels.source import source as kernels_source
 from models.layers import Linear, max_pool
 from tests.conftest import PROJECT
 
@@ -38,7 +41,8 @@ PROCESSORS = {"native": "", "haswell": "avx2", "x86-64": "sse2"}  # march, and w
 THREADS = (1, 2, 3)
 TILES = (6, 8, 12, 14, 16, 32)  # rows and panel widths of all three instruction sets
 EDGES = sorted({times * tile + off for tile in TILES for times in (1, 2) for off in (-1, 0, 1)})
-NAMES = list(ops.ACTIVATIONS)
+NAMES = list(activation_kinds())
+RULES = list(optimizer_kinds())  # (name, with Nesterov's momentum)
 few = functools.partial(settings, derandomize=True, deadline=None, database=None)
 
 
@@ -226,8 +230,8 @@ def winograd_maps(r: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def winograd_bounds(x: np.ndarray, weight: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How far rounding may take z, d_weight and d_x, element by element: each sum of k terms errs by k units in the last
-    place of the sum of its terms' sizes, and the algorithm is a chain of five sums; after winograd.c's head."""
+    """How far rounding may take z, d_weight and d_x, element by element, as winograd.c's head derives it: each sum of k
+    terms errs by k units in the last place of the sum of its terms' sizes, and the algorithm is a chain of such sums."""
     (images, ic, ih, iw), (oc, _, r, _), (_, _, oh, ow) = x.shape, weight.shape, g.shape
     small, large = 16 * -(-oh // 2) * -(-ow // 2), 36 * -(-oh // 4) * -(-ow // 4)
     n = 8 if r == 5 else 4 if 4 * small <= 5 * large else 6
@@ -272,7 +276,7 @@ def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_
     c, active = arrays.empty(m, n), arrays.empty(m, n) if name else None
     scratch = arrays.empty(floats_of(loaded, "gemm_scratch", m, n, k))
     at, bt = arrays.filled(a.T if transpose_a else a), arrays.filled(b.T if transpose_b else b)
-    run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, ops.ACTIVATIONS[name])
+    run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, loaded.activations[name])
     arrays.check()
     a, b = a.astype(np.float64), b.astype(np.float64)
     near(c, a @ b + (bias if with_bias else 0), 2e-6, np.abs(a) @ np.abs(b) + 1)
@@ -284,7 +288,7 @@ def check_convolution(
     loaded, arrays, random: Numbers, images, ic, ih, iw, oc, kh, kw, name, with_bias, wanted, kernel="convolution"
 ):
     oh, ow = ih - kh + 1, iw - kw + 1
-    numbers = (images, ic, ih, iw, oc, kh, kw, ops.ACTIVATIONS[name])
+    numbers = (images, ic, ih, iw, oc, kh, kw, loaded.activations[name])
     x, weight, g, z_given = (
         arrays.filled(random.standard_normal(shape))
         for shape in ((images, ic, ih, iw), (oc, ic, kh, kw), (images, oc, oh, ow), (images, oc, oh, ow))
@@ -309,7 +313,12 @@ def check_convolution(
     if active is not None:
         near(active, FUNCTIONS[name](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
     patches = sliding_window_view(x, (kh, kw), (2, 3))
-    near(d_weight, np.einsum("nchwij,nohw->ocij", patches, g, optimize=True), 1, 1e-5 * (np.abs(d_weight).max() + 1) + bounds[1])
+    near(
+        d_weight,
+        np.einsum("nchwij,nohw->ocij", patches, g, optimize=True),
+        1,
+        1e-5 * (np.abs(d_weight).max() + 1) + bounds[1],
+    )
     if d_bias is not None:
         near(d_bias, g.sum((0, 2, 3)), 3e-6, np.abs(g).sum((0, 2, 3)) + 1)
     if d_x is not None:
@@ -326,7 +335,7 @@ def check_activation_gradient(loaded, arrays, random: Numbers, rows, columns, na
     dz = (d_active if in_place else arrays.empty(rows, columns)) if with_dz else None
     d_bias = arrays.empty(columns) if with_bias else None
     before = z if name else None
-    run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, ops.ACTIVATIONS[name])
+    run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, loaded.activations[name])
     arrays.check()
     if dz is not None:
         near(dz, wanted, 2e-6, size)
@@ -387,6 +396,7 @@ def check_cross_entropy(loaded, arrays, random: Numbers, rows, classes, spread, 
 
 
 def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentum, weight_decay):
+    name, nesterov = rule
     weights = arrays.filled(random.standard_normal(count))
     state = [arrays.filled(np.zeros(count)) for _ in range(2)]
     w, (first, second) = weights.astype(np.float64), np.zeros((2, count))
@@ -395,19 +405,19 @@ def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentu
         gradient = arrays.filled(random.standard_normal(count))
         corrections = 1 - 0.9**step, 1 - 0.999**step
         scalars = arrays.filled(np.array([lr, weight_decay, momentum, *corrections]))
-        run(loaded, "optimizer", weights, *state, gradient, scalars, count, ops.OPTIMIZERS[rule])
-        g = gradient.astype(np.float64) + (0 if rule == "adamw" else weight_decay * w)
-        if rule in ("adam", "adamw"):
+        run(loaded, "optimizer", weights, *state, gradient, scalars, count, loaded.optimizers[rule])
+        g = gradient.astype(np.float64) + (0 if name == "adamw" else weight_decay * w)
+        if name in ("adam", "adamw"):
             first, second = 0.9 * first + 0.1 * g, 0.999 * second + 0.001 * g * g
-            w = w * (1 - lr * weight_decay) if rule == "adamw" else w
+            w = w * (1 - lr * weight_decay) if name == "adamw" else w
             w = w - lr * (first / corrections[0]) / (np.sqrt(second / corrections[1]) + 1e-8)
-        elif rule == "rmsprop":
+        elif name == "rmsprop":
             first = 0.99 * first + 0.01 * g * g
             second = momentum * second + g / (np.sqrt(first) + 1e-8)
             w = w - lr * second
         else:
             first = momentum * first + g
-            w = w - lr * (g + momentum * first if rule == "nesterov" else first)
+            w = w - lr * (g + momentum * first if nesterov else first)
     arrays.check()
     near(weights, w, 2e-6, np.abs(w).max() + 1)
     near(state[0], first, 2e-6, np.abs(first).max() + 1)
@@ -502,7 +512,7 @@ def test_the_cross_entropy_agrees_with_numpy(processor):
     over(check_cross_entropy, processor, 40, st.tuples(sizes(40), sizes(40), st.sampled_from([0.1, 1, 30]), yes))
 
 
-@pytest.mark.parametrize("rule", ops.OPTIMIZERS)
+@pytest.mark.parametrize("rule", RULES)
 def test_several_steps_of_an_optimizer_agree_with_numpy(processor, rule):
     rates = st.sampled_from([0.0, 0.1, 0.9])
     decays = st.sampled_from([0.0, 0.3])
@@ -513,12 +523,12 @@ def test_activations_stay_finite_and_right_far_out(processor):
     loaded, far = kernels(processor, 1), np.array([[-1e4, -100, -89, -30, -5, -1e-3, 0, 1e-3, 5, 30, 89, 100, 1e4]])
     for kind in NAMES:
         z, g, dz = (Fenced().filled(values) for values in (far, np.ones_like(far), far))
-        run(loaded, "activation_gradient", dz, None, g, z, 1, far.size, ops.ACTIVATIONS[kind])
+        run(loaded, "activation_gradient", dz, None, g, z, 1, far.size, loaded.activations[kind])
         with np.errstate(over="ignore"):
             near(dz, slope(z.astype(np.float64), kind), 2e-6, 1)
         one, active = Fenced().filled(np.ones((1, 1))), Fenced().empty(1, far.size)
         scratch = Fenced().empty(floats_of(loaded, "gemm_scratch", 1, far.size, 1))
-        sizes_and_kind = (1, far.size, 1, 0, 0, ops.ACTIVATIONS[kind])
+        sizes_and_kind = (1, far.size, 1, 0, 0, loaded.activations[kind])
         run(loaded, "gemm", Fenced().empty(1, far.size), active, one, z, None, scratch, *sizes_and_kind)
         with np.errstate(over="ignore"):
             near(active, FUNCTIONS[kind](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
@@ -572,7 +582,7 @@ def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
         for kind in NAMES:
             check_activation_gradient(loaded, arrays(), random, rows, columns, kind, True, True, rows == 7)
         check_cross_entropy(loaded, arrays(), random, rows, columns, 1, True)
-        for rule in ops.OPTIMIZERS:
+        for rule in RULES:
             check_optimizer(loaded, arrays(), random, rule, rows * columns, 2, 0.9, 0.1)
 
 
@@ -614,7 +624,7 @@ def test_a_kernel_gives_the_same_bits_every_time_on_any_number_of_threads(kernel
         random.standard_normal(shape).astype(np.float32)
         for shape in ((29, 5, 14, 15), (33, 5, 3, 3), (29, 33, 12, 13), (29, 33, 12, 13))
     )
-    numbers = (*x.shape, 33, 3, 3, ops.ACTIVATIONS["silu"], native_module.image_shares(len(x)))
+    numbers = (*x.shape, 33, 3, 3, activation_kinds()["silu"], native_module.image_shares(len(x)))
     assert numbers[-1] == 3
     found = []
     for threads in (*THREADS, 3):
@@ -647,7 +657,7 @@ CONVOLUTIONS = {
 
 def trained(digits, **fields):
     config = make_config(fields)
-    trainer = Trainer(config)
+    trainer = Trainer(config, digits.of)
     return trainer.run(config, digits), trainer
 
 
@@ -657,7 +667,7 @@ def test_a_run_is_the_same_to_the_bit_on_any_number_of_threads(digits, monkeypat
     config = make_config(fields | {"steps": 10, "batchnorm": True})
     for threads in THREADS:
         use(monkeypatch, kernels("native", threads))
-        trainer = Trainer(config)
+        trainer = Trainer(config, digits.of)
         losses += [trainer.run(config, digits).losses for _ in range(2)]
     assert all(one == losses[0] for one in losses)
 
@@ -794,7 +804,7 @@ def test_more_parameters_than_one_program_takes_are_all_updated():
     gradients = [Tensor(np.full(param.shape, 1, np.float32)).realize() for param in params]
     scalars = Tensor(np.array([0.5, 0, 0, 1, 1], np.float32)).realize()
     for _ in range(2):
-        Tensor.realize(*ops.optimizer_step("sgd", params, gradients, states, scalars))
+        Tensor.realize(*ops.optimizer_step("sgd", False, params, gradients, states, scalars))
     for index, param in enumerate(params):
         np.testing.assert_array_equal(param.numpy(), np.full(param.shape, index - 1.0))
 
@@ -838,10 +848,8 @@ RUNS = {
 
 
 def test_the_runs_below_take_every_activation_and_every_optimizer():
-    from explorer.training.optimizers import RULES
-
     assert {run["activation"] for run in RUNS.values()} == set(NAMES) - {None}
-    assert {run["optimizer"] for run in RUNS.values()} == set(RULES)
+    assert {run["optimizer"] for run in RUNS.values()} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("fields", RUNS.values(), ids=RUNS)
@@ -850,7 +858,7 @@ def test_a_run_has_the_losses_it_has_on_tinygrads_own_code(fields, digits, monke
     for switch in ("1", "0"):
         monkeypatch.setenv("KERNELS", switch)
         config = make_config(fields)
-        trainer = Trainer(config)
+        trainer = Trainer(config, digits.of)
         run = Run(trainer, config, digits, lambda progress: None)
         with Context(TRAINING=1):
             for step in range(1, 21):
@@ -867,7 +875,7 @@ def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(
     for switch in ("1", "0"):
         monkeypatch.setenv("KERNELS", switch)
         configs = [make_config(SMALL | {"steps": 60, "eval_every": 60, "seed": seed}) for seed in range(5)]
-        trainer = Trainer(configs[0])
+        trainer = Trainer(configs[0], digits.of)
         accuracies.append([trainer.run(config, digits).test_accuracy for config in configs])
     noise = np.std(accuracies[1], ddof=1)
     assert noise > 0
@@ -960,10 +968,11 @@ before, environment = facts(), dict(os.environ)
 import explorer.training.trainer
 assert dict(os.environ) == environment, "the environment changed"
 assert facts() == before, (facts(), before)
-from datasets import data
+import datasets
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
-explorer.training.trainer.Trainer(config).run(config, data.load("digits"))
+digits = datasets.load("digits")
+explorer.training.trainer.Trainer(config, digits.of).run(config, digits)
 from models.kernels.native import native
 assert native().threads == 3
 after = facts()
@@ -981,7 +990,7 @@ def test_a_program_that_imports_ours_keeps_its_threads_and_its_environment():
 
 @pytest.mark.parametrize("target", ["x86_64,haswell", "x86_64,x86-64", "x86_64,skylake-avx512", "arm64,generic"])
 def test_kernels_compile_for_other_processors_and_need_nothing_from_outside(target):
-    source = native_module.source()
+    source = kernels_source()
     library = ClangCompiler(target.split(",")).compile_cached(source)
     found = native_module._entry_points(library)
     assert {*native_module.STAGES, "pool_run", "pool_worker", "pool_stop", "replay"} <= found.keys()

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
+from explorer import files
 from explorer.errors import UserError
-from explorer.running import ledger as ledger_module
-from explorer.running.ledger import Ledger, run_id
+from explorer.record import ConfigFields, Failed, Look, Record, Settings, run_id, stored
+from explorer.running.ledger import Ledger
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -27,6 +28,7 @@ MANY_WRITERS = """
 import os, sys
 from pathlib import Path
 from explorer.running.ledger import Ledger
+from tests.test_ledger import filled
 
 folder, writers, each = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 gate_out, gate_in = os.pipe()
@@ -40,8 +42,7 @@ for writer in range(writers):
             os.read(gate_out, 1)  # returns when the parent closes the gate: all start together
             for number in range(each):
                 length = (writer * 31 + number * 17) % 4096
-                record = {"id": f"{writer}-{number}", "config": {"lr": 0.1}, "status": "ok", "fill": "x" * length}
-                ledger.append(record)
+                ledger.append(filled(f"{writer}-{number}", "x" * length))
             os._exit(0)
         except BaseException as error:
             print("writer failed:", repr(error), flush=True)
@@ -69,6 +70,7 @@ KILLED_WRITERS = """
 import hashlib, json, os, random, signal, sys, time
 from pathlib import Path
 from explorer.running.ledger import Ledger
+from tests.test_ledger import filled
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(20240229)
@@ -97,7 +99,7 @@ for kill in range(kills):
             own = Ledger(folder, say=lambda line: None)
             for number in range(100):
                 fill = hashlib.sha256(f"{kill}-{number}".encode()).hexdigest() * 512  # 32 KiB
-                record = {"id": f"{kill}-{number}", "config": {}, "status": "ok", "fill": fill}
+                record = filled(f"{kill}-{number}", fill)
                 real_write(news_in, b"(")
                 if number == finished and not by_time:
                     os.write = write_in_pieces
@@ -130,7 +132,7 @@ for kill in range(kills):
     if tail and not tail.endswith(b"}"):
         torn.add(tail)
 
-ledger.append({"id": "last", "config": {}, "status": "ok", "fill": ""})
+ledger.append(filled("last", ""))
 print(json.dumps({"promised": promised, "inside": inside, "torn": len(torn)}))
 """
 
@@ -144,12 +146,18 @@ def run_script(script: str, *arguments: object) -> str:
     return done.stdout
 
 
-def a_record(id: str, **more: Any) -> dict[str, Any]:
-    return {"id": id, "config": {"model": "mlp", "lr": 0.001}, "status": "ok", "val_accuracy": 0.9454, **more}
+def a_record(id: str, **more: Any) -> Record:
+    fields = ConfigFields(Settings({"model": "mlp", "lr": 0.001}), 0)
+    return Record(**{"id": id, "config": fields, "val_accuracy": 0.9454, **more})
 
 
-def line_of(record: dict[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+def filled(id: str, text: str) -> Record:
+    """A record whose line is longer by the text's length."""
+    return a_record(id, error=Failed(text))
+
+
+def line_of(record: Record) -> bytes:
+    return stored(record) + b"\n"
 
 
 def torn_files(folder: Path) -> list[Path]:
@@ -157,7 +165,7 @@ def torn_files(folder: Path) -> list[Path]:
 
 
 def ids_in_order(ledger: Ledger) -> list[str]:
-    return [record["id"] for record in ledger.records()]
+    return [record.id for record in ledger.records()]
 
 
 @pytest.fixture
@@ -173,14 +181,14 @@ def test_records_come_back_as_given_and_in_order(folder: Path) -> None:
     ledger = Ledger(folder)
     given = [
         a_record("a", error=None),
-        a_record("b", error="Größe \n\ud800 \u2028 \x00"),
-        a_record("c", history=[[1, 0.5]]),
+        a_record("b", error=Failed("Größe \n \u2028 \x00")),
+        a_record("c", history=(Look(1, 0.5, 0.25), Look(2, 0.25, 0.5, 0.125, 0.75))),
     ]
     for record in given:
         ledger.append(record)
     assert ledger.path == folder / "runs.jsonl"
-    assert ledger.records() == given
-    assert Ledger(folder).records() == given
+    for reopened in (ledger, Ledger(folder)):
+        assert [record.to_json() for record in reopened.records()] == [record.to_json() for record in given]
     assert ledger.path.read_bytes().count(b"\n") == 3
     assert b": " not in ledger.path.read_bytes().splitlines()[0]
 
@@ -191,9 +199,9 @@ def test_find_gives_the_last_record_with_an_id(folder: Path) -> None:
         ledger.append(record)
     found = ledger.find("a")
     assert found is not None
-    assert found["val_loss"] == 2.0
+    assert found.val_loss == 2.0
     assert ledger.find("absent") is None
-    assert {record["id"] for record in ledger.records()} == {"a", "b"}
+    assert {record.id for record in ledger.records()} == {"a", "b"}
     assert ids_in_order(ledger) == ["a", "b", "a"]
 
 
@@ -213,9 +221,9 @@ def test_a_replaced_or_cut_file_is_read_afresh(folder: Path) -> None:
     assert ids_in_order(ledger) == ["a", "b", "c"]
     ledger.path.write_bytes(line_of(a_record("a")))
     assert ids_in_order(ledger) == ["a"]
-    ledger.path.write_bytes(b"".join(line_of(a_record(id, note="longer than before")) for id in "xyz"))
+    ledger.path.write_bytes(b"".join(line_of(a_record(id, started="longer than before")) for id in "xyz"))
     assert ids_in_order(ledger) == ["x", "y", "z"]
-    assert {record["id"] for record in ledger.records()} == {"x", "y", "z"}
+    assert {record.id for record in ledger.records()} == {"x", "y", "z"}
     ledger.path.unlink()
     assert ledger.records() == []
     ledger.append(a_record("new"))
@@ -226,13 +234,11 @@ def test_a_replaced_or_cut_file_is_read_afresh(folder: Path) -> None:
     ("record", "error"),
     [
         (a_record("a", val_loss=math.nan), ValueError),
-        (a_record("a", history=[math.inf]), ValueError),
-        ({"id": "a", "config": {}}, ValueError),
-        ({"id": 7, "config": {}, "status": "ok"}, ValueError),
-        (a_record("a", when=object()), TypeError),
+        (a_record("a", history=(Look(1, math.inf, 0.5),)), ValueError),
+        (a_record("a", config=ConfigFields(Settings({"lr": object()}), 0)), TypeError),
     ],
 )
-def test_what_could_not_be_read_back_is_refused_unwritten(folder: Path, record: dict, error: type[Exception]) -> None:
+def test_what_could_not_be_read_back_is_refused_unwritten(folder: Path, record: Record, error: type[Exception]) -> None:
     ledger = Ledger(folder)
     ledger.append(a_record("first"))
     before = ledger.path.read_bytes()
@@ -254,7 +260,7 @@ def test_run_id_depends_on_content_alone() -> None:
 
 
 def test_the_ledger_imports_nothing_heavy() -> None:
-    heavy = "import sys, explorer.ledger; print({'numpy', 'pandas', 'pydantic', 'tinygrad'} & set(sys.modules))"
+    heavy = "import sys, explorer.running.ledger; print({'numpy', 'pandas', 'tinygrad'} & set(sys.modules))"
     assert run_script(heavy).strip() == "set()"
 
 
@@ -314,6 +320,7 @@ def test_a_whole_last_line_without_newline_is_kept(folder: Path) -> None:
         b"hello",
         b"[1, 2]",
         b'{"id": "a", "config": {}}',
+        b'{"id": "a", "schema": 2, "val_loss": 0.5}',
         b'{"id": "a", "config": [], "status": "ok"}',
         b'{"id": 3, "config": {}, "status": "ok"}',
         b'{"id": "a", "config": {}, "status": "ok", "val_loss": NaN}',
@@ -333,7 +340,7 @@ def test_a_foreign_line_is_refused_and_the_file_left_alone(
     content = line_of(a_record("a")) + b"\n" + foreign + b"\n" + line_of(a_record("b")) + after
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"runs\.jsonl, line 3: not a record.*move the line") as caught:
-        Ledger(folder, read_only=read_only)
+        Ledger(folder, read_only=read_only).records()
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == content
     assert torn_files(folder) == []
@@ -370,7 +377,9 @@ def test_blank_lines_are_ignored(folder: Path) -> None:
 
 
 def test_cut_at_any_byte_of_its_last_two_lines_it_opens_and_takes_new_records(folder: Path) -> None:
-    lines = [line_of(a_record(id, error=error)) for id, error in (("a", None), ("b", "Größe 結"), ("c", "é"))]
+    lines = [
+        line_of(a_record(id, error=error)) for id, error in (("a", None), ("b", Failed("Größe 結")), ("c", Failed("é")))
+    ]
     whole = b"".join(lines)
     ends = {len(lines[0]): ["a"], len(lines[0] + lines[1]): ["a", "b"], len(whole): ["a", "b", "c"]}
     folder.mkdir(parents=True)
@@ -408,8 +417,8 @@ def test_eight_processes_appending_at_once_lose_nothing(folder: Path) -> None:
     for writer in range(8):
         assert [id for id in ids if id.startswith(f"{writer}-")] == [f"{writer}-{number}" for number in range(200)]
     for record in ledger.records():
-        writer, number = map(int, record["id"].split("-"))
-        assert record["fill"] == "x" * ((writer * 31 + number * 17) % 4096)
+        writer, number = map(int, record.id.split("-"))
+        assert record.error.reason == "x" * ((writer * 31 + number * 17) % 4096)
     switches = sum(one[0] != next_one[0] for one, next_one in itertools.pairwise(ids))
     assert switches > 8  # they took turns, rather than run one after the other
     assert torn_files(folder) == []
@@ -428,7 +437,7 @@ def test_kill_9_two_hundred_times_never_damages_an_earlier_record(tmp_path: Path
         assert set(told["promised"]) <= set(ids)
         assert ids[-1] == "last"
         for record in ledger.records()[:-1]:
-            assert record["fill"] == hashlib.sha256(record["id"].encode()).hexdigest() * 512
+            assert record.error.reason == hashlib.sha256(record.id.encode()).hexdigest() * 512
         assert len(torn_files(folder)) >= told["torn"]
         promised += len(told["promised"])
         inside += told["inside"]
@@ -441,7 +450,7 @@ def test_kill_9_two_hundred_times_never_damages_an_earlier_record(tmp_path: Path
 
 def test_a_lock_that_is_never_released_ends_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Ledger(folder)
-    monkeypatch.setattr(ledger_module, "LOCK_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(files, "LOCK_TIMEOUT_SECONDS", 0.05)
     with open(folder / "runs.jsonl.lock", "w") as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         for attempt in (lambda: ledger.append(a_record("a")), ledger.records, lambda: Ledger(folder)):
@@ -450,7 +459,7 @@ def test_a_lock_that_is_never_released_ends_in_one_line(folder: Path, monkeypatc
                 attempt()
             assert time.monotonic() - started < 5
     ledger.append(a_record("a"))
-    assert {record["id"] for record in ledger.records()} == {"a"}
+    assert {record.id for record in ledger.records()} == {"a"}
 
 
 # Disks and folders that do not play along
@@ -503,12 +512,12 @@ def test_a_full_disk_does_not_cost_the_torn_line_either(folder: Path, monkeypatc
 
 def test_a_file_size_limit_leaves_the_ledger_readable(folder: Path) -> None:
     ledger = Ledger(folder)
-    ledger.append(a_record("a", fill="x" * 3000))
+    ledger.append(filled("a", "x" * 3000))
     old_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, old_limit[1]))  # Python ignores the signal: the write fails
     try:
         with pytest.raises(UserError, match="File too large"):
-            ledger.append(a_record("b", fill="y" * 3000))
+            ledger.append(filled("b", "y" * 3000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old_limit)
     assert ids_in_order(Ledger(folder)) == ["a"]

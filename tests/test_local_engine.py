@@ -32,15 +32,15 @@ def configs(count: int, **fields) -> list:
 def test_two_workers_record_every_run_once_and_alike(runner, tmp_path):
     asked = configs(3) + configs(2, units=(25,))
     records = list(workers.run_all(asked, runner, place(runner), jobs=2))
-    assert sorted(record["id"] for record in records) == sorted(map(runner.id_of, asked))
+    assert sorted(record.id for record in records) == sorted(map(runner.id_of, asked))
     lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
-    assert {line["id"] for line in lines} == {record["id"] for record in records}
-    assert {record["status"] for record in records} == {"ok"}
+    assert {line["id"] for line in lines} == {record.id for record in records}
+    assert {record.status for record in records} == {"ok"}
     with pytest.MonkeyPatch.context() as patch:  # what a worker did is what this process does on as many threads
         patch.setenv("KERNEL_THREADS", "1")
         alone = runner.run(asked[0])
-    (worked,) = (record for record in records if record["id"] == alone["id"])
-    assert worked["test_accuracy"] == pytest.approx(alone["test_accuracy"], abs=0.01)
+    (worked,) = (record for record in records if record.id == alone.id)
+    assert worked.test_accuracy == pytest.approx(alone.test_accuracy, abs=0.01)
 
 
 def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
@@ -50,7 +50,7 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
     kept = {path.stem for path in (tmp_path / "predictions").glob("*.npz")}
     assert kept == {runner.id_of(poor), runner.id_of(good)}
     logits, labels, _ = predictions.reader(tmp_path)(good)
-    assert (logits.argmax(1) == labels).mean() == pytest.approx(runner.recorded(good)["test_accuracy"], rel=1e-5)
+    assert (logits.argmax(1) == labels).mean() == pytest.approx(runner.recorded(good).test_accuracy, rel=1e-5)
     predictions.clear(tmp_path, {runner.id_of(good)})
     assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]
 
@@ -74,16 +74,16 @@ def test_a_killed_worker_has_its_run_tried_again_and_the_rest_goes_on(runner, mo
     killed = kill_first_workers(monkeypatch, 1)
     records = list(workers.run_all(configs(3), runner, place(runner), jobs=2))
     assert len(killed) == 1
-    assert [record["status"] for record in records] == ["ok"] * 3
+    assert [record.status for record in records] == ["ok"] * 3
 
 
 def test_a_run_whose_worker_dies_twice_is_recorded_as_failed_with_the_reason(runner, monkeypatch):
     kill_first_workers(monkeypatch, 2)
     records = list(workers.run_all(configs(3), runner, place(runner), jobs=2))
-    status = {record["config"]["seed"]: record["status"] for record in records}
+    status = {record.seed: record.status for record in records}
     assert status == {0: "failed", 1: "ok", 2: "ok"}
-    (failed,) = (record for record in records if record["status"] == "failed")
-    assert "SIGKILL" in failed["error"]
+    (failed,) = (record for record in records if record.status == "failed")
+    assert "SIGKILL" in failed.error.reason
     assert runner.recorded(make_config({**BASE, "seed": 0})) is None  # so that the same command tries it again
 
 
@@ -93,7 +93,7 @@ def test_a_run_that_raises_is_recorded_as_failed_and_costs_no_other(runner):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "_serve", _serve_in_little_memory)
         records = list(workers.run_all([impossible, *configs(2)], runner, place(runner), jobs=2))
-    status = {record["config"]["seed"]: record["status"] for record in records}
+    status = {record.seed: record.status for record in records}
     assert status == {7: "failed", 0: "ok", 1: "ok"}
 
 
@@ -110,6 +110,6 @@ workers.__dict__.setdefault("_real_serve", workers._serve)
 def test_a_list_of_one_job_runs_here(runner):
     told = []
     (record,) = workers.run_all(configs(1), runner, place(runner), jobs=1, listen=told.append)
-    assert record["status"] == "ok"
+    assert record.status == "ok"
     assert told[-1].step == 6
     assert Path(runner.ledger.path).read_text().count("\n") == 1

@@ -6,8 +6,12 @@ from tinygrad import Tensor, dtypes
 from tinygrad.helpers import Context
 
 from explorer.config import make_config
-from explorer.training.trainer import build_model
-from models.layers import ACTIVATIONS, BatchNorm, Dropout, Linear, random_uniform
+from models.activations import ACTIVATIONS
+from models.cnn import feature_side
+from models.layers import BatchNorm, Dropout, Linear, random_uniform
+from models.model import Images
+
+MNIST = Images(28, 28, 10)
 
 
 def filled(layer, seed=0):
@@ -16,10 +20,12 @@ def filled(layer, seed=0):
     return layer
 
 
-def parameter_count(model) -> int:
-    pairs = [
-        pair for layer in model.layers if hasattr(layer, "initial") for pair in layer.initial(np.random.default_rng(0))
-    ]
+def built(fields, images=MNIST):
+    return make_config(fields).net.build(images)
+
+
+def parameter_count(net) -> int:
+    pairs = [pair for layer in net if hasattr(layer, "initial") for pair in layer.initial(np.random.default_rng(0))]
     return sum(values.size for tensor, values in pairs if tensor.is_param)
 
 
@@ -37,12 +43,12 @@ def parameter_count(model) -> int:
     ],
 )  # fmt: skip
 def test_a_model_has_the_parameters_its_description_implies(fields, count):
-    assert parameter_count(build_model(make_config(fields))) == count
+    assert parameter_count(built(fields)) == count
 
 
 def test_dropout_and_batch_normalization_are_there_only_if_asked_for():
     def kinds(**fields):
-        return [type(layer) for layer in build_model(make_config(fields)).layers]
+        return [type(layer) for layer in built(fields)]
 
     assert kinds(model="mlp").count(Dropout) == kinds(model="cnn").count(Dropout) == 0
     assert kinds(model="mlp", dropout=0.1).count(Dropout) == 2
@@ -113,7 +119,7 @@ def test_every_activation_is_its_formula(name):
         "elu": np.where(x > 0, x, np.exp(x) - 1),
         "sigmoid": 1 / (1 + np.exp(-x)),
     }
-    np.testing.assert_allclose(ACTIVATIONS[name](Tensor(x)).numpy(), formulas[name], atol=2e-6)
+    np.testing.assert_allclose(ACTIVATIONS[name].of(Tensor(x)).numpy(), formulas[name], atol=2e-6)
 
 
 def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in():
@@ -122,3 +128,21 @@ def test_initial_weights_are_uniform_within_one_over_the_root_of_the_fan_in():
     assert 0.049 < np.abs(values).max() <= 0.05
     assert np.abs(bias_values).max() <= 0.05
     assert values.std() == pytest.approx(0.05 / np.sqrt(3), rel=0.02)
+
+
+@pytest.mark.parametrize(("height", "width", "classes"), [(28, 28, 10), (20, 31, 3), (64, 22, 100)])
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_a_net_fits_images_of_any_size_and_any_number_of_classes(model, height, width, classes):
+    net = built({"model": model}, Images(height, width, classes))
+    for layer in net:
+        if hasattr(layer, "initial"):
+            filled(layer)
+    with Context(TRAINING=0):
+        assert Tensor.zeros(2, 1, height, width).sequential(net).shape == (2, classes)
+
+
+def test_kernels_that_leave_nothing_of_the_image_are_refused():
+    assert feature_side((5, 3), 28) == 3
+    make_config({"model": "cnn", "kernel_size": "5,3"}).net.check(MNIST)
+    with pytest.raises(ValueError, match="kernels 11,5 leave nothing of a 28x28 image"):
+        make_config({"model": "cnn", "kernel_size": "11,5"}).net.check(MNIST)

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tinygrad import Tensor, TinyJit, nn
+from tinygrad import Tensor, TinyJit, dtypes, nn
 from tinygrad.helpers import Context, GlobalCounters
 
 from explorer.errors import UserError
-from explorer.training.optimizers import RULES, SCALARS, Optimizer, scalar_values
+from explorer.rules.optimizers import OPTIMIZERS, SCALARS, Step, scalar_values
+from explorer.training.optimizers import BoundOptimizer, matmul
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "optim.json").read_text())
 SHAPES = [tuple(shape) for shape in GOLDEN["shapes"]]
@@ -28,11 +29,11 @@ def tensors(values):
 class Bench:
     """An optimizer with its device scalars, as the trainer has them: views of one small buffer."""
 
-    def __init__(self, name, start=START, nesterov=False):
+    def __init__(self, name, start=START, nesterov=False, fused=False):
         self.name, self.step_count = name, 0
         self.buffer = Tensor(np.zeros(len(SCALARS), np.float32)).realize()
         scalars = {key: self.buffer[i : i + 1] for i, key in enumerate(SCALARS)}
-        self.optimizer = Optimizer(name, tensors(start), scalars, nesterov)
+        self.optimizer = BoundOptimizer(name, tensors(start), scalars, nesterov, self.buffer if fused else None)
 
     def write(self, lr, **settings):
         self.step_count += 1
@@ -64,19 +65,19 @@ def test_every_step_agrees_with_pytorch(label):
         assert_close(bench.step(gradients, **settings), arrays(after))
 
 
-@pytest.mark.parametrize(
-    ("name", "settings", "nesterov", "theirs"),
-    [
-        ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, True, nn.optim.SGD),
-        ("adam", {"lr": 0.01}, False, nn.optim.Adam),
-        ("adamw", {"lr": 0.01}, False, nn.optim.AdamW),
-        ("lamb", {"lr": 0.01, "weight_decay": 0.1}, False, nn.optim.LAMB),
-        ("lars", {"lr": 0.1}, False, nn.optim.LARS),
-        ("lars", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, True, nn.optim.LARS),
-        ("muon", {"lr": 0.02, "weight_decay": 0.0}, False, nn.optim.Muon),
-        ("muon", {"lr": 0.02, "momentum": 0.5, "weight_decay": 0.1}, False, nn.optim.Muon),
-    ],
-)
+TINYGRADS = [
+    ("sgd", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}, True, nn.optim.SGD),
+    ("adam", {"lr": 0.01}, False, nn.optim.Adam),
+    ("adamw", {"lr": 0.01}, False, nn.optim.AdamW),
+    ("lamb", {"lr": 0.01, "weight_decay": 0.1}, False, nn.optim.LAMB),
+    ("lars", {"lr": 0.1}, False, nn.optim.LARS),
+    ("lars", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1}, True, nn.optim.LARS),
+    ("muon", {"lr": 0.02, "weight_decay": 0.0}, False, nn.optim.Muon),
+    ("muon", {"lr": 0.02, "momentum": 0.5, "weight_decay": 0.1}, False, nn.optim.Muon),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "nesterov", "theirs"), TINYGRADS)
 def test_every_step_agrees_with_tinygrad(name, settings, nesterov, theirs):
     bench, params = Bench(name, nesterov=nesterov), tensors(START)
     # A default that is left out must be theirs as well as ours; Muon's nesterov is on in both.
@@ -89,6 +90,40 @@ def test_every_step_agrees_with_tinygrad(name, settings, nesterov, theirs):
         assert_close(bench.step(gradients, **settings), [param.numpy() for param in params])
 
 
+def test_every_optimizer_is_compared_with_somebody_elses():
+    compared = {case["optimizer"] for case in GOLDEN["cases"].values()} | {name for name, *_ in TINYGRADS}
+    assert compared == set(OPTIMIZERS), "a new optimizer needs golden values (make_optim_golden.py) or a row above"
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("name", [entry.name for entry in OPTIMIZERS.values() if entry.c_update])
+def test_every_c_update_takes_the_steps_of_its_rule_in_float64(name, nesterov):
+    if nesterov and not OPTIMIZERS[name].uses("nesterov"):
+        return
+    settings = {"lr": 0.03, "weight_decay": 0.1} | ({"momentum": 0.7} if OPTIMIZERS[name].uses("momentum") else {})
+    in_c = Bench(name, nesterov=nesterov, fused=True)
+    params = [Tensor(value.astype(np.float64)) for value in START]
+    states = [[Tensor.zeros(*p.shape, dtype=dtypes.float64)] * OPTIMIZERS[name].state_count for p in params]
+    for step, gradients in enumerate(GRADIENTS, start=1):
+        values = {
+            key: Tensor([value], dtype=dtypes.float64) for key, value in scalar_values(name, step, **settings).items()
+        }
+        for index, gradient in enumerate(gradients):
+            done = OPTIMIZERS[name].update(
+                params[index],
+                Tensor(gradient.astype(np.float64)),
+                states[index],
+                Step(**values, nesterov=nesterov, matmul=matmul),
+            )
+            params[index], states[index] = done
+        in_c.step(gradients, **settings)
+    for bound, param in zip(in_c.optimizer.params, params, strict=True):
+        np.testing.assert_allclose(bound.numpy(), param.numpy(), rtol=2e-6, atol=2e-7)
+    for bound, state in zip(in_c.optimizer.state, states, strict=True):
+        for one, other in zip(bound, state, strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=2e-6, atol=2e-7)
+
+
 @pytest.mark.parametrize("name", ["lamb", "lars"])
 def test_a_zero_parameter_or_gradient_leaves_the_trust_ratio_at_one(name):
     bench = Bench(name, start=[np.zeros((2, 2), np.float32), np.ones(2, np.float32)])
@@ -98,7 +133,7 @@ def test_a_zero_parameter_or_gradient_leaves_the_trust_ratio_at_one(name):
     np.testing.assert_array_equal(kept, 1.0)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_captured_step_follows_every_scalar_and_a_reset_starts_it_anew(name):
     """No hyperparameter is frozen at capture, and a second run in the same buffers equals a first one elsewhere."""
     captured, weights = Bench(name), tensors(GRADIENTS[0])
@@ -115,7 +150,7 @@ def test_a_captured_step_follows_every_scalar_and_a_reset_starts_it_anew(name):
         return bench.values()
 
     jitted = TinyJit(lambda: train_step(captured))
-    base = {"lr": 0.01, "weight_decay": 0.1} | ({"momentum": 0.5} if RULES[name].uses("momentum") else {})
+    base = {"lr": 0.01, "weight_decay": 0.1} | ({"momentum": 0.5} if OPTIMIZERS[name].uses("momentum") else {})
     first = two_steps(captured, jitted, base)
     assert jitted.captured is not None
     buffers = [t.uop.base.realized for state in captured.optimizer.state for t in state]
@@ -134,11 +169,13 @@ def test_a_captured_step_follows_every_scalar_and_a_reset_starts_it_anew(name):
     assert [t.uop.base.realized for state in captured.optimizer.state for t in state] == buffers
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_reset_zeroes_the_state_it_has(name):
     optimizer = (bench := Bench(name)).optimizer
     state = [tensor for pair in optimizer.state for tensor in pair]
-    assert [tensor.shape for tensor in state] == [shape for shape in SHAPES for _ in range(RULES[name].state_count)]
+    assert [tensor.shape for tensor in state] == [
+        shape for shape in SHAPES for _ in range(OPTIMIZERS[name].state_count)
+    ]
     bench.step(GRADIENTS[0], lr=0.1)
     buffers = [tensor.uop.base.realized for tensor in state]
     assert all(np.any(tensor.numpy()) for tensor in state if name != "rmsprop")
@@ -166,7 +203,7 @@ def test_adam_takes_no_more_kernels_than_tinygrads_own():
         return GlobalCounters.kernel_count
 
     scalars = {key: Tensor(np.ones(1, np.float32)).realize() for key in SCALARS}
-    ours = kernels(lambda params: Optimizer("adam", params, scalars).step_tensors)
+    ours = kernels(lambda params: BoundOptimizer("adam", params, scalars).step_tensors)
     theirs = kernels(lambda params: nn.optim.Adam(params).schedule_step)
     assert 12 < ours <= theirs
 
@@ -221,4 +258,4 @@ def test_an_unknown_optimizer_is_refused_with_those_there_are():
 def test_running_statistics_are_refused():
     norm = nn.BatchNorm(3)
     with pytest.raises(ValueError, match="is_param"):
-        Optimizer("sgd", nn.state.get_parameters(norm), {})
+        BoundOptimizer("sgd", nn.state.get_parameters(norm), {})

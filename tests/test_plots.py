@@ -1,12 +1,35 @@
-"""Facts are computed from hand-made records; every kind of drawing is drawn once."""
+"""Facts are computed from hand-made records; every plot is drawn from shipped ones."""
+
+import ast
+import dataclasses
+import json
+import subprocess
+import sys
+import typing
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from explorer.judging import stats
-from explorer.judging.results import Runs, best_first
-from explorer.telling import plots
+from explorer.judging.results import Lost, Runs, SweepResult, best_first
+from explorer.record import Seconds
+from explorer.running.ledger import Ledger
+from explorer.telling import plots, report
+from explorer.telling.plots import (
+    PLOTS,
+    accuracy,
+    confusion,
+    curves,
+    heat,
+    importance,
+    pareto,
+    picture,
+    png,
+    ranking,
+)
+from explorer.telling.plots.facts import Bar, Pair, Predictions, bar_of
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
 
@@ -20,12 +43,16 @@ def pair_records():
     ]
 
 
+def pair_of(found, sweeps=()):
+    return Pair("mlp", "digits", best_first(found, "mlp", "digits"), sweeps)
+
+
 def test_a_bar_is_mean_and_interval_and_one_seed_has_none():
-    three = plots.bar({0: 0.94, 1: 0.95, 2: 0.96})
+    three = bar_of({0: 0.94, 1: 0.95, 2: 0.96})
     assert three.mean == pytest.approx(0.95)
     assert three.half_width == pytest.approx(4.302653 * 0.01 / 3**0.5)
-    assert plots.bar({0: 0.9}) == plots.Bar(0.9, None, 1)
-    assert plots.bar({}) is None
+    assert bar_of({0: 0.9}) == Bar(0.9, None, 1)
+    assert bar_of({}) is None
 
 
 @pytest.mark.parametrize(
@@ -40,80 +67,80 @@ def test_a_bar_is_mean_and_interval_and_one_seed_has_none():
     ],
 )
 def test_a_grid_of_factors_gets_a_log_axis(values, geometric):
-    assert plots.is_geometric(values) == geometric
+    assert accuracy.is_geometric(values) == geometric
 
 
 def test_facts_of_a_numeric_knob_run_along_it(tmp_path):
     records = [*four_rates()[:9], *runs({"lr": 0.01}, [None, 0.95, None])]
-    facts = plots.accuracy_facts(judged(tmp_path, LR, records))
+    facts = accuracy.facts(judged(tmp_path, LR, records))
     assert facts.axis == "learning rate"
     assert facts.log
     assert [row.x for row in facts.rows] == [0.0003, 0.001, 0.003, 0.01]
     assert (facts.baseline, facts.winner) == ("lr 0.001", "lr 0.003")
     assert facts.rows[1].test.mean == pytest.approx(0.94)
-    assert facts.rows[3].lost == "2 of 3 diverged (step 7)"
+    assert facts.rows[3].lost == Lost(diverged=2, failed=0, of=3, steps=(7,))
     assert facts.rows[3].validation.n == 1
     assert "n = 1 to 3 seeds" in facts.caption
 
 
 def test_facts_of_listed_points_are_sorted_with_their_published_figures(tmp_path):
     found = judged(tmp_path, POINTS, [*runs({"lr": 0.001}, [0.9, 0.91]), *runs({"lr": 0.003}, [0.93, 0.95])], seeds=2)
-    facts = plots.accuracy_facts(found)
+    facts = accuracy.facts(found)
     assert facts.axis is None
     assert [(row.label, row.reference) for row in facts.rows] == [("other", None), ("first", 0.93)]
 
 
 def test_curves_are_means_over_seeds_of_winner_baseline_and_next(tmp_path):
-    facts = plots.curves_facts(judged(tmp_path, LR, four_rates()), most=2)
-    assert [curve.label for curve in facts.curves] == ["lr 0.003 (best)", "lr 0.001 (baseline)"]
+    facts = curves.facts(judged(tmp_path, LR, four_rates()))
+    assert [curve.label for curve in facts.curves] == ["lr 0.003 (best)", "lr 0.001 (baseline)", "lr 0.01", "lr 0.0003"]
     curve = facts.curves[1]
     assert curve.steps == (10, 20, 30)
     assert curve.validation == pytest.approx((0.75, 0.85, 0.95))
     assert curve.train == pytest.approx((0.955,) * 3)
     assert (curve.low[0], curve.high[0]) == pytest.approx((0.74, 0.76))  # 3 seeds: the lowest and the highest
-    assert plots.curves_facts(judged(tmp_path, LR, [])) is None
+    assert curves.facts(judged(tmp_path, LR, [])) is None
 
 
 def test_a_curves_band_is_the_interval_where_there_are_seeds_for_one():
     five = runs({"lr": 0.1}, [0.94, 0.95, 0.96, 0.97, 0.98])
     (run,) = best_first(Runs(five), "mlp", "digits")
-    curve = plots.curve_of(run, "five")
+    curve = curves.curve_of(run, "five")
     width = stats.mean_interval([0.74, 0.75, 0.76, 0.77, 0.78]).half_width
     assert (curve.low[0], curve.high[0]) == pytest.approx((0.76 - width, 0.76 + width))
-    assert "band: 95 % interval of the mean, n = 5 seeds" in plots.curves_of("", [curve], 1, "digits").caption
+    assert "band: 95 % interval of the mean, n = 5 seeds" in curves.facts_of("", [curve], 1, "digits").caption
 
 
 def test_a_sweep_without_any_result_has_no_picture(tmp_path):
     lost = runs({"lr": 0.001}, [None, None])
-    assert plots.accuracy_facts(judged(tmp_path, LR, lost)) is None
-    assert plots.heat_facts(judged(tmp_path, PAIR, runs({"lr": 0.001, "batch_size": 16}, [None]))) is None
+    assert accuracy.facts(judged(tmp_path, LR, lost)) is None
+    assert heat.facts(judged(tmp_path, PAIR, runs({"lr": 0.001, "batch_size": 16}, [None]))) is None
 
 
 def test_heat_map_cells_lie_where_their_knobs_say(tmp_path):
-    facts = plots.heat_facts(judged(tmp_path, PAIR, pair_records(), seeds=2))
+    facts = heat.facts(judged(tmp_path, PAIR, pair_records(), seeds=2))
     assert (facts.rows, facts.columns) == (("0.001", "0.003"), ("16", "32"))
     assert [[cell and round(cell.mean, 4) for cell in row] for row in facts.cells] == [[0.905, 0.925], [0.95, None]]
-    assert facts.lost[1][1] == "2/2 diverged"
+    assert facts.lost[1][1] == Lost(diverged=2, failed=0, of=2, steps=(7,))
     assert (facts.best, facts.baseline) == ((1, 0), (0, 1))
 
 
 def test_the_pareto_front_leaves_out_what_is_slower_and_worse():
     def timed(lr, accuracy, seconds):
-        return runs({"lr": lr}, [accuracy] * 2, seconds={"compile": 0.0, "train": seconds, "eval": 0.0})
+        return runs({"lr": lr}, [accuracy] * 2, seconds=Seconds(train=seconds))
 
     runs_ = Runs([*timed(0.1, 0.9, 1.0), *timed(0.2, 0.8, 2.0), *timed(0.3, 0.95, 3.0)])
-    facts = plots.pareto_facts("digits", "mlp", best_first(runs_, "mlp", "digits"))
+    facts = pareto.facts(pair_of(runs_))
     assert facts.seconds == (1.0, 2.0, 3.0)
     assert facts.front == (True, False, True)
 
 
 def test_importance_takes_sweeps_about_one_thing_and_sorts_them(tmp_path):
     lr, pair = judged(tmp_path, LR, four_rates()), judged(tmp_path, PAIR, pair_records(), seeds=2)
-    facts = plots.importance_facts("digits", "mlp", [pair, lr])
+    facts = importance.facts(Pair("mlp", "digits", (), [pair, lr]))
     assert [row.sweep for row in facts.rows] == ["mine"]
     assert facts.rows[0].effect == pytest.approx(lr.importance.corrected)
     assert facts.rows[0].noise == pytest.approx(0.01, rel=0.35)
-    assert plots.importance_facts("digits", "mlp", [pair]) is None
+    assert importance.facts(Pair("mlp", "digits", (), [pair])) is None
 
 
 def test_ranking_marks_what_cannot_be_told_from_the_best():
@@ -122,7 +149,7 @@ def test_ranking_marks_what_cannot_be_told_from_the_best():
         *runs({"lr": 0.2}, [0.951, 0.950, 0.953, 0.951]),
         *runs({"lr": 0.3}, [0.80, 0.801, 0.8021, 0.803]),
     ]
-    facts = plots.ranking_facts("digits", "mlp", best_first(Runs(records), "mlp", "digits"))
+    facts = ranking.facts(pair_of(Runs(records)))
     assert facts.labels == ("lr 0.1, 30 steps", "lr 0.2, 30 steps", "lr 0.3, 30 steps")
     assert facts.tied == (True, True, False)
     assert facts.target is None
@@ -131,72 +158,200 @@ def test_ranking_marks_what_cannot_be_told_from_the_best():
 def test_confusion_counts_and_the_surest_errors_first():
     logits = np.zeros((4, 10))
     logits[range(4), [3, 5, 5, 7]] = [9.0, 2.0, 8.0, 1.0]
-    facts = plots.confusion_facts("digits", "mlp", "defaults", logits, np.array([3, 1, 2, 7]))
+    images = np.arange(4 * 6).reshape(4, 2, 3)
+    predicted = Predictions("mlp", "digits", "defaults", logits, np.array([3, 1, 2, 7]), images)
+    facts = confusion.facts(predicted)
     assert sum(map(sum, facts.counts)) == 4
     assert (facts.counts[3][3], facts.counts[1][5], facts.counts[2][5]) == (1, 1, 1)
-    assert [wrong[:3] for wrong in facts.wrong] == [(2, 2, 5), (1, 1, 5)]
-    assert facts.wrong[0][3] == pytest.approx(np.exp(8) / (np.exp(8) + 9))
+    assert [(wrong.index, wrong.true, wrong.predicted) for wrong in facts.wrong] == [(2, 2, 5), (1, 1, 5)]
+    assert facts.wrong[0].image == ((12, 13, 14), (15, 16, 17))
+    assert facts.wrong[0].confidence == pytest.approx(np.exp(8) / (np.exp(8) + 9))
     assert "2 of 4 test images wrong" in facts.caption
 
 
-def test_every_kind_of_drawing_is_a_readable_small_png(tmp_path):
-    records = [*four_rates()[:9], *runs({"lr": 0.01}, [None, 0.2, None])]
-    lr = judged(tmp_path, LR, records)
-    pair = judged(tmp_path, PAIR, pair_records(), seeds=2)
-    published = judged(tmp_path, POINTS, records, seeds=3)
-    ranked = best_first(Runs(records), "mlp", "digits")
-    logits = np.eye(10)[np.arange(40) % 10] + np.eye(10)[0] * 2
-    confusion = plots.confusion_facts("fashion", "mlp", "defaults", logits, np.arange(40) % 10)
-    drawn = {
-        "line": (plots.accuracy_facts(lr), plots.draw_accuracy),
-        "dots": (plots.accuracy_facts(published), plots.draw_accuracy),
-        "curves": (plots.curves_facts(lr), plots.draw_curves),
-        "heat": (plots.heat_facts(pair), plots.draw_heat),
-        "pareto": (plots.pareto_facts("digits", "mlp", ranked), plots.draw_pareto),
-        "importance": (
-            plots.importance_facts("digits", "mlp", [judged(tmp_path, LR, four_rates())]),
-            plots.draw_importance,
-        ),
-        "ranking": (plots.ranking_facts("mnist", "mlp", ranked), plots.draw_ranking),
-        "confusion": (confusion, plots.draw_confusion, np.ones((len(confusion.wrong), 784))),
+SHIPPED = Path(__file__).parent.parent / "results"
+HOSTILE = r"$a_b_c$ \frac{1}{0} 100 % {x} $"
+
+
+@pytest.fixture(scope="module")
+def shipped(digits):
+    """One subject of each type that a plot can be about, from shipped records and real digits."""
+    found = Runs(
+        record for record in Ledger(SHIPPED, read_only=True).records() if record.config["dataset"] == "fashion"
+    )
+    sweeps = [item for item in report.read_study(found, SHIPPED)[0] if item.request.model == "mlp"]
+    by_name = {item.slug: item for item in sweeps}
+    images, labels = digits.train_images.astype(float), digits.train_labels
+    middles = np.array([images[labels == label].mean(axis=0).ravel() for label in range(10)])
+    flat = digits.test_images.reshape(len(digits.test_images), -1)
+    logits = -np.linalg.norm(flat[:, None] - middles, axis=2)
+    return {
+        SweepResult: [by_name[name] for name in ("lr", "opt", "lr-bs")],  # a line, dots, a heat map
+        Pair: [Pair("mlp", "fashion", best_first(found, "mlp", "fashion"), sweeps)],
+        Predictions: [Predictions("mlp", "digits", "nearest mean", logits, digits.test_labels, digits.test_images)],
     }
-    for name, (facts, draw, *arrays) in drawn.items():
-        path = plots.write(tmp_path / "media" / f"{name}.png", facts, draw, *arrays)
+
+
+def facts_of(plot, shipped):
+    """What a plot shows of every subject it can be about: its annotation says which."""
+    about = typing.get_type_hints(plot.facts)
+    kinds = next(kind for name, kind in about.items() if name != "return")
+    subjects = [subject for kind in typing.get_args(kinds) or (kinds,) for subject in shipped[kind]]
+    found = [facts for facts in map(plot.facts, subjects) if facts]
+    assert found, plot.name
+    return found
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_plot_draws_shipped_records_as_a_readable_small_png(name, shipped, tmp_path):
+    for number, facts in enumerate(facts_of(PLOTS[name], shipped)):
+        path = plots.write(tmp_path / f"{number}.png", name, facts)
         with Image.open(path) as image:
             image.load()
-            assert 700 <= image.width <= 1300, name
-            assert 300 <= image.height <= 1000, name
-            assert len(image.convert("RGB").getcolors(1 << 24)) > 10, name  # something was drawn
-        assert path.stat().st_size < 150_000, name
-    assert sorted(item.name for item in (tmp_path / "media").iterdir()) == sorted(f"{name}.png" for name in drawn)
+            assert 700 <= image.width <= 1300
+            assert 300 <= image.height <= 1000
+            assert len(image.convert("RGB").getcolors(1 << 24)) > 10  # something was drawn
+        assert path.stat().st_size < 150_000
 
 
-def test_a_picture_is_drawn_again_only_if_its_facts_changed_and_to_the_same_bytes(tmp_path):
-    facts = plots.pareto_facts("digits", "mlp", best_first(Runs(four_rates()), "mlp", "digits"))
+def with_every_word(value, word):
+    """Facts with all their words exchanged for one."""
+    if isinstance(value, str):
+        return word
+    if isinstance(value, tuple):
+        return tuple(with_every_word(item, word) for item in value)
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **{name: with_every_word(item, word) for name, item in fields.items()})
+    return value
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_formula_in_peoples_words_is_shown_as_it_was_written(name, shipped, tmp_path):
+    facts = with_every_word(facts_of(PLOTS[name], shipped)[0], HOSTILE)
+    assert HOSTILE in facts.title
+    written = []
+
+    def draw(given):
+        figure = PLOTS[name].draw(given)
+        written.append(figure.get_suptitle())
+        return figure
+
+    png.write(tmp_path / "a.png", dataclasses.replace(PLOTS[name], draw=draw), facts)  # a formula would raise here
+    assert HOSTILE in written[0].replace("\n", " ")
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_a_plots_file_has_one_facts_and_one_draw_and_leans_on_no_other_plot(name):
+    tree = ast.parse(PLOTS[name].file.read_text())
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert (functions.count("facts"), functions.count("draw")) == (1, 1)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    used = {node.module for node in imports if node.module.startswith(plots.__name__)}
+    assert used <= {plots.__name__, f"{plots.__name__}.facts", f"{plots.__name__}.picture"}
+    shared = {item.name for node in imports if node.module == plots.__name__ for item in node.names}
+    assert shared == {"picture"}  # or the digest of its drawing would not cover all of it
+
+
+def test_naming_the_plots_imports_nothing_heavy():
+    script = """
+import sys
+from explorer.telling.plots import PLOTS
+assert len(PLOTS) == len(list(PLOTS)) >= 7 and "heat" in PLOTS and "png" not in PLOTS, list(PLOTS)
+heavy = {"numpy", "scipy", "pandas", "matplotlib", "tinygrad", "PIL"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(("classes", "side"), [(2, 8), (26, 40)])
+def test_confusion_takes_any_number_of_classes_and_any_size_of_image(classes, side, tmp_path):
+    labels = np.arange(3 * classes) % classes
+    logits = np.eye(classes)[(labels + (labels == 1)) % classes]
+    images = np.random.default_rng(0).random((len(labels), side, side // 2))
+    facts = confusion.facts(Predictions("mlp", "mine", "defaults", logits, labels, images))
+    assert facts.classes == tuple(map(str, range(classes)))
+    assert (facts.counts[1][1], facts.counts[1][2 % classes]) == (0, 3)
+    assert np.shape(facts.wrong[0].image) == (side, side // 2)
+    plots.write(tmp_path / "a.png", "confusion", facts)
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """write(facts, file=...) of a Pareto plot, what it drew so far, and where it lies."""
     drawings = []
 
     def draw(given):
         drawings.append(given)
-        return plots.draw_pareto(given)
+        return pareto.draw(given)
 
-    path = plots.write(tmp_path / "a.png", facts, draw)
-    first = path.read_bytes()
-    plots.write(path, facts, draw)
+    def write(facts, file=PLOTS["pareto"].file):
+        return png.write(tmp_path / "a.png", dataclasses.replace(PLOTS["pareto"], draw=draw, file=file), facts)
+
+    return write, drawings, tmp_path / "a.png"
+
+
+def test_a_picture_is_drawn_again_only_if_its_facts_changed_and_to_the_same_bytes(drawn):
+    write, drawings, path = drawn
+    facts = pareto.facts(pair_of(Runs(four_rates())))
+    first = write(facts).read_bytes()
+    write(facts)
     assert len(drawings) == 1
     path.unlink()
-    assert plots.write(path, facts, draw).read_bytes() == first
-    fewer = plots.pareto_facts("digits", "mlp", best_first(Runs(four_rates()[:9]), "mlp", "digits"))
-    assert plots.write(path, fewer, draw).read_bytes() != first
+    assert write(facts).read_bytes() == first
+    fewer = pareto.facts(pair_of(Runs(four_rates()[:9])))
+    assert write(fewer).read_bytes() != first
     assert len(drawings) == 3
+
+
+def test_an_edit_that_changes_no_pixel_is_drawn_once_and_leaves_the_picture_alone(drawn, tmp_path):
+    write, drawings, path = drawn
+    facts = pareto.facts(pair_of(Runs(four_rates())))
+    write(facts)
+    Image.open(path).save(path, optimize=False, compress_level=1)  # the same pixels in other bytes
+    before, edited = path.read_bytes(), tmp_path / "pareto.py"
+    edited.write_text(PLOTS["pareto"].file.read_text() + "# a remark\n")
+    write(facts, edited)
+    write(facts, edited)
+    assert len(drawings) == 2
+    assert path.read_bytes() == before
+
+
+def test_a_lost_note_and_a_broken_picture_are_made_good(drawn):
+    write, drawings, path = drawn
+    facts = pareto.facts(pair_of(Runs(four_rates())))
+    first = write(facts).read_bytes()
+    note = path.with_name(png.DRAWN)
+    for broken in ("[]", "{"):
+        note.write_text(broken)
+        path.write_bytes(first[:100])
+        write(facts)
+        assert path.read_bytes() == first
+    assert list(json.loads(note.read_text())) == ["a.png"]
+    assert len(drawings) == 3
+    assert not [item for item in path.parent.iterdir() if item.name.startswith(".")]  # no temporary file is left
+
+
+def test_the_note_forgets_pictures_that_are_gone(drawn):
+    write, _, path = drawn
+    note = path.with_name(png.DRAWN)
+    note.write_text(json.dumps({"gone.png": "x"}))
+    write(pareto.facts(pair_of(Runs(four_rates()))))
+    assert list(json.loads(note.read_text())) == ["a.png"]
+
+
+def test_every_way_to_lose_a_run_is_told():
+    assert picture.lost_words(Lost(diverged=2, failed=1, of=5, steps=(7,))) == ["2/5 diverged", "1/5 failed"]
+    assert picture.lost_words(Lost(0, 0, 5, ())) == []
 
 
 def test_points_far_below_the_rest_fall_off_the_axis_and_ordinary_ones_do_not():
     def bars(*means):
-        return [plots.Bar(mean, 0.001, 3) for mean in means]
+        return [Bar(mean, 0.001, 3) for mean in means]
 
-    low, _ = plots._limits(bars(0.97, 0.968, 0.965, 0.1))
+    low, _ = picture.limits(bars(0.97, 0.968, 0.965, 0.1))
     assert 90 < low < 96.5
-    low, high = plots._limits(bars(0.97, 0.965, 0.96, 0.955))
+    low, high = picture.limits(bars(0.97, 0.965, 0.96, 0.955))
     assert low < 95.5
     assert high > 97.1
-    assert plots._limits([plots.Bar(0.999, 0.2, 3)])[1] <= 100.2
+    assert picture.limits([Bar(0.999, 0.2, 3)])[1] <= 100.2

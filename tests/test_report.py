@@ -1,13 +1,14 @@
 """The report is rebuilt from hand-made ledgers; what is drawn is kept small, for matplotlib is slow."""
 
 import csv
-import json
 import re
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from explorer.judging.results import Runs
+from explorer.record import Environment, stored
 from explorer.running.ledger import Ledger
 from explorer.running.requests import Request
 from explorer.telling import findings, plots, report
@@ -21,7 +22,7 @@ from tests.test_results import four_rates, judged
 def undrawn(monkeypatch):
     """Pictures as empty files: most of what is tested here is text."""
 
-    def write(path, facts, draw, *arrays):
+    def write(path, name, facts):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
         return path
@@ -111,9 +112,7 @@ def test_the_csv_holds_fractions_and_counts(tmp_path, undrawn):
 
 
 def test_one_seed_says_that_it_gives_no_verdict(tmp_path, undrawn):
-    _, text = rebuild(
-        tmp_path, notebook(tmp_path, LR, [item for item in four_rates() if item["config"]["seed"] == 0], 1)
-    )
+    _, text = rebuild(tmp_path, notebook(tmp_path, LR, [item for item in four_rates() if item.seed == 0], 1))
     section = text.split("## Sweep by sweep")[1]
     assert "**One seed**: no verdict" in section
     assert section.count("one seed: no verdict") == 4  # three points against the baseline, and the winner's sentence
@@ -162,7 +161,7 @@ def test_predictions_make_a_confusion_section(tmp_path, undrawn):
 
     def predict(config):
         asked.append(config)
-        return np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 784))
+        return np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 28, 28))
 
     files, text = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()), predict=predict)
     assert [config.lr for config in asked] == [0.003]
@@ -188,10 +187,10 @@ def test_final_runs_on_all_images_are_reported_but_not_chosen(tmp_path, undrawn)
 
 def test_a_pair_says_where_the_best_moves_and_shows_a_heat_map(tmp_path, monkeypatch, undrawn):
     drawn = {}
-    monkeypatch.setattr(plots, "write", lambda path, facts, draw, *arrays: drawn.setdefault(path, draw) and path)
+    monkeypatch.setattr(plots, "write", lambda path, name, facts: drawn.setdefault(path, name) and path)
     records = [*pair_records()[:6], *runs({"lr": 0.003, "batch_size": 32}, [0.89, 0.90])]
     _, text = rebuild(tmp_path, notebook(tmp_path, PAIR, records, seeds=2))
-    assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] is plots.draw_heat
+    assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] == "heat"
     assert "**Interaction**: the lr with the best mean, by batch size: 0.003 at 16, 0.001 at 32." in text
     assert "**Confounded**: at equal steps the batch size also sets how many images are seen, 480 to 960." in text
 
@@ -220,15 +219,16 @@ def test_a_sweep_whose_file_is_called_like_a_question_about_steps_is_read_for_wh
 
 def test_a_run_whose_validation_loss_overflowed_on_the_way_leaves_the_report_whole(tmp_path, undrawn):
     records = four_rates()
-    for item in records:
-        item["history"][1]["val_loss"] = None
+    for index, item in enumerate(records):
+        first, second, *rest = item.history
+        records[index] = replace(item, history=(first, replace(second, val_loss=None), *rest))
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, records))
     assert "## Findings" in text
 
 
 def test_a_record_without_its_machine_is_left_out_and_told(tmp_path, undrawn):
     records = four_rates()
-    del records[0]["environment"]["cores"]
+    records[0] = replace(records[0], environment=Environment(cpu="a processor"))
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, records))
     assert "1 record of another version of this program" in text
 
@@ -295,7 +295,7 @@ def test_what_publishing_the_best_look_adds_is_told(tmp_path):
         record
         for seed, best in enumerate((0.96, 0.97))
         for record in runs(values, [0.95, 0.95], best_val_accuracy=best)
-        if record["config"]["seed"] == seed
+        if record.seed == seed
     ]
     found = judged(tmp_path, 'base = { steps = 30, eval_every = 10 }\npoints = [{ label = "a", lr = 0.001 }]', records)
     (told,) = findings._best_look(found, "mlp")
@@ -371,10 +371,11 @@ def test_longer_runs_are_compared_length_by_length(tmp_path):
 
 
 def test_overfitting_is_told_from_the_loss_that_turned():
-    turned = runs({}, [0.95, 0.96])
-    for item in turned:
-        for look, loss in zip(item["history"], (0.2, 0.3, 0.4), strict=True):
-            look["val_loss"] = loss
+    losses = (0.2, 0.3, 0.4)
+    turned = [
+        replace(item, history=[replace(look, val_loss=loss) for look, loss in zip(item.history, losses, strict=True)])
+        for item in runs({}, [0.95, 0.96])
+    ]
     (told,) = findings.overfitting(Study(Runs(turned), ()))
     assert "lowest 33 % of the way and rose by 0.200 from there: it overfits" in told
     assert "ends at 0.50 ± 0.00 points (n=2)" in told
@@ -383,7 +384,7 @@ def test_overfitting_is_told_from_the_loss_that_turned():
 def test_the_sweeps_file_is_needed_for_sections_but_not_for_the_best(tmp_path, undrawn):
     results = tmp_path / "results"
     results.mkdir()
-    (results / "runs.jsonl").write_text("".join(json.dumps(item) + "\n" for item in four_rates()))
+    (results / "runs.jsonl").write_bytes(b"".join(stored(item) + b"\n" for item in four_rates()))
     _, text = rebuild(tmp_path, Ledger(results))
     assert "## Sweep by sweep" not in text
     assert "python mnist_explorer.py mlp --dataset digits --lr 0.003 --steps 30" in text

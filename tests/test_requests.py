@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from msgspec.structs import asdict
 
 from explorer.errors import UserError
 from explorer.running import requests
@@ -55,7 +56,7 @@ def test_a_last_line_that_only_lacks_its_newline_is_kept(tmp_path):
     assert requests.read(tmp_path) == [LR, other]
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[1]", '{"name": "lr"}', json.dumps({**LR.__dict__, "seeds": 0})])
+@pytest.mark.parametrize("line", ["nonsense", "[1]", '{"name": "lr"}', json.dumps({**asdict(LR), "seeds": 0})])
 def test_a_line_that_is_no_plan_is_named(tmp_path, line):
     (tmp_path / requests.FILE).write_text(f"{line}\n")
     with pytest.raises(UserError, match=r"sweeps\.jsonl, line 1"):

@@ -3,11 +3,13 @@ import shlex
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from explorer.asking import questions as sweep
-from explorer.config import make_config
+from explorer.config import fields_for, make_config
 from explorer.judging import stats
 from explorer.judging.results import Runs, SweepResult, best_first, short_name, slices, sweep_command, training_command
+from explorer.record import ConfigFields, DataUsed, Record, Settings
 from explorer.running import requests
 from explorer.running.requests import Request
 from tests.records import LR, PAIR, POINTS, record, runs
@@ -115,9 +117,9 @@ def test_records_of_other_data_or_another_version_are_left_out_and_told(what):
     ours = runs({}, [0.9, 0.91])
     other = record(config, 0.5)
     if what == "data":
-        other["data"] = {"name": "digits", "digest": "other"}
+        other = replace(other, data=DataUsed("digits", "other"))
     else:
-        other["environment"] = {**other["environment"], "tinygrad": "0.11.0"}
+        other = replace(other, environment=replace(other.environment, tinygrad="0.11.0"))
     elsewhere = record(make_config({"model": "mlp", "dataset": "mnist"}), 0.7)
     kept = Runs([*ours, other, elsewhere])
     assert kept.kept == [*ours, elsewhere]
@@ -127,8 +129,9 @@ def test_records_of_other_data_or_another_version_are_left_out_and_told(what):
 
 def test_a_record_of_another_version_is_left_out_and_told():
     ours = runs({}, [0.9])
-    unknown = {**ours[0], "config": {**ours[0]["config"], "a_field_of_tomorrow": 1}}
-    bare = {name: ours[0][name] for name in ("id", "config", "status")}
+    tomorrow = Settings({**ours[0].settings.values, "a_field_of_tomorrow": 1})
+    unknown = replace(ours[0], config=ConfigFields(tomorrow, 0))
+    bare = Record(id=ours[0].id, config=ours[0].config)
     kept = Runs([unknown, *ours, bare])
     assert kept.kept == ours
     assert kept.left_out == ["2 records of another version of this program, whose fields are no longer known."]
@@ -183,7 +186,7 @@ def test_the_training_command_trains_that_very_configuration(values):
     assert words[:2] == ["python", "mnist_explorer.py"]
     said = vars(parser().parse_args(words[2:]))
     assert (
-        make_config({"model": config.model} | {k: v for k, v in said.items() if k in type(config).model_fields})
+        make_config({"model": config.model} | {k: v for k, v in said.items() if k in fields_for(config.model)})
         == config
     )
 

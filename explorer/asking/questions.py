@@ -22,39 +22,37 @@ import contextlib
 import itertools
 import math
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+import models
 from explorer.config import (
-    EXCLUSIVE,
-    LISTS,
-    MODEL_FIELDS,
-    MODELS,
     Config,
     bounds,
     choices,
+    exclusive_ways,
+    field_info,
     fields_for,
-    flag_of,
     make_config,
     merge,
-    nearest,
+    own_fields,
 )
 from explorer.errors import UserError
+from explorer.fields import flag_of, nearest, text_of, type_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "sweeps"
 MOST_POINTS = 10_000
-DEFAULT_SEEDS = {"mlp": 5, "cnn": 3}
 LONGEST_LABEL = 60
 
-LAYER_AXES = ("units1", "units2")
 TEXTS = ("title", "question", "hypothesis", "note")
 KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     **dict.fromkeys((*TEXTS, "dataset", "label"), (str, "text")),
     "reference_is": (str, "test or validation"),
-    **dict.fromkeys(("expect_best", "base", "grid", *MODELS), (dict, "a table")),
+    **dict.fromkeys(("expect_best", "base", "grid"), (dict, "a table")),
     "points": (list, "a list of tables, [[points]]"),
     "baseline": ((str, dict), "a point's label, or a table like { lr = 0.001 }"),
     "seeds": (int, "a whole number from 1 to 10000"),
@@ -62,14 +60,27 @@ KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "reference": ((int, float), "an accuracy as a fraction, 0 to 1"),
 }
 SECTION_KEYS = (*TEXTS, "expect_best", "baseline", "seeds", "repeats", "reference_is", "base", "grid", "points")
-TOP_KEYS = (*SECTION_KEYS, "dataset", *MODELS)
 # Fields of Config that a sweep file does not set, and what does.
 ELSEWHERE = {
     "model": "the command names the model; what is for one model goes into [mlp] or [cnn]",
     "dataset": "--dataset sets it for the whole sweep; dataset = ... at the top of the file fixes it",
     "seed": "every point runs with the same seeds; --seeds, or seeds = ... at the top of the file, says how many",
 }
-FIELDS = tuple(name for name in Config.model_fields if name not in ELSEWHERE)
+
+
+def top_keys() -> tuple[str, ...]:
+    """The keys a file may have at its top; a model's name is one."""
+    return (*SECTION_KEYS, "dataset", *models.names())
+
+
+def fields() -> tuple[str, ...]:
+    """The fields a file may set, of any model."""
+    return tuple(name for name in fields_for(None) if name not in ELSEWHERE)
+
+
+def axes() -> tuple[str, ...]:
+    """What a grid may vary besides fields, of any model."""
+    return tuple(dict.fromkeys(axis for name in models.names() for axis in models.get(name).axes))
 
 
 @dataclass(frozen=True)
@@ -180,7 +191,7 @@ def load(
     knobs = tuple(dict.fromkeys(key for row in rows for key in row if key not in ("label", "reference")))
     base = merge(document.get("base", {}), section.get("base", {}))
     for field in overrides:
-        if knob := _clash(field, knobs):
+        if knob := _clash(field, knobs, model):
             which = "" if knob == field else f" (which {named[field]} would fix)"
             raise UserError(f"sweep {path.stem!r} varies {knob}{which}; leave out {named[field]}")
 
@@ -188,7 +199,7 @@ def load(
         _check_fields(where, model, knobs)
         _check_fields("base", model, base)
         if kind == "grid":
-            _check_grid(where, both["grid"], base)
+            _check_grid(where, model, both["grid"], base)
         count = math.prod(len(values) for values in both["grid"].values()) if kind == "grid" else len(rows)
         if count > MOST_POINTS and not yes:
             raise UserError(f"{where} would be {count:,} points; pass --yes to run so many")
@@ -204,7 +215,7 @@ def load(
     texts = {name: " ".join(both.get(name, "").split()) for name in TEXTS}
     texts["title"] = texts["title"] or path.stem
     return Sweep(
-        name=path.stem,
+        name=re.sub("[^A-Za-z0-9_.-]+", "-", path.stem).lstrip(".-")[:100] or "sweep",  # files are named after it
         path=None if path.resolve().parent == FOLDER.resolve() else str(path.resolve()),
         **texts,
         model=model,
@@ -213,7 +224,7 @@ def load(
         points=points,
         baseline=baseline,
         expect_best=expect_best,
-        seeds_default=both.get("seeds", DEFAULT_SEEDS[model]),
+        seeds_default=both.get("seeds", models.get(model).seeds),
         reference_is=both.get("reference_is", "test"),
         kind=kind,
     )
@@ -239,19 +250,6 @@ def expected_labels(sweep: Sweep) -> set[str]:
     """
     expected = [point for point in sweep.points if sweep.expect_best and _is_expected(point, sweep.expect_best)]
     return {point.same_as or point.label for point in expected}
-
-
-def text_of(value: Any) -> str:
-    """A field's value as labels show it: ``0.001``, ``512,512``, ``on``, ``-`` for none. No two look alike."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return str(value)
 
 
 def _find(name_or_path: str) -> tuple[Path, str]:
@@ -305,26 +303,34 @@ def _serves(path: Path, model: str | None, dataset: str | None) -> bool:
         return True
     if dataset and document.get("dataset", dataset) != dataset:
         return False
-    return model is None or _has_points(document, model)
+    return model is None or _fits(document, model)
 
 
 def _has_points(document: Mapping[str, Any], model: str) -> bool:
     return any(key in part for part in (document, document.get(model, {})) for key in ("grid", "points"))
 
 
+def _fits(document: Mapping[str, Any], model: str) -> bool:
+    """Whether the file has points for the model, and none of a field that the model has not."""
+    both = {**document, **document.get(model, {})}
+    rows = [both["grid"]] if "grid" in both else both.get("points", [])
+    known = {*fields_for(model), *models.get(model).axes, "label", "reference"}
+    return bool(rows) and all(key in known for row in rows for key in row)
+
+
 def _check_document(document: Mapping[str, Any]) -> None:
     """Keys and types of the whole file, whichever model it is loaded for; bounds are checked for that model alone."""
-    _check_section(document, "", TOP_KEYS)
+    _check_section(document, "", top_keys())
     if "dataset" in document and document["dataset"] not in choices("dataset"):
         raise UserError(f"dataset {document['dataset']!r} is unknown{nearest(document['dataset'], choices('dataset'))}")
-    for model in MODELS:
+    for model in models.names():
         _check_section(document.get(model, {}), f"{model}.", SECTION_KEYS)
 
 
 def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
     for key, value in section.items():
         if key not in keys:
-            if key in Config.model_fields:
+            if key in ELSEWHERE or key in fields():
                 hint = ELSEWHERE.get(key, "a field goes under [base], [grid] or [[points]]")
                 raise UserError(f"unknown key {where + key!r}; {hint}")
             raise UserError(f"unknown key {where + key!r}{nearest(key, keys)}")
@@ -335,20 +341,20 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         raise UserError(f"{where}reference_is must be {KINDS['reference_is'][1]}, got {section['reference_is']!r}")
     if "grid" in section and "points" in section:
         raise UserError(f"both {where}grid and {where}points; keep one of them")
-    _check_table(f"{where}base", section.get("base", {}), FIELDS)
+    _check_table(f"{where}base", section.get("base", {}), fields())
     if "grid" in section:
-        _check_table(f"{where}grid", section["grid"], (*FIELDS, *LAYER_AXES), lists=True)
+        _check_table(f"{where}grid", section["grid"], (*fields(), *axes()), lists=True)
         if not section["grid"]:
             raise UserError(f"{where}grid is empty; give it at least one list, e.g. lr = [0.001, 0.01]")
-    _check_table(f"{where}expect_best", section.get("expect_best", {}), (*FIELDS, *LAYER_AXES, "label"), lists=True)
+    _check_table(f"{where}expect_best", section.get("expect_best", {}), (*fields(), *axes(), "label"), lists=True)
     if isinstance(section.get("baseline"), dict):
-        _check_table(f"{where}baseline", section["baseline"], (*FIELDS, *LAYER_AXES))
+        _check_table(f"{where}baseline", section["baseline"], (*fields(), *axes()))
     if "points" in section and not section["points"]:
         raise UserError(f"{where}points is empty; give at least one [[{where}points]]")
     for number, point in enumerate(section.get("points", []), 1):
         if not isinstance(point, dict):
             raise UserError(f"{where}points must be {KINDS['points'][1]}, got {_shown(point)}")
-        _check_table(f"{where}points[{number}]", point, (*FIELDS, "label", "reference"))
+        _check_table(f"{where}points[{number}]", point, (*fields(), "label", "reference"))
         if not 0 <= point.get("reference", 0) <= 1:
             raise UserError(
                 f"{where}points[{number}].reference must be {KINDS['reference'][1]}, got {point['reference']}"
@@ -367,7 +373,7 @@ def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], li
             raise UserError(f"{where}.{key}: {ELSEWHERE[key]}")
         name = f"{where}.{key}"
         if key not in keys:
-            if key in TOP_KEYS:
+            if key in top_keys():
                 raise UserError(f"unknown key {name!r}; {key} goes to the top of the file, above the first [section]")
             raise UserError(f"unknown key {name!r}{nearest(key, keys)}")
         if not lists:
@@ -377,7 +383,7 @@ def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], li
             raise UserError(f"{where}.{key} must be a list of values, [...], got {_shown(value)}")
         if not value:
             raise UserError(f"{where}.{key} is an empty list; give at least one value")
-        if key in LISTS and not all(isinstance(item, list) for item in value):
+        if is_list(key) and not all(isinstance(item, list) for item in value):
             raise UserError(f"{where}.{key} must be a list of lists, e.g. [[512, 512], [256, 128]]")
         for item in value:
             _check_kind(f"each of {where}.{key}", key, item)
@@ -385,28 +391,32 @@ def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], li
 
 def _check_kind(where: str, key: str, value: Any) -> None:
     """The TOML type of one value. Its bounds are Config's business."""
-    wanted, words = KINDS[key] if key in KINDS else _kind_of_field(key)
+    wanted, words = KINDS[key] if key in KINDS else (dict, "a table") if key in models.names() else _kind_of_field(key)
     options = wanted if isinstance(wanted, tuple) else (wanted,)
     # TOML's true is Python's True, which passes for a 1
     right = isinstance(value, options) and (bool in options or not isinstance(value, bool))
-    if right and key in LISTS:
+    if right and is_list(key):
         right = all(isinstance(item, int) and not isinstance(item, bool) for item in value)
     if not right:
         raise UserError(f"{where} must be {words}, got {_shown(value)}")
 
 
 def _kind_of_field(field: str) -> tuple[tuple[type, ...], str]:
-    if field in LAYER_AXES:
+    if field in axes():
         return (int,), "a whole number"
-    if field in LISTS:
+    if is_list(field):
         return (list,), "a list of whole numbers, e.g. [512, 512]"
     if choices(field):
         return (str,), f"text: {bounds(field)}"
-    annotation = Config.model_fields[field].annotation
-    types = (annotation, *get_args(annotation))
-    if bool in types:
+    kind = type_of(field_info(field))
+    if kind is bool:
         return (bool,), "true or false"
-    return ((int, float), "a number") if float in types else ((int,), "a whole number")
+    return ((int, float), "a number") if kind is float else ((int,), "a whole number")
+
+
+def is_list(field: str) -> bool:
+    """Whether a key names a field that holds a list."""
+    return field in fields() and type_of(field_info(field)) is tuple
 
 
 def _shown(value: Any) -> str:
@@ -416,31 +426,34 @@ def _shown(value: Any) -> str:
 
 def _check_fields(where: str, model: str, fields: Collection[str]) -> None:
     known = [name for name in fields_for(model) if name not in ELSEWHERE]
-    known += LAYER_AXES if model == "mlp" else ()
+    known += models.get(model).axes
     for field in fields:
         if field not in known:
-            raise UserError(f"{where}.{field}: {model} has no {field}; it has {', '.join(MODEL_FIELDS[model])}")
+            raise UserError(
+                f"{where}.{field}: {model} has no {field}; it has {', '.join(own_fields(models.get(model)))}"
+            )
 
 
-def _check_grid(where: str, grid: Mapping[str, Any], base: Mapping[str, Any]) -> None:
-    if given := [axis for axis in LAYER_AXES if axis in grid]:
-        if len(given) == 1:
-            other = next(axis for axis in LAYER_AXES if axis not in given)
+def _check_grid(where: str, model: str, grid: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    known = models.get(model).axes
+    if given := [axis for axis in known if axis in grid]:
+        if len(given) < len(known):
+            other = next(axis for axis in known if axis not in given)
             raise UserError(f"{where}.{given[0]} needs {other} beside it; one layer alone is depth = [1] with width")
         if both := {"units", "width", "depth"} & grid.keys():
             raise UserError(f"{where}.{min(both)} and {where}.units1 say the same thing; keep one of them")
     for field in base:
-        if knob := _clash(field, grid):
+        if knob := _clash(field, grid, model):
             raise UserError(f"base.{field} has no effect, since {where}.{knob} varies it; take it out of base")
 
 
-def _clash(field: str, knobs: Collection[str]) -> str | None:
+def _clash(field: str, knobs: Collection[str], model: str) -> str | None:
     """The knob that setting ``field`` would fix, or None: the field itself, or another way of saying the same."""
-    ways = {knob: "units" if knob in LAYER_AXES else knob for knob in knobs}
+    ways = {knob: models.get(model).axes.get(knob, knob) for knob in knobs}
     for knob, way in ways.items():
         if field in (knob, way):
             return knob
-        for one, other in EXCLUSIVE:
+        for one, other in exclusive_ways():
             if (field in one and way in other) or (field in other and way in one):
                 return knob
     return None
@@ -450,17 +463,13 @@ def _grid_points(
     rows: list[dict[str, Any]], where: str, knobs: tuple[str, ...], fixed: Mapping[str, Any], called: Mapping[str, str]
 ) -> Iterator[Point]:
     (grid,) = rows
-    called = {
-        **called,
-        **{knob: f"{where}.{knob}" for knob in knobs},
-        "units": f"{where}.{'units' if 'units' in grid else 'units1'}",
-    }
+    called = {**called, **{knob: f"{where}.{knob}" for knob in knobs}}
+    spelt = models.get(str(fixed["model"])).axes
+    called |= {spelt[knob]: f"{where}.{knob}" for knob in reversed(knobs) if knob in spelt}
     for combination in itertools.product(*grid.values()):
-        said = dict(zip(grid, combination, strict=True))
-        if LAYER_AXES[0] in said:
-            said["units"] = [said.pop(axis) for axis in LAYER_AXES]
+        said = models.get(str(fixed["model"])).spell_out(dict(zip(grid, combination, strict=True)))
         config = _config(merge(fixed, said), called, _grid_label(knobs, combination))
-        values = {knob: value_of(config, knob) for knob in knobs}
+        values = {knob: config.axis(knob) for knob in knobs}
         yield Point(_grid_label(knobs, tuple(values.values())), values, config)
 
 
@@ -480,7 +489,7 @@ def _listed_points(
         )
         called_here = {**called, **{field: f"{where}[{number}].{field}" for field in said}}
         config = _config(merge(fixed, said), called_here, label or f"point {number}")
-        values = {knob: value_of(config, knob) for knob in knobs}
+        values = {knob: config.axis(knob) for knob in knobs}
         reference = row.get("reference")
         yield Point(label or "defaults", values, config, None if reference is None else float(reference))
 
@@ -492,21 +501,6 @@ def _config(values: Mapping[str, Any], called: Mapping[str, str], label: str) ->
         if str(error).startswith(tuple(called.values())):
             raise  # it names the key
         raise UserError(f"point {label!r}: {error}") from None
-
-
-def value_of(config: Config, knob: str) -> Any:
-    """A knob's value in a Config, which spells ``width``, ``depth``, ``units1`` and ``units2`` out as units.
-
-    None where the knob does not apply: ``width`` of layers of different widths.
-    """
-    if knob in LAYER_AXES or knob in ("width", "depth"):
-        units = config.units or ()
-        if knob == "depth":
-            return len(units)
-        if knob == "width":
-            return units[0] if len(set(units)) == 1 else None
-        return units[LAYER_AXES.index(knob)]
-    return getattr(config, knob)
 
 
 def _settled(points: Iterator[Point], repeats: bool) -> tuple[Point, ...]:

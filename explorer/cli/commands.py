@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets import data
+import datasets
+from explorer import machine
 from explorer.cli import console
-from explorer.config import Config, choices, flag_of, from_environment, make_config, merge, nearest
+from explorer.config import Config, choices, fields_for, from_environment, make_config, merge
 from explorer.errors import UserError
-from explorer.running.ledger import Ledger, run_id
+from explorer.fields import flag_of, nearest
+from explorer.record import Record, run_id
+from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
 from explorer.training import device as environment
 
 
 def asked_for(options: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str]]:
     """(fields set by flags and environment, what the person called each)."""
-    flags = {field: value for field, value in vars(options).items() if field in Config.model_fields}
+    flags = {field: value for field, value in vars(options).items() if field == "model" or field in fields_for(None)}
     from_variables, names = from_environment()
     values = merge(from_variables, flags)
     named = {field: flag_of(field) if field in flags else names[field] for field in values if field != "model"}
@@ -67,7 +70,7 @@ def train(options: argparse.Namespace) -> int:
     values, named = asked_for(options)
     config = make_config(values, named)
     ledger = Ledger(options.results)
-    dataset = data.load(config.dataset, options.data_dir, fall_back="dataset" not in values)
+    dataset = datasets.load(config.dataset, options.data_dir, fall_back="dataset" not in values)
     if dataset.name != config.dataset:
         config = make_config({**config.to_json(), "dataset": dataset.name})
     runner = Runner(dataset, ledger)
@@ -76,16 +79,17 @@ def train(options: argparse.Namespace) -> int:
     silent = options.quiet or options.json
     record = None if options.force else runner.recorded(config)
     if record is None:
+        ledger.records()  # a line that is no record is told now, not when all is trained
         open_machine(options)
         if not silent:
             print(console.header(config, dataset, environment.describe()), flush=True)
         with console.progress(silent) as listen, told_of_interruption(ledger, "this run is not recorded"):
             record = runner.run(config, listen)
     elif not silent:
-        where = f"{record['environment']['cpu']}, {record['started'][:10]}"
+        where = f"{record.environment.cpu}, {record.started[:10]}"
         print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
     if options.json:
-        print(json.dumps(record))
+        print(json.dumps(record.to_json()))
     else:
         print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
     return 0
@@ -121,14 +125,14 @@ def sweep(options: argparse.Namespace) -> int:
     for loaded in found:
         runs = sweep.configs(loaded, options.seeds or loaded.seeds_default, options.yes)
         if loaded.dataset not in runners:
-            runners[loaded.dataset] = Runner(data.load(loaded.dataset, options.data_dir), ledger)
+            runners[loaded.dataset] = Runner(datasets.load(loaded.dataset, options.data_dir), ledger)
         runner = runners[loaded.dataset]
         runner.check(runs)
         waiting = [run for run in runs if run not in seen and (options.force or not runner.recorded(run))]
         seen.update(waiting)
         asked.append(Asked(loaded, runs, waiting))
     to_do = [run for one in asked for run in one.waiting]
-    jobs = min(options.jobs or environment.cores(), max(1, len(to_do)))
+    jobs = min(options.jobs or machine.cores(), max(1, len(to_do)))
     if not options.quiet:
         print(plan_table(asked, ledger, jobs), flush=True)
     if options.dry_run:
@@ -165,16 +169,16 @@ def run_with_progress(
     started, best = time.perf_counter(), ("", -1.0)
     with console.sweep_progress(len(runs), quiet) as tell:
         for done, record in enumerate(workers.run_all(runs, runner, place, jobs), start=1):
-            point = points[key_of(record["config"])]
-            if (record["val_accuracy"] or -1.0) > best[1]:
-                best = (point, record["val_accuracy"])
+            point = points[key_of(record.config)]
+            if record.val_accuracy is not None and record.val_accuracy > best[1]:
+                best = (point, record.val_accuracy)
             left = (time.perf_counter() - started) / done * (len(runs) - done)
             tell(done, record, point, best, left)
 
 
 def plan_table(asked: list[Asked], ledger: Ledger, jobs: int) -> str:
     """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
-    records = [record for record in ledger.records() if record["status"] == "ok" and record["step_ms"]]
+    records = [record for record in ledger.records() if record.status == "ok" and record.step_ms]
     lines, seconds, unknown = [], 0.0, 0
     for one in asked:
         name = f"{one.sweep.model} {one.sweep.dataset} {one.sweep.name}"
@@ -195,17 +199,17 @@ def plan_table(asked: list[Asked], ledger: Ledger, jobs: int) -> str:
     return "\n".join(lines)
 
 
-def estimate(run: Config, records: list[dict[str, Any]]) -> float | None:
+def estimate(run: Config, records: list[Record]) -> float | None:
     """Seconds this run should take, from the median step of recorded runs most like it; None if there are none."""
-    alike = [r for r in records if r["config"]["model"] == run.model]
+    alike = [r for r in records if r.config["model"] == run.model]
     for field in ("batch_size", "units", "filters", "optimizer"):
-        wanted = run.to_json()[field]
-        alike = [r for r in alike if r["config"][field] == wanted] or alike
-    same_batch = [r for r in alike if r["config"]["batch_size"] == run.batch_size]
+        wanted = run.to_json().get(field)
+        alike = [r for r in alike if r.config.get(field) == wanted] or alike
+    same_batch = [r for r in alike if r.config["batch_size"] == run.batch_size]
     if not same_batch:
         return None
-    middle = sorted(r["step_ms"] for r in same_batch)[len(same_batch) // 2]
-    looking = sorted(r["seconds"]["eval"] for r in same_batch)[len(same_batch) // 2]
+    middle = sorted(r.step_ms or 0.0 for r in same_batch)[len(same_batch) // 2]
+    looking = sorted(r.seconds.eval for r in same_batch)[len(same_batch) // 2]
     images = 60_000 if run.train_on == "all" else 50_000
     return run.total_steps(images) * middle / 1000 + looking
 
@@ -226,20 +230,20 @@ def keep_predictions(options: argparse.Namespace, runs: Any, sweeps: list[Any]) 
         if not ranked:
             continue
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))
-        best = run_id(config.to_json(), record["data"]["digest"])
+        best = run_id(config.identity(), record.data.digest)
         kept.add(best)
         swept = (model, dataset_name) in {(one.model, one.dataset) for one in sweeps}
         if not swept or predictions.path_of(options.results, best).exists():
             continue
-        dataset = data.load(dataset_name, options.data_dir)
-        if dataset.digest != record["data"]["digest"]:  # the best was found on other data than lies here
+        dataset = datasets.load(dataset_name, options.data_dir)
+        if dataset.digest != record.data.digest:  # the best was found on other data than lies here
             continue
         open_machine(options)
         from explorer.training.trainer import Trainer
 
         if not options.quiet:
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
-        result = Trainer(config).run(config, dataset)
+        result = Trainer(config, dataset.of).run(config, dataset)
         if result.test_logits is not None:
             predictions.save(options.results, best, result.test_logits)
     predictions.clear(options.results, kept)
@@ -357,10 +361,10 @@ def recorded_as(word: str, runs: Any, named: dict[str, Any]) -> Any:
     from explorer.judging.results import key_of
 
     matches = {
-        key_of(item.config.to_json()): (record["id"], item)
+        key_of(item.config.to_json()): (record.id, item)
         for item in runs.configurations
         for record in item.records.values()
-        if len(word) >= 4 and record["id"].startswith(word)
+        if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():
         if f"/{name}".endswith(f"/{word}"):

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datasets.data import Dataset
+from datasets.dataset import Dataset
 from explorer.config import Config
+from explorer.record import Record
 
 if TYPE_CHECKING:  # importing it for real would import tinygrad
     from explorer.training.trainer import Progress
@@ -15,19 +16,16 @@ if TYPE_CHECKING:  # importing it for real would import tinygrad
 
 def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     """Three lines: the model, the data, the machine."""
-    if config.model == "mlp":
-        assert config.units is not None
-        net = "-".join(map(str, (784, *config.units, 10)))
-    else:
-        assert config.filters is not None and config.kernel_size is not None
-        net = "-".join(map(str, config.filters)) + f", kernels {config.kernel_size[0]} and {config.kernel_size[1]}"
+    net = config.net.headline(data.of)
+    activation = config.get("activation")
+    net += f", {activation}" if activation else ""
     length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
     training, validation = data.split(config.train_on)
     sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
     code = "own kernels" if environment["kernels"] else environment["renderer"]
     return "\n".join(
         (
-            f"model    {config.model.upper()} {net}, {config.activation}; "
+            f"model    {config.model.upper()} {net}; "
             f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
             f"data     {data.name}: {sizes} ({data.source})",
             f"machine  {environment['device']} ({code}), {environment['cpu']}, "
@@ -84,16 +82,14 @@ def _figures(told: "Progress") -> str:
 
 
 @contextmanager
-def sweep_progress(
-    total: int, quiet: bool
-) -> Iterator[Callable[[int, dict[str, Any], str, tuple[str, float], float], None]]:
+def sweep_progress(total: int, quiet: bool) -> Iterator[Callable[[int, Record, str, tuple[str, float], float], None]]:
     """Draws a sweep: tell(runs done, the record that came, its point, (leading point, its accuracy), seconds left)."""
 
-    def line(done: int, record: dict[str, Any], point: str) -> str:
-        accuracy = record["val_accuracy"]
+    def line(done: int, record: Record, point: str) -> str:
+        accuracy = record.val_accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
-        seconds = record["seconds"].get("train")
-        told = f"[{done}/{total}] {figures}{point}, seed {record['config']['seed']}  {outcome(record)}  {record['id']}"
+        seconds = record.seconds.train
+        told = f"[{done}/{total}] {figures}{point}, seed {record.seed}  {outcome(record)}  {record.id}"
         return told + (f"  {seconds:.1f} s" if seconds else "")
 
     if quiet:
@@ -114,7 +110,7 @@ def sweep_progress(
         with Progress(*columns) as bar:
             task = bar.add_task("", total=total, left="?", leader="")
 
-            def tell(done: int, record: dict[str, Any], point: str, leader: tuple[str, float], left: float) -> None:
+            def tell(done: int, record: Record, point: str, leader: tuple[str, float], left: float) -> None:
                 bar.console.print(line(done, record, point), highlight=False, markup=False)
                 best = f"best so far {percent(leader[1])}: {leader[0]}" if leader[0] else ""
                 bar.update(task, completed=done, left=duration(left), leader=best)
@@ -129,38 +125,38 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def summary(record: dict[str, Any], ledger: Path) -> str:
+def summary(record: Record, ledger: Path) -> str:
     """The figures of a record, a line each."""
     lines = []
-    if record["status"] != "ok":
-        lines.append(f"status      {record['status']}: {record['error']}")
+    if record.status != "ok":
+        lines.append(f"status      {record.status}: {record.error}")
     else:
-        lines.append(f"test        {percent(record['test_accuracy'])}")
-        if record["val_accuracy"] is not None:
-            best = f"best look {percent(record['best_val_accuracy'])} at step {record['best_step']}"
-            lines.append(f"validation  {percent(record['val_accuracy'])}  ({best})")
-    seconds = record["seconds"]
-    pace = f", {record['step_ms']:.3g} ms a step" if record["step_ms"] else ""
-    lines.append(f"parameters  {record['parameters']:,}")
-    compiling, training, looking = (f"{seconds[part]:.1f}" for part in ("compile", "train", "eval"))
+        lines.append(f"test        {percent(record.test_accuracy or 0.0)}")
+        if record.val_accuracy is not None:
+            best = f"best look {percent(record.best_val_accuracy or 0.0)} at step {record.best_step}"
+            lines.append(f"validation  {percent(record.val_accuracy)}  ({best})")
+    seconds = record.seconds
+    pace = f", {record.step_ms:.3g} ms a step" if record.step_ms else ""
+    lines.append(f"parameters  {record.parameters:,}")
+    compiling, training, looking = (f"{part:.1f}" for part in (seconds.compile, seconds.train, seconds.eval))
     lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
-    lines.append(f"record      {record['id']} in {ledger}")
+    lines.append(f"record      {record.id} in {ledger}")
     return "\n".join(lines)
 
 
-def brief(record: dict[str, Any]) -> str:
+def brief(record: Record) -> str:
     """One line for scripts that read text."""
-    config = record["config"]
-    length = f"{config['steps']} steps" if config["steps"] else f"{config['epochs']} epochs"
+    config = record.config
+    length = f"{config['steps']} steps" if config.get("steps") else f"{config['epochs']} epochs"
     net = f"{config['optimizer']} lr {config['lr']:g} batch {config['batch_size']} {length}"
-    return f"{config['model']} {config['dataset']} {net} seed {config['seed']}  {outcome(record)}  {record['id']}"
+    return f"{config['model']} {config['dataset']} {net} seed {config['seed']}  {outcome(record)}  {record.id}"
 
 
-def outcome(record: dict[str, Any]) -> str:
+def outcome(record: Record) -> str:
     """``test 97.12 %``, or why there is no figure."""
-    if record["status"] == "ok":
-        return f"test {percent(record['test_accuracy'])}"
-    return f"{record['status']}: {record['error']}"
+    if record.status == "ok":
+        return f"test {percent(record.test_accuracy or 0.0)}"
+    return f"{record.status}: {record.error}"
 
 
 def percent(fraction: float) -> str:

@@ -14,20 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from explorer.asking.questions import Point, Sweep, expected_labels, text_of
-from explorer.config import Config, fields_for, flag_of, make_config
+from explorer.asking.questions import Point, Sweep, expected_labels
+from explorer.config import Config, field_info, fields_for, flag_of, make_config
 from explorer.errors import UserError
+from explorer.fields import limits, text_of
 from explorer.judging import stats
+from explorer.record import UNKNOWN, Record
 from explorer.running.requests import Request
 
 HALF_A_POINT = 0.005
-Record = Mapping[str, Any]
 Scores = dict[int, float]
 
 
 def key_of(config: Mapping[str, Any]) -> str:
     """What identifies a configuration whatever its seed, from its JSON form."""
-    return json.dumps({name: value for name, value in config.items() if name != "seed"}, sort_keys=True)
+    fields = {name: value for name, value in config.items() if name != "seed" and value is not None}
+    return json.dumps(fields, sort_keys=True)
 
 
 class Runs:
@@ -50,11 +52,11 @@ class Runs:
         self.by_config: dict[str, dict[int, Record]] = {}
         self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}
         order = {id(record): index for index, record in enumerate(records)}
-        for dataset in sorted({record["config"]["dataset"] for record in records}):
-            of_dataset = [record for record in records if record["config"]["dataset"] == dataset]
+        for dataset in sorted({record.config["dataset"] for record in records}):
+            of_dataset = [record for record in records if record.config["dataset"] == dataset]
             for what, value_of in (
-                ("data digest", lambda record: record["data"]["digest"]),
-                ("tinygrad", lambda record: record["environment"]["tinygrad"]),
+                ("data digest", lambda record: record.data.digest),
+                ("tinygrad", lambda record: record.environment.tinygrad),
             ):
                 counts = Counter(value_of(record) for record in of_dataset)
                 last = {value_of(record): order[id(record)] for record in of_dataset}
@@ -66,10 +68,9 @@ class Runs:
                 of_dataset = [record for record in of_dataset if value_of(record) == chosen]
             self.kept += of_dataset
         for record in self.kept:
-            runs = self.by_config.setdefault(key_of(record["config"]), {})
-            seed = record["config"]["seed"]
-            if seed not in runs or record["status"] != "failed" or runs[seed]["status"] == "failed":
-                runs[seed] = record
+            runs = self.by_config.setdefault(key_of(record.config), {})
+            if record.seed not in runs or record.status != "failed" or runs[record.seed].status == "failed":
+                runs[record.seed] = record
 
     def of(self, config: Config, seeds: int | None = None) -> dict[int, Record]:
         """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
@@ -86,23 +87,28 @@ class Runs:
     def configurations(self) -> list["ConfigResult"]:
         """Every configuration that was ever run, the order of its first record."""
         return [
-            ConfigResult(
-                make_config({**next(iter(runs.values()))["config"], "seed": 0}), {s: runs[s] for s in sorted(runs)}
-            )
+            ConfigResult(next(iter(runs.values())).point, {s: runs[s] for s in sorted(runs)})
             for runs in self.by_config.values()
         ]
 
 
 def _is_readable(record: Record) -> bool:
-    """Whether this version understands the record: its configuration and what the tables take from it."""
-    known = ("val_accuracy", "test_accuracy", "history", "seconds", "parameters")
-    machine = ("tinygrad", "cpu", "cores", "device", "renderer")
+    """Whether this version knows the record's configuration, and the record says its data and engine."""
     try:
-        make_config(record["config"])
-        there = all(name in record for name in known) and all(name in record["environment"] for name in machine)
-        return there and bool(record["data"]["digest"] and record["environment"]["tinygrad"])
-    except (UserError, KeyError, TypeError):
+        return bool(record.point) and UNKNOWN not in (record.data.digest, record.environment.tinygrad)
+    except UserError:
         return False
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The runs of a configuration that have no result, ``of`` so many."""
+
+    diverged: int
+    failed: int
+    of: int
+    steps: tuple[int, ...]
+    """At which runs diverged, as far as their records say: ascending, each once."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class ConfigResult:
     @cached_property
     def seconds(self) -> Scores:
         """Training seconds, without compiling and looking."""
-        return {seed: record["seconds"]["train"] for seed, record in self.records.items() if record["status"] == "ok"}
+        return {seed: record.seconds.train for seed, record in self.records.items() if record.status == "ok"}
 
     @property
     def mean_seconds(self) -> float:
@@ -131,16 +137,21 @@ class ConfigResult:
 
     @property
     def statuses(self) -> Counter[str]:
-        return Counter(record["status"] for record in self.records.values())
+        return Counter(record.status for record in self.records.values())
+
+    @property
+    def lost_runs(self) -> Lost:
+        steps = {record.diverged_at for record in self.records.values() if record.diverged_at is not None}
+        return Lost(self.statuses["diverged"], self.statuses["failed"], len(self.records), tuple(sorted(steps)))
 
     @property
     def lost(self) -> str:
         """The runs without a result in words: ``2 of 5 diverged (step 12, 40)``; empty where there are none."""
         words = []
         for status in ("diverged", "failed"):
-            ended = [record for record in self.records.values() if record["status"] == status]
+            ended = [record for record in self.records.values() if record.status == status]
             if ended:
-                steps = sorted({step for record in ended if (step := _step_of(record)) is not None})
+                steps = sorted({record.diverged_at for record in ended if record.diverged_at is not None})
                 where = f" (step {', '.join(map(str, steps))})" if steps else ""
                 words.append(f"{len(ended)} of {len(self.records)} {status}{where}")
         return "; ".join(words)
@@ -148,16 +159,10 @@ class ConfigResult:
     def _scores(self, name: str) -> Scores:
         """Finite scores of the runs that ended well."""
         return {
-            seed: float(record[name])
+            seed: float(getattr(record, name))
             for seed, record in self.records.items()
-            if record["status"] == "ok" and record.get(name) is not None
+            if record.status == "ok" and getattr(record, name) is not None
         }
-
-
-def _step_of(record: Record) -> int | None:
-    """The step at which a run diverged: the record says it in its error, ``... at step 12``."""
-    words = str(record.get("error") or "").split()
-    return int(words[-1]) if record["status"] == "diverged" and words and words[-1].isdigit() else None
 
 
 @dataclass(frozen=True)
@@ -342,11 +347,10 @@ def _hashable(value: Any) -> Any:
 
 def _bounds(knob: str) -> tuple[float | None, float | None]:
     """The least and greatest value a field takes, where it takes them (dropout cannot go below 0)."""
-    info = Config.model_fields.get(knob)
-    metadata = info.metadata if info else ()
-    lowest = next((constraint.ge for constraint in metadata if hasattr(constraint, "ge")), None)
-    highest = next((constraint.le for constraint in metadata if hasattr(constraint, "le")), None)
-    return lowest, highest
+    try:
+        return limits(field_info(knob))
+    except KeyError:  # an axis that is no field of its own, such as units1
+        return None, None
 
 
 def best_first(runs: Runs, model: str, dataset: str) -> list[ConfigResult]:
@@ -378,7 +382,7 @@ def slices(runs: Sequence[ConfigResult], knob: str) -> list[dict[Any, ConfigResu
     for run in runs:
         if run.validation:
             config = run.config.to_json()
-            value = _hashable(config.pop(knob))
+            value = _hashable(config.pop(knob, None))
             groups.setdefault(key_of(config), {})[value] = run
     return [group for group in groups.values() if len(group) >= 3]
 
@@ -387,8 +391,8 @@ def training_command(config: Config) -> str:
     """The shortest command that trains this configuration, seed included where it is not 0."""
     flags: dict[str, Any] = {}
     for field in fields_for(config.model):
-        value = getattr(config, field)
-        if value is not None and value != getattr(make_config({"model": config.model, **flags}), field):
+        value = config.get(field)
+        if value is not None and value != make_config({"model": config.model, **flags}).get(field):
             flags[field] = value
     return " ".join(["python mnist_explorer.py", config.model, *flag_words(flags)])
 
@@ -410,16 +414,16 @@ def short_name(config: Config) -> str:
     words = []
     default = make_config({"model": config.model, "optimizer": config.optimizer})
     for field in fields_for(config.model):
-        value = getattr(config, field)
+        value = config.get(field)
         if value is None or field in ("dataset", "seed", "eval_every", "steps_per_epoch"):
             continue
         if field == "optimizer":
-            words += [value] if value != "adam" else []
-        elif value == getattr(default, field):
+            words += [str(value)] if value != "adam" else []
+        elif value == default.get(field):
             continue
         elif field in ("steps", "epochs"):
             each = f" of {config.steps_per_epoch} steps" if field == "epochs" and config.steps_per_epoch else ""
-            words.append(f"{value} {field if value > 1 else field[:-1]}{each}")
+            words.append(f"{value} {field if value != 1 else field[:-1]}{each}")
         elif field in ("activation", "lr_schedule", "scaling"):
             words.append(str(value) + (" inputs" if field == "scaling" else ""))
         elif field == "train_on":

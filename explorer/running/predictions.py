@@ -1,16 +1,18 @@
 """Test-set predictions of trained nets, kept beside the ledger so that the report can show where a model errs."""
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datasets import data
+import datasets
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.running.ledger import run_id
+from explorer.files import write_atomically
+from explorer.record import run_id
 
 FOLDER = "predictions"
 
@@ -22,11 +24,9 @@ def path_of(results: Path, run: str) -> Path:
 
 def save(results: Path, run: str, logits: np.ndarray) -> None:
     """Keep test logits (n, 10) as float16: enough to rank them by."""
-    path = path_of(results, run)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, logits=logits.astype(np.float16))
-    temporary.replace(path)
+    content = io.BytesIO()
+    np.savez_compressed(content, logits=logits.astype(np.float16))
+    write_atomically(path_of(results, run), content.getvalue())
 
 
 def clear(results: Path, kept: set[str]) -> None:
@@ -38,12 +38,12 @@ def clear(results: Path, kept: set[str]) -> None:
 
 def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
     """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
-    load = functools.cache(lambda name: data.load(name, data_dir))  # both models need each data set
+    load = functools.cache(lambda name: datasets.load(name, data_dir))  # both models need each data set
 
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
             dataset = load(config.dataset)
-            with np.load(path_of(results, run_id(config.to_json(), dataset.digest))) as kept:
+            with np.load(path_of(results, run_id(config.identity(), dataset.digest))) as kept:
                 return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
         except (OSError, UserError):
             return None

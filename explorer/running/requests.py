@@ -1,101 +1,97 @@
 """Which sweeps were run, and how: ``results/sweeps.jsonl``, so that the report can be rebuilt without being told.
 
 A record belongs to no sweep: one run may answer three questions. What a person asked for is written here, one JSON
-object a line, and only ever appended to.
+object a line, and only ever appended to (see explorer.files).
 """
 
 import json
-import os
-from dataclasses import asdict, dataclass, field, replace
+import re
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from explorer.errors import UserError
+from explorer.files import LineLog
 
 FILE = "sweeps.jsonl"
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # files are named after it: it must not lead out of a folder
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """A sweep somebody ran. ``overrides`` are Config fields fixed for all of it; ``path`` is set for a person's own
-    TOML file; ``seeds`` are 0 to seeds - 1."""
+    TOML file, ``data`` for a person's own data; ``seeds`` are 0 to seeds - 1.
+
+    Raises ValueError for what cannot be one: names are letters, digits, ``_``, ``-`` and ``.``.
+    """
 
     name: str
     model: str
     dataset: str
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: dict[str, Any] = {}
     seeds: int = 1
     path: str | None = None
+    data: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, word in (("name", self.name), ("model", self.model), ("dataset", self.dataset)):
+            if not NAME.fullmatch(word):
+                raise ValueError(f"the {what} {word[:80]!r} has other signs than letters, digits, _, - and .")
+        if self.seeds < 1:
+            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        for what, path in (("path", self.path), ("data", self.data)):
+            if path is not None and (not path or "\0" in path):
+                raise ValueError(f"the {what} {path!r} names no file")
 
     @property
     def key(self) -> str:
         """What makes it the same question: all but the number of seeds."""
-        return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path], sort_keys=True)
+        own = [self.data] if self.data else []
+        return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path, *own], sort_keys=True)
+
+
+_REQUEST = msgspec.json.Decoder(Request)
+
+
+def _log(results: Path) -> LineLog:
+    return LineLog(Path(results) / FILE, "list of sweeps", "the sweep is")
 
 
 def read(results: Path) -> list[Request]:
     """The distinct sweeps in ``results``, in the order first asked for, each with the most seeds ever asked for.
 
-    Raises UserError for a file that cannot be read or a line that is no plan; an unfinished last line is ignored.
+    Raises UserError for a file that cannot be read or a line that is no request; an unfinished last line is ignored.
     """
-    path = Path(results) / FILE
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    log = _log(results)
     requests: dict[str, Request] = {}
-    for number, line in enumerate(lines, start=1):
+    for offset, line in log.lines(0, log.extent()[0]):
         if not line.strip():
             continue
-        request = _parsed(line)
-        if request is None:
-            if number == len(lines):  # no newline after it: its writer was killed, and will ask again
-                continue
-            raise UserError(f"{path}, line {number}: not a sweep's plan (name, model, dataset, overrides, seeds, path)")
+        try:
+            request = _REQUEST.decode(line)
+        except ValueError as error:
+            raise UserError(f"{log.path}, line {log.line_number(offset)}: not a sweep's request: {error}") from None
         known = requests.get(request.key, request)
         requests[request.key] = replace(request, seeds=max(request.seeds, known.seeds))
     return list(requests.values())
 
 
 def append(results: Path, request: Request) -> bool:
-    """Notes ``plan`` down; False if the file said as much already. On return it is on the disk.
+    """Notes ``request`` down; False if the file said as much already. On return it is on the disk.
 
-    Writers take turns under a lock; what a killed writer left unfinished is cut off first. Raises UserError as `read`.
+    Writers take turns under a lock; what a killed writer left unfinished is set aside first. Raises UserError
+    as `read`.
     """
-    results = Path(results)
-    path = results / FILE
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        with FileLock(results / (FILE + ".lock"), timeout=60), open(path, "a+b") as file:
-            if any(known.key == request.key and known.seeds >= request.seeds for known in read(results)):
-                return False
-            file.seek(0)
-            content = file.read()
-            file.truncate(content.rfind(b"\n") + 1)
-            tail = content[content.rfind(b"\n") + 1 :]
-            whole = tail + b"\n" if _parsed(tail) else b""
-            file.write(whole + json.dumps(asdict(request), separators=(",", ":")).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-            return True
-    except OSError as error:  # filelock's Timeout is one
-        raise UserError(f"{path}: the sweep could not be noted down ({error.strerror or error})") from error
+    log = _log(results)
+    log.prepare(lambda: read(results))
 
+    def known() -> bool:
+        return any(other.key == request.key and other.seeds >= request.seeds for other in read(results))
 
-def _parsed(line: bytes) -> Request | None:
-    try:
-        request = Request(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
-    kinds = (
-        (request.name, str),
-        (request.model, str),
-        (request.dataset, str),
-        (request.overrides, dict),
-        (request.seeds, int),
-    )
-    return request if all(isinstance(value, kind) for value, kind in kinds) and request.seeds >= 1 else None
+    fields = asdict(request)
+    if fields["data"] is None:
+        del fields["data"]
+    line = json.dumps(fields, separators=(",", ":"))
+    return log.append(line.encode(), unless=known)

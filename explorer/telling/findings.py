@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from datasets.data import LOOK_IMAGES
-from explorer.asking.questions import text_of
-from explorer.config import MODELS
+import datasets
+import models
+from datasets.dataset import LOOK_IMAGES
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import (
     HALF_A_POINT,
@@ -22,7 +23,7 @@ from explorer.judging.results import (
     slices,
     typical_deviation,
 )
-from explorer.telling.plots import DATASETS, TARGETS
+from explorer.telling.names import aim_of, name_of
 from explorer.telling.tables import difference, figure, seconds, text_table
 
 LISTED = 6  # of a longer list, so many are named
@@ -48,9 +49,11 @@ class Study:
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """(dataset, model) with any record, in the order of DATASETS and MODELS."""
+        """(dataset, model) with any record, in the order of data sets and of models."""
         there = {(run.config.dataset, run.config.model) for run in self.runs.configurations}
-        return [(dataset, model) for dataset in DATASETS for model in MODELS if (dataset, model) in there]
+        return [
+            (dataset, model) for dataset in datasets.names() for model in models.names() if (dataset, model) in there
+        ]
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,6 @@ class Best:
     model: str
     why: str
     measured: ConfigResult
-
-
-def name_of(model: str, dataset: str) -> str:
-    return f"{model.upper()} on {DATASETS[dataset]}"
 
 
 def points(value: float) -> str:
@@ -123,7 +122,7 @@ def best_sentences(study: Study) -> list[str]:
     sentences = []
     first = {(item.dataset, item.model): item.measured for item in best(study) if item.why == "accuracy"}
     for (dataset, model), run in first.items():
-        target = TARGETS.get((dataset, model))
+        target = aim_of(model, dataset)
         reached = ""
         if target is not None and run.test:
             short = target - mean(run.test)
@@ -134,7 +133,7 @@ def best_sentences(study: Study) -> list[str]:
             f"**{name_of(model, dataset)}**: the best on validation ({short_name(run.config)}) has "
             f"{with_n(run.test)} on the test set, after {seconds(run.mean_seconds)} s of training{reached}."
         )
-    for dataset in DATASETS:
+    for dataset in datasets.names():
         if (dataset, "mlp") in first and (dataset, "cnn") in first:
             sentences.append(against(first[dataset, "mlp"], first[dataset, "cnn"], dataset))
     return sentences
@@ -146,12 +145,12 @@ def against(mlp: ConfigResult, cnn: ConfigResult, dataset: str) -> str:
     cost = cnn.mean_seconds / mlp.mean_seconds if mlp.mean_seconds > 0 else math.nan
     times = "" if math.isnan(cost) else f" for {cost:.1f} times its training seconds"
     if not seeds:
-        return f"On {DATASETS[dataset]} the best CNN and the best MLP have no seed in common."
+        return f"On {datasets.title(dataset)} the best CNN and the best MLP have no seed in common."
     pair = stats.paired_test([mlp.test[seed] for seed in seeds], [cnn.test[seed] for seed in seeds])
     told = "one seed, so no verdict" if pair.n < 2 else f"p = {probability(pair.p)}"
     return (
-        f"**CNN against MLP on {DATASETS[dataset]}**: the best CNN's test accuracy differs from the best MLP's by "
-        f"{difference(pair)} points (n={pair.n}, {told}){times}."
+        f"**CNN against MLP on {datasets.title(dataset)}**: the best CNN's test accuracy differs from the best MLP's "
+        f"by {difference(pair)} points (n={pair.n}, {told}){times}."
     )
 
 
@@ -553,7 +552,7 @@ def sgd(study: Study) -> list[str]:
     sentences = []
     plain = judged.by_label.get("optimizer_SGD") if judged else None
     if judged and plain and plain.validation:
-        loss = np.mean([record["train_loss"] for record in plain.records.values() if record["status"] == "ok"])
+        loss = np.mean([record.train_loss for record in plain.records.values() if record.train_loss is not None])
         stuck = ": so small a rate is slow to leave the start, for SGD, unlike Adam, does not scale its steps up"
         sentences.append(
             f"**Plain SGD**: with lr {plain.config.lr:g} and no momentum, "
@@ -583,7 +582,7 @@ def sgd(study: Study) -> list[str]:
 def published_tables(study: Study) -> list[str]:
     """As stated against as really run: how many published figures lie where one more run would."""
     sentences = []
-    for model in MODELS:
+    for model in models.names():
         kinds = (f"published-{model}", "as stated"), (f"published-{model}-as-run", "as really run")
         found = ((kind, study.get(name, model, "mnist")) for name, kind in kinds)
         counts = [f"{kind}, {counted}" for kind, judged in found if judged and (counted := _places(judged))]
@@ -625,9 +624,11 @@ def _best_look(as_run: SweepResult, model: str) -> list[str]:
     """How much publishing the best of many looks adds: the best against the last, both at the slice that looks see."""
     longest = max(as_run.distinct, key=lambda outcome: outcome.config.steps or 0)
     gains = {
-        seed: record["best_val_accuracy"] - record["history"][-1]["val_accuracy"]
+        seed: record.best_val_accuracy - last
         for seed, record in longest.records.items()
-        if record["status"] == "ok" and record["best_val_accuracy"] is not None
+        if record.status == "ok"
+        and record.best_val_accuracy is not None
+        and (last := record.history[-1].val_accuracy) is not None
     }
     if len(gains) < 2:
         return []
@@ -795,22 +796,23 @@ def overfitting(study: Study) -> list[str]:
 
 def _gap(run: ConfigResult) -> str:
     looks = [
-        record["history"]
+        record.history
         for record in run.records.values()
-        if record["status"] == "ok" and record["history"]
-        if all(look["val_loss"] is not None for look in record["history"])
+        if record.status == "ok" and record.history
+        if all(look.val_loss is not None for look in record.history)
     ]
     if not looks:
         return ""
-    gap = {index: history[-1]["train_accuracy"] - history[-1]["val_accuracy"] for index, history in enumerate(looks)}
-    lowest = [min(history, key=lambda look: look["val_loss"]) for history in looks]
-    share = float(np.mean([low["step"] / history[-1]["step"] for low, history in zip(lowest, looks, strict=True)]))
-    rise = float(np.mean([h[-1]["val_loss"] - low["val_loss"] for low, h in zip(lowest, looks, strict=True)]))
+    gap = {index: history[-1].train_accuracy - (history[-1].val_accuracy or 0.0) for index, history in enumerate(looks)}
+    lowest = [min(history, key=lambda look: look.val_loss or 0.0) for history in looks]
+    share = float(np.mean([low.step / history[-1].step for low, history in zip(lowest, looks, strict=True)]))
+    pairs = zip(lowest, looks, strict=True)
+    rise = float(np.mean([(history[-1].val_loss or 0.0) - (low.val_loss or 0.0) for low, history in pairs]))
     turned = "validation loss was still about its lowest at the end: longer training may help"
     if rise > 0.005:
         turned = f"validation loss was lowest {100 * share:.0f} % of the way and rose by {rise:.3f} from there"
         turned += ": it overfits" if share < 0.75 else ""
-    regularized = run.config.dropout or run.config.augments
+    regularized = run.config.get("dropout") or run.config.augments
     through = ", the training batches being seen through dropout or augmentation" if regularized else ""
     ends = f"accuracy on training batches less that on validation ends at {figure(gap)} points"
     return f"{ends} (n={len(looks)}{through}); {turned}"

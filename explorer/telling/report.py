@@ -9,15 +9,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets.data import LOOK_IMAGES
+import datasets
+import models
+from datasets.dataset import LOOK_IMAGES
 from explorer.asking import questions as sweep
-from explorer.config import MODELS, Config
+from explorer.config import Config
 from explorer.errors import UserError
+from explorer.fields import text_of
+from explorer.files import write_atomically
 from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
+from explorer.record import Environment
 from explorer.running import requests
 from explorer.telling import findings as sentences
 from explorer.telling import plots, tables
-from explorer.telling.findings import Study, name_of, plural
+from explorer.telling.findings import Study, plural
+from explorer.telling.names import name_of
+from explorer.telling.plots import importance
+from explorer.telling.plots.facts import Pair, Predictions
 
 # (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
 Predict = Callable[[Config], tuple[Any, Any, Any] | None]
@@ -75,11 +83,11 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
         candidate = SweepResult(request, loaded, runs, slug)
         if candidate.runs_done:
             judged.append(candidate)
-    order = {name: index for index, name in enumerate(plots.DATASETS)}
+    order = {name: index for index, name in enumerate(datasets.names())}
     judged.sort(
         key=lambda j: (
             order.get(j.request.dataset, 9),
-            MODELS.index(j.request.model),
+            models.names().index(j.request.model),
             j.request.name,
             j.slug != j.request.name,
             j.slug,
@@ -89,7 +97,7 @@ def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]
 
 
 def _suffix(request: requests.Request, alike: Sequence[requests.Request]) -> str:
-    words = "-".join(f"{field}-{sweep.text_of(value)}" for field, value in sorted(request.overrides.items()))
+    words = "-".join(f"{field}-{text_of(value)}" for field, value in sorted(request.overrides.items()))
     words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
     return words[:40] + ("" if words and len(words) <= 40 and not request.path else str(alike.index(request) + 1))
 
@@ -111,21 +119,24 @@ class Builder:
         """Replaces a text file as a whole, if it says anything new."""
         content = text.encode()
         if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            temporary.write_bytes(content)
-            temporary.replace(path)
+            write_atomically(path, content)
         self.files.append(path)
 
-    def picture(
-        self, dataset: str, name: str, words: str, facts: Any, draw: Callable[..., Any], *arrays: Any
-    ) -> list[str]:
-        """Draws a picture and gives the line that shows it; nothing without facts."""
+    def picture(self, path: Path, plot: str, about: Any, words: str = "") -> list[str]:
+        """Draws a plot and gives the line that shows it, in these words or its title; none where it has no facts."""
+        facts = plots.PLOTS[plot].facts(about)
         if facts is None:
             return []
-        path = plots.write(self.media / dataset / f"{name}.png", facts, draw, *arrays)
-        self.files.append(path)
-        return [f"![{words}]({Path(os.path.relpath(path, self.report.parent)).as_posix()})", ""]
+        self.files.append(plots.write(path, plot, facts))
+        where = Path(os.path.relpath(path, self.report.parent)).as_posix()
+        return [f"![{words or facts.title}]({where})", ""]
+
+    def pair(self, dataset: str, model: str) -> Pair:
+        return Pair(model, dataset, self.ranked(dataset, model), self.of(dataset, model))
+
+    def pair_picture(self, dataset: str, model: str, plot: str, suffix: str = "") -> list[str]:
+        path = self.media / dataset / f"{model}_{suffix or plot}.png"
+        return self.picture(path, plot, self.pair(dataset, model))
 
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
@@ -156,7 +167,7 @@ class Builder:
         records = self.runs.kept
         if not records:
             return ["The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start."]
-        hours = sum(sum(record["seconds"].values()) for record in records if record.get("seconds")) / 3600
+        hours = sum(record.seconds.total for record in records) / 3600
         lines = [
             f"From {plural(len(records), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
             f"{hours:.1f} hours of computing. "
@@ -173,7 +184,7 @@ class Builder:
             f"differences in them mean nothing. Looks along the way (curves, best looks) take at most {LOOK_IMAGES:,} "
             "validation images; every figure in a table takes all of them.",
         ]
-        machines = Counter(_machine(record["environment"]) for record in records)
+        machines = Counter(_machine(record.environment) for record in records)
         told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
         lines += ["", f"Machine{'s' if len(machines) > 1 else ''}: {told}."]
         if len(machines) > 1:
@@ -191,7 +202,7 @@ class Builder:
             run = item.measured
             rows.append(
                 {
-                    "data": plots.DATASETS[item.dataset],
+                    "data": datasets.title(item.dataset),
                     "model": item.model.upper(),
                     "by": item.why,
                     "configuration": short_name(run.config),
@@ -220,21 +231,18 @@ class Builder:
             *self.trained_on_all(),
         ]
         for dataset, model in self.study.pairs:
-            ranked = self.ranked(dataset, model)
-            facts = plots.ranking_facts(dataset, model, ranked)
-            if facts:
-                lines += [f"### Top configurations, {name_of(model, dataset)}", "", tables.ranking(ranked), ""]
-                lines += self.picture(dataset, f"{model}_ranking", facts.title, facts, plots.draw_ranking)
-            pareto = plots.pareto_facts(dataset, model, ranked)
-            if pareto:
-                lines += self.picture(dataset, f"{model}_pareto", pareto.title, pareto, plots.draw_pareto)
+            shown = self.pair_picture(dataset, model, "ranking")
+            if shown:
+                table = tables.ranking(self.ranked(dataset, model))
+                lines += [f"### Top configurations, {name_of(model, dataset)}", "", table, "", *shown]
+            lines += self.pair_picture(dataset, model, "pareto")
         return lines
 
     def trained_on_all(self) -> list[str]:
         """Final figures of configurations trained on the validation images too: reported, never chosen by."""
         rows = [
             {
-                "data": plots.DATASETS[run.config.dataset],
+                "data": datasets.title(run.config.dataset),
                 "model": run.config.model.upper(),
                 "configuration": short_name(run.config),
                 "n": len(run.test),
@@ -255,7 +263,7 @@ class Builder:
     def importance(self) -> list[str]:
         lines: list[str] = []
         for dataset, model in self.study.pairs:
-            facts = plots.importance_facts(dataset, model, self.of(dataset, model))
+            facts = importance.facts(self.pair(dataset, model))
             if facts is None:
                 continue
             rows = [
@@ -271,7 +279,7 @@ class Builder:
                 for row in facts.rows
             ]
             lines += [f"### {name_of(model, dataset)}", "", tables.text_table(rows), ""]
-            lines += self.picture(dataset, f"{model}_importance", facts.title, facts, plots.draw_importance)
+            lines += self.pair_picture(dataset, model, "importance")
         if lines:
             lines[:0] = [
                 "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out. "
@@ -294,12 +302,14 @@ class Builder:
 
     def published(self) -> list[str]:
         lines: list[str] = []
-        for model in MODELS:
+        for model in models.names():
             stated = self.study.get(f"published-{model}", model, "mnist")
             as_run = self.study.get(f"published-{model}-as-run", model, "mnist")
             if stated or as_run:
                 lines += [f"### The MNIST {model.upper()} table", "", sentences.side_by_side(stated, as_run), ""]
-        others = [("published-final", model, "mnist") for model in MODELS] + [("published-fashion", "mlp", "fashion")]
+        others = [("published-final", model, "mnist") for model in models.names()] + [
+            ("published-fashion", "mlp", "fashion")
+        ]
         for name, model, dataset in others:
             judged = self.study.get(name, model, dataset)
             if judged:
@@ -320,21 +330,21 @@ class Builder:
 
     def models(self) -> list[str]:
         rows, told = [], []
-        for dataset in plots.DATASETS:
-            ranked = {model: self.ranked(dataset, model) for model in MODELS}
+        for dataset in datasets.names():
+            ranked = {model: self.ranked(dataset, model) for model in models.names()}
             if not all(ranked.values()):
                 continue
             mlp, cnn = ranked["mlp"][0], ranked["cnn"][0]
             told.append(sentences.against(mlp, cnn, dataset))
             rows += [
                 {
-                    "data": plots.DATASETS[dataset],
+                    "data": datasets.title(dataset),
                     "model": run.config.model.upper(),
                     "configuration": short_name(run.config),
                     "n": len(run.test),
                     "test %": tables.figure(run.test),
                     "seconds": tables.seconds(run.mean_seconds),
-                    "parameters": f"{next(iter(run.records.values()))['parameters']:,}",
+                    "parameters": f"{next(iter(run.records.values())).parameters:,}",
                 }
                 for run in (mlp, cnn)
             ]
@@ -343,9 +353,7 @@ class Builder:
     def top_curves(self) -> list[str]:
         lines: list[str] = []
         for dataset, model in self.study.pairs:
-            facts = plots.top_curves_facts(dataset, model, self.ranked(dataset, model))
-            if facts:
-                lines += self.picture(dataset, f"{model}_best_curves", facts.title, facts, plots.draw_curves)
+            lines += self.pair_picture(dataset, model, "curves", "best_curves")
         return lines
 
     def confusion(self, predict: Predict | None) -> list[str]:
@@ -358,10 +366,8 @@ class Builder:
                     f"Where the best {name_of(model, dataset)} errs: its predictions are not kept here."
                 )
                 continue
-            logits, labels, images = predicted
-            facts = plots.confusion_facts(dataset, model, short_name(ranked[0].config), logits, labels)
-            shown = images[[index for index, *_ in facts.wrong]]
-            lines += self.picture(dataset, f"{model}_confusion", facts.title, facts, plots.draw_confusion, shown)
+            about = Predictions(model, dataset, short_name(ranked[0].config), *predicted)
+            lines += self.picture(self.media / dataset / f"{model}_confusion.png", "confusion", about)
         return lines
 
     def interactions(self) -> list[str]:
@@ -415,14 +421,8 @@ class Builder:
         lines += [f"**Question**: {asked.question}", ""] if asked.question else []
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
         lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
-        if judged.is_pair:
-            lines += self.picture(request.dataset, picture.stem, asked.title, plots.heat_facts(judged), plots.draw_heat)
-        else:
-            facts = plots.accuracy_facts(judged)
-            lines += self.picture(request.dataset, picture.stem, asked.title, facts, plots.draw_accuracy)
-        curves = plots.curves_facts(judged)
-        if curves:
-            lines += self.picture(request.dataset, curves_picture.stem, curves.title, curves, plots.draw_curves)
+        lines += self.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
+        lines += self.picture(curves_picture, "curves", judged)
         where = Path(os.path.relpath(path, self.report.parent)).as_posix()
         again = "(shown from the ledger; with `--force` trained anew)"
         lines += [f"Its command: `{sweep_command(request)}` {again}. Figures: [{where}]({where}).", ""]
@@ -432,7 +432,7 @@ class Builder:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
         for dataset in ("mnist", "fashion"):
-            for model in MODELS:
+            for model in models.names():
                 run = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
                 names = [name for name in sweep.available(model, dataset) if name not in run]
                 if names:
@@ -450,10 +450,10 @@ def bullets(told: Sequence[str]) -> list[str]:
     return [f"- {sentence}" for sentence in told]
 
 
-def _machine(environment: dict[str, Any]) -> str:
+def _machine(environment: Environment) -> str:
     return (
-        f"{environment['cpu']}, {environment['cores']} cores, device {environment['device']} "
-        f"({environment['renderer']}), tinygrad {environment['tinygrad']}"
+        f"{environment.cpu}, {environment.cores} cores, device {environment.device} "
+        f"({environment.renderer}), tinygrad {environment.tinygrad}"
     )
 
 

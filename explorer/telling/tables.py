@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from tabulate import tabulate
 
-from explorer.asking.questions import text_of
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.results import ConfigResult, PointResult, SweepResult, short_name
 
@@ -161,7 +161,7 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
                 "validation %": figure(run.validation),
                 "test %": figure(run.test),
                 "seconds": seconds(run.mean_seconds),
-                "parameters": f"{next(iter(run.records.values()))['parameters']:,}",
+                "parameters": f"{next(iter(run.records.values())).parameters:,}",
             }
             for number, run in enumerate(ranked[:most], start=1)
         ]

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from explorer.errors import UserError
+from explorer.files import user_cache, write_atomically
 
 # Vector types are what tinygrad's kernels need and gcc, which knows neither these nor --target, has not.
 SAMPLE = b"typedef float four __attribute__((ext_vector_type(4))); void f(four *x) { *x = *x + 1.0f; }\n"
@@ -101,9 +102,7 @@ def _key(text: str) -> str:
 
 def _cache_folder() -> Path:
     """The program's own folder for executables, made if need be. OSError where nothing can be written there."""
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("mnist-explorer") / "bin"
+    folder = user_cache() / "bin"
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{folder} is not writable")
@@ -139,11 +138,7 @@ def _write_launcher(zig: Path, folder: Path) -> Path:
     launcher, content = folder / name, os.fsencode(text)
     if launcher.is_file() and launcher.read_bytes() == content and os.access(launcher, os.X_OK):
         return launcher
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".part-")
-    with open(handle, "wb") as stream:
-        stream.write(content)
-    os.chmod(temporary, stat.S_IRWXU)
-    os.replace(temporary, launcher)
+    write_atomically(launcher, content, stat.S_IRWXU)
     return launcher
 
 

@@ -1,13 +1,11 @@
-"""Where a run ran: what a figure needs beside it to be believed."""
+"""The device a run runs on: opened, and described for the record."""
 
-import functools
 import os
 import platform
-import subprocess
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
+from explorer import machine
 from explorer.errors import UserError
 
 
@@ -35,49 +33,15 @@ def describe() -> dict[str, Any]:
 
     from models.kernels.native import enabled
 
-    commit, dirty = git_state()
+    commit, dirty = machine.git_state()
     return {
         "device": Device.DEFAULT,
         "renderer": type(Device[Device.DEFAULT].renderer).__name__,
         "kernels": enabled(),
         "tinygrad": version("tinygrad"),
         "python": platform.python_version(),
-        "cpu": cpu_model(),
-        "cores": cores(),
+        "cpu": machine.cpu_model(),
+        "cores": machine.cores(),
         "commit": commit,
         "dirty": dirty,
     }
-
-
-def cores() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@functools.cache
-def cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-@functools.cache
-def git_state() -> tuple[str | None, bool | None]:
-    """(short commit, whether tracked files differ from it) of this program's folder; None where git cannot say."""
-
-    def git(*words: str) -> str:
-        folder = Path(__file__).resolve().parents[2]
-        return subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
-        ).stdout.strip()
-
-    try:
-        # results are what runs write: a sweep must not call its own code dirty for having recorded something
-        changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!media", ":!REPORT.md")
-        return git("rev-parse", "--short", "HEAD"), bool(changes)
-    except (OSError, subprocess.SubprocessError):
-        return None, None

@@ -16,17 +16,19 @@ from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
-from datasets.data import LOOK_IMAGES, Dataset, affine
-from explorer.config import IMAGE_SIDE, Config
+from datasets.dataset import LOOK_IMAGES, Dataset
+from datasets.scaling import affine
+from explorer.config import Config
+from explorer.record import Diverged, Failed, Look
+from explorer.rules import optimizers as rules
+from explorer.rules.schedules import SCHEDULES, lr_at
 from explorer.training import augment
-from explorer.training import optimizers as optim
-from explorer.training.schedule import Plateau, lr_at
-from models.cnn import CNN
+from explorer.training.optimizers import BoundOptimizer
 from models.kernels import ops
 from models.kernels.native import enabled
 from models.kernels.replay import Replay
 from models.layers import Dropout
-from models.mlp import MLP
+from models.model import Images
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 EVALUATION_BATCH = 500
@@ -34,7 +36,7 @@ LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
 
-SCALARS = (*optim.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
+SCALARS = (*rules.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
 
 
 @dataclass(frozen=True)
@@ -52,46 +54,50 @@ class Progress:
 class Result:
     """What came of a run. Accuracies are fractions, None where there are none (no validation set, diverged)."""
 
-    status: str = "ok"
-    error: str | None = None
+    error: Diverged | Failed | None = None
     train_loss: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
     test_accuracy: float | None = None
     best_val_accuracy: float | None = None
     best_step: int | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[Look] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # every step's, in order; not recorded
     test_logits: np.ndarray | None = None  # (n, 10) float32, where it ended well; not recorded
     parameters: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     step_ms: float | None = None
 
+    @property
+    def status(self) -> str:
+        return "ok" if self.error is None else "diverged" if isinstance(self.error, Diverged) else "failed"
+
 
 class Trainer:
     """Trains any Config of one shape, one after the other, on tinygrad's default device."""
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, of: Images):
         self.shape = config.shape
+        self.of = of
         self.augmentation = config.augmentation
         batch = config.batch_size
-        self.images = buffer((batch, IMAGE_SIDE, IMAGE_SIDE), dtypes.uint8)
+        self.images = buffer((batch, of.height, of.width), dtypes.uint8)
         self.labels = buffer((batch,), dtypes.int32)
         self.draws = buffer((batch, augment.DRAWS), dtypes.float32)
         self.key = buffer((1,), dtypes.uint32)
         self.log = buffer((2, LOG_STEPS), dtypes.float32)
         self.numbers = buffer((len(SCALARS),), dtypes.float32)
         self.scalars = {name: self.numbers[slot : slot + 1] for slot, name in enumerate(SCALARS)}
-        self.evaluation_images = buffer((EVALUATION_BATCH, IMAGE_SIDE, IMAGE_SIDE), dtypes.uint8)
+        self.evaluation_images = buffer((EVALUATION_BATCH, of.height, of.width), dtypes.uint8)
 
-        self.model = build_model(config)
-        for layer in self.model.layers:
+        self.layers = config.net.build(of)
+        for layer in self.layers:
             if isinstance(layer, Dropout):
                 layer.rate, layer.key = self.scalars["dropout"], self.key
         self.reset(np.random.default_rng(0))  # gives every weight its memory, before the step is captured
         self.parameters = [tensor for tensor, _ in self._initial if tensor.is_param]
         self.running = [tensor for tensor, _ in self._initial if not tensor.is_param]
-        self.optimizer = optim.Optimizer(
+        self.optimizer = BoundOptimizer(
             config.optimizer, self.parameters, self.scalars, bool(config.nesterov), self.numbers
         )
         # One TinyJit an instance: as a decorator of the method it would be one object for all trainers.
@@ -102,7 +108,7 @@ class Trainer:
         if self.augmentation:
             angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
             images = augment.augment(images, self.draws, angle, scale, shift, *self.augmentation)
-        logits = self.model(self._inputs(images))
+        logits = self._inputs(images).sequential(self.layers)
         loss, accuracy = loss_and_accuracy(logits, self.labels)
         loss.backward()
         # The loss stays on the device: fetching it each step would make the host wait for each step.
@@ -111,17 +117,15 @@ class Trainer:
         Tensor.realize(self.log, *self.running, *self.optimizer.step_tensors())
 
     def _forward(self) -> Tensor:
-        return self.model(self._inputs(self.evaluation_images)).realize()
+        return self._inputs(self.evaluation_images).sequential(self.layers).realize()
 
     def _inputs(self, images: Tensor) -> Tensor:
         x = images.cast(dtypes.float32) * self.scalars["multiplier"] + self.scalars["offset"]
-        return x.reshape(-1, 1, IMAGE_SIDE, IMAGE_SIDE).contiguous()
+        return x.reshape(-1, 1, self.of.height, self.of.width).contiguous()
 
     def reset(self, random: np.random.Generator) -> None:
         """Fresh weights, in the same memory."""
-        self._initial = [
-            pair for layer in self.model.layers if hasattr(layer, "initial") for pair in layer.initial(random)
-        ]
+        self._initial = [pair for layer in self.layers if hasattr(layer, "initial") for pair in layer.initial(random)]
         for tensor, values in self._initial:
             write(tensor, values)
 
@@ -169,7 +173,9 @@ class Run:
         self.multiplier, self.offset = affine(
             config.scaling, data.train_images[: len(data.train_images) - data.validation_count]
         )
-        self.plateau = Plateau(config.lr_decay, config.patience) if config.lr_decay and config.patience else None
+        schedule = SCHEDULES[config.lr_schedule]
+        settings = {name: getattr(config, name) for name in schedule.defaults}
+        self.watcher = schedule.watcher(**settings) if schedule.watcher else None
         self.best_weights: list[np.ndarray] = []
 
         trainer.reset(weights)
@@ -215,19 +221,21 @@ class Run:
         if config.augments:
             draws = self.draws.uniform(-1, 1, (config.batch_size, augment.DRAWS))
             write(trainer.draws, draws.astype(np.float32))
-        if config.dropout:
+        if config.get("dropout"):
             write(trainer.key, self.keys.integers(0, 2**32, 1, np.uint32))
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
-        lr *= self.plateau.factor if self.plateau else 1.0
+        lr *= self.watcher.factor if self.watcher else 1.0
         self.write_scalars(
             position=(step - 1) % LOG_STEPS,
-            **optim.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
+            **rules.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
         )
         trainer.step()
 
     def write_scalars(self, **values: float) -> None:
         config = self.config
-        values |= {name: getattr(config, name) for name in ("dropout", "angle", "scale", "shift")}
+        values |= {name: getattr(config, name) for name in ("angle", "scale", "shift")}
+        rate = config.get("dropout")
+        values["dropout"] = rate if isinstance(rate, float) else 0.0
         values |= {"multiplier": self.multiplier, "offset": self.offset}
         write(self.trainer.numbers, np.array([values.get(name, 0.0) for name in SCALARS], np.float32))
 
@@ -246,31 +254,26 @@ class Run:
             return False
         step = since + int(np.argmin(sound)) + 1
         self.result.losses = self.result.losses[:step]
-        self.result.status, self.result.error = "diverged", f"the loss was {self.result.losses[-1]:.3g} at step {step}"
+        self.result.error = Diverged(step, finite_or_none(self.result.losses[-1]))
         return True
 
     def look(self, step: int, since: int) -> None:
-        """Measure on the fixed slice of the validation set; the plateau schedule acts on what it sees."""
+        """Measure on the fixed slice of the validation set; a schedule's watcher acts on what it sees."""
         started = time.perf_counter()
-        entry: dict[str, Any] = {
-            "step": step,
-            "train_loss": float(np.mean(self.result.losses[since:])),
-            "train_accuracy": float(np.mean(self.accuracies[since:])),
-            "val_loss": None,
-            "val_accuracy": None,
-        }
+        loss: float = math.nan
+        accuracy: float | None = None
         if len(self.validation[0]):
             loss, accuracy = self.measure(*(part[:LOOK_IMAGES] for part in self.validation))
-            entry |= {"val_loss": finite_or_none(loss), "val_accuracy": accuracy}
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
-            if self.plateau:
-                verdict = self.plateau.observe(loss, step)
+            if self.watcher:
+                verdict = self.watcher.observe(loss, step)
                 if verdict == "improved":
                     self.best_weights = self.trainer.weights()
                 elif verdict == "restore" and self.best_weights:
                     self.trainer.set_weights(self.best_weights)
-        self.result.history.append(entry)
+        trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
+        self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
 
     def tell(self, step: int) -> None:
@@ -281,7 +284,7 @@ class Run:
                 step=step,
                 total_steps=self.total_steps,
                 train_loss=float(np.mean(self.result.losses[-20:])),
-                val_accuracy=history[-1]["val_accuracy"] if history else None,
+                val_accuracy=history[-1].val_accuracy if history else None,
                 steps_per_second=steps / rate if rate else 0.0,
             )
         )
@@ -292,14 +295,14 @@ class Run:
         if result.status == "ok":
             logits = self.logits(self.data.test_images)
             if np.isfinite(logits).all():
-                result.train_loss = result.history[-1]["train_loss"]
+                result.train_loss = result.history[-1].train_loss
                 if len(self.validation[0]):
                     loss, result.val_accuracy = self.measure(*self.validation)
                     result.val_loss = finite_or_none(loss)
                 result.test_logits = logits
                 _, result.test_accuracy = score(logits, self.data.test_labels)
             else:  # the last step's loss was still that of the weights before it
-                result.status, result.error = "diverged", f"the outputs were not finite at step {self.total_steps}"
+                result.error = Diverged(self.total_steps, of="outputs")
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:
@@ -342,15 +345,6 @@ def batches(count: int, batch_size: int, random: np.random.Generator) -> Iterato
             waiting = np.concatenate([waiting, random.permutation(count)])
         yield waiting[:batch_size]
         waiting = waiting[batch_size:]
-
-
-def build_model(config: Config) -> MLP | CNN:
-    common = (config.activation, bool(config.batchnorm), config.dropout > 0)
-    if config.model == "mlp":
-        assert config.units is not None
-        return MLP(config.units, *common)
-    assert config.filters is not None and config.kernel_size is not None
-    return CNN(config.filters, config.kernel_size, *common)
 
 
 def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:

@@ -324,44 +324,10 @@ INLINE vec exp_vec(vec x) {
   return (vec)((ivec)p + shift);
 }
 
-enum { LINEAR = 0, RELU = 1, SILU = 2, GELU = 3, TANH = 4, LEAKY_RELU = 5, ELU = 6, SIGMOID = 7 };
-#define EACH_ACTIVATION(x) x(LINEAR) x(RELU) x(SILU) x(GELU) x(TANH) x(LEAKY_RELU) x(ELU) x(SIGMOID)
-
-// The activation `kind` of x, and its derivative. GELU is the tanh form; LEAKY_RELU has slope 0.01 below zero.
+// activate(x, kind), its derivative slope(x, kind) and EACH_ACTIVATION: source.py writes them from models/activations.py.
+#define LINEAR 0 // no activation
 INLINE vec sigmoid(vec x) { return 1.0f / (1.0f + exp_vec(-x)); }
-INLINE vec activate(vec x, const long kind) {
-  if (kind == RELU) return where(x > 0.0f, x, (vec){});
-  if (kind == LEAKY_RELU) return where(x > 0.0f, x, 0.01f * x);
-  if (kind == SILU) return x * sigmoid(x);
-  if (kind == GELU) return x * sigmoid(1.5957691216f * (x + 0.044715f * x * x * x));
-  if (kind == TANH) return 2.0f * sigmoid(2.0f * x) - 1.0f;
-  if (kind == ELU) return where(x > 0.0f, x, exp_vec(x) - 1.0f);
-  if (kind == SIGMOID) return sigmoid(x);
-  return x;
-}
-INLINE vec slope(vec x, const long kind) {
-  vec one = splat(1.0f);
-  if (kind == RELU) return where(x > 0.0f, one, (vec){});
-  if (kind == LEAKY_RELU) return where(x > 0.0f, one, splat(0.01f));
-  if (kind == SILU) {
-    vec s = sigmoid(x);
-    return s * (1.0f + x * (1.0f - s));
-  }
-  if (kind == GELU) {
-    vec s = sigmoid(1.5957691216f * (x + 0.044715f * x * x * x));
-    return s + x * s * (1.0f - s) * 1.5957691216f * (1.0f + 0.134145f * x * x);
-  }
-  if (kind == TANH) {
-    vec s = sigmoid(2.0f * x);
-    return 4.0f * s * (1.0f - s);
-  }
-  if (kind == ELU) return where(x > 0.0f, one, exp_vec(x));
-  if (kind == SIGMOID) {
-    vec s = sigmoid(x);
-    return s * (1.0f - s);
-  }
-  return one;
-}
+#include "activations.h"
 
 // Run BODY for every vector of [0, n): `i` is its place, READ(p) loads p[i ..], WRITE(p, v) stores it. The last,
 // partial vector goes through a buffer.
@@ -742,6 +708,8 @@ KERNEL void convolution_gradient_sum(struct team *team, long index, const struct
   }
 }
 
+#include "winograd.c"
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Element-wise kernels.
 
@@ -1046,14 +1014,9 @@ KERNEL void cross_entropy(struct team *team, long index, const struct cross_entr
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Optimizers over one flat array, everything in one pass over memory: the element-wise rules of explorer/training/optimizers.py.
-// `scalars` are that file's SCALARS: {lr, weight_decay, momentum, 1 - beta1^t, 1 - beta2^t}; state0 and state1 are its
-// state tensors in its order: SGD velocity; Adam and AdamW mean, square; RMSprop square, velocity.
-enum { SGD = 0, NESTEROV = 1, ADAM = 2, ADAM_W = 3, RMS_PROP = 4 };
-#define BETA1 0.9
-#define BETA2 0.999
-#define RMS_PROP_DECAY 0.99
-#define OPTIMIZER_EPSILON 1e-8f
+// Optimizers over one flat array, everything in one pass over memory. source.py writes optimizer_kind and EACH_OPTIMIZER
+// from the rules in explorer/rules/optimizers.py. `scalars` are that file's SCALARS; state0 and state1 are a rule's state
+// tensors in its order (NULL where it keeps fewer).
 
 struct optimizer {
   float *weights, *state0, *state1;
@@ -1066,41 +1029,13 @@ INLINE vec square_roots(vec v) {
   return v;
 }
 // The running mean of x. 1 - decay is taken in double: in float32 1 - 0.999 is off by 3e-5 of itself.
-#define RUNNING(mean, x, decay) (READ(mean) * (float)(decay) + (x) * (float)(1 - (decay)))
+#define RUNNING_MEAN(mean, x, decay) ((mean) * (float)(decay) + (x) * (float)(1 - (decay)))
+#include "optimizers.h"
 
-INLINE void optimizer_kind(const struct optimizer *o, long from, long n, const long kind) {
-  const float lr = o->scalars[0], weight_decay = o->scalars[1], momentum = o->scalars[2];
-  const float step = lr / o->scalars[3], square_scale = 1 / o->scalars[4];
-  float *weights = o->weights + from, *state0 = o->state0 + from, *state1 = o->state1 + from;
-  const float *gradient = o->gradient + from;
-  FOR_VECTORS(n, {
-    vec g = READ(gradient);
-    vec w = READ(weights);
-    if (kind == ADAM_W) w -= w * (lr * weight_decay);
-    else g += w * weight_decay;
-    if (kind == ADAM || kind == ADAM_W) {
-      vec mean = RUNNING(state0, g, BETA1), square = RUNNING(state1, g * g, BETA2);
-      WRITE(state0, mean);
-      WRITE(state1, square);
-      w -= step * mean / (square_roots(square * square_scale) + OPTIMIZER_EPSILON);
-    } else if (kind == RMS_PROP) {
-      vec square = RUNNING(state0, g * g, RMS_PROP_DECAY);
-      vec velocity = READ(state1) * momentum + g / (square_roots(square) + OPTIMIZER_EPSILON);
-      WRITE(state0, square);
-      WRITE(state1, velocity);
-      w -= velocity * lr;
-    } else {
-      vec velocity = READ(state0) * momentum + g;
-      WRITE(state0, velocity);
-      w -= (kind == NESTEROV ? g + velocity * momentum : velocity) * lr;
-    }
-    WRITE(weights, w);
-  });
-}
 KERNEL void optimizer(struct team *team, long index, const struct optimizer *o) {
   long from, to;
   share(o->n, index, team->count, &from, &to);
 #define CASE(k) case k: optimizer_kind(o, from, to - from, k); return;
-  switch (o->kind) { CASE(SGD) CASE(NESTEROV) CASE(ADAM) CASE(ADAM_W) CASE(RMS_PROP) }
+  switch (o->kind) { EACH_OPTIMIZER(CASE) }
 #undef CASE
 }

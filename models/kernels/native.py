@@ -1,4 +1,4 @@
-"""Compiles kernels.c, loads it into this process and keeps the threads that run it.
+"""Compiles the kernels, loads it into this process and keeps the threads that run it.
 
 What a captured step needs of this process (entry points, threads, scratch memory) changes from process to process, so
 it is handed over in a small tensor, the *table*: one uint64 a slot.
@@ -10,7 +10,6 @@ import functools
 import os
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,9 @@ from tinygrad.helpers import Target
 from tinygrad.runtime.autogen import libc as elf
 from tinygrad.runtime.ops_cpu import CPUDevice, CPUProgram
 from tinygrad.runtime.support.elf import elf_loader
+
+from explorer.machine import cores
+from models.kernels.source import activation_kinds, optimizer_kinds, source
 
 VERSION = 2  # of what the kernels compute: it changes when a run's last digits may, and is recorded with the run
 KERNELS = {  # each kernel's stages, one after the other
@@ -36,20 +38,15 @@ KERNELS = {  # each kernel's stages, one after the other
 }
 STAGES = list(dict.fromkeys(stage for stages in KERNELS.values() for stage in stages))
 UNDIVIDED = {"cross_entropy"}  # stages one thread does alone
-BY_IMAGES = {"convolution": 6, "convolution_gradient": 8, "winograd": 6, "winograd_gradient": 8}  # stages that share the images: where the struct counts them
+# stages that share the images, and where their structs count them
+BY_IMAGES = {"convolution": 6, "convolution_gradient": 8, "winograd": 6, "winograd_gradient": 8}
 SHARES_PER_THREAD = 4  # of the other stages: a thread that comes late, or is held up, leaves its shares to the others
 MOST_IMAGE_SHARES, LEAST_IMAGES = 16, 8  # each share sums weight gradients of its own: not too many, not too small
 RUN, POOL, SCRATCH, FIRST_STAGE = range(4)  # slots of the table; from the last on, the stages' addresses
-SOURCES = ("kernels.c", "winograd.c")
 MAX_THREADS = 64  # as in kernels.c
 CACHE_LINE = 16  # floats: a vector that crosses from one line to the next costs twice
 SEMAPHORE_BYTES = 64  # more than any system's sem_t
 Word, Pointer = ctypes.c_int64, ctypes.c_void_p
-
-
-def source() -> str:
-    """All kernels, as one C file."""
-    return "".join(Path(__file__).with_name(name).read_text() for name in SOURCES)
 
 
 class _Pool(ctypes.Structure):
@@ -77,6 +74,7 @@ class Native:
         device = Device["CPU"]
         assert isinstance(device, CPUDevice)
         library = device.renderer.compiler.compile_cached(source())
+        self.activations, self.optimizers = activation_kinds(), optimizer_kinds()  # those that were compiled
         self.program = CPUProgram(device, TinyELF(library, "kernels", Target(), (), b"kernels"))
         self.address = {name: self.program.addr + offset for name, offset in _entry_points(library).items()}
         self.threads = max(1, min(threads, MAX_THREADS))
@@ -153,10 +151,6 @@ def native() -> Native | None:
 
 def image_shares(images: int) -> int:
     return min(MOST_IMAGE_SHARES, max(1, images // LEAST_IMAGES))
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _address(function: str) -> int:

@@ -11,8 +11,6 @@ from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
 from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
 
-ACTIVATIONS = {None: 0, "relu": 1, "silu": 2, "gelu": 3, "tanh": 4, "leaky_relu": 5, "elu": 6, "sigmoid": 7}
-OPTIMIZERS = {"sgd": 0, "nesterov": 1, "adam": 2, "adamw": 3, "rmsprop": 4}
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
 
 Member = int | str | None  # of an argument struct: a size, "b3" for the address of the fourth buffer, None for NULL
@@ -25,6 +23,16 @@ def loaded() -> Native:
     kernels = native()
     assert kernels is not None, "ask enabled() first"
     return kernels
+
+
+def fuses_activation(name: str | None) -> bool:
+    """Whether linear and conv2d take this activation: not where its entry has no C."""
+    return name in loaded().activations
+
+
+def fuses_optimizer(name: str) -> bool:
+    """Whether optimizer_step takes this rule: not where its entry has no C."""
+    return (name, False) in loaded().optimizers
 
 
 def dimensions(x: Tensor) -> tuple[int, ...]:
@@ -74,7 +82,7 @@ def _source(tasks: list[Task], buffers: int) -> str:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
     """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
-    (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), ACTIVATIONS[activation]
+    (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), loaded().activations[activation]
     loaded().reserve_gemm(rows, outputs, inputs)
     result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
 
@@ -125,7 +133,7 @@ def conv2d(
     before does; the images come from no kernel and want none.
     """
     (images, channels, height, width), (filters, _, high, wide) = dimensions(x), dimensions(weight)
-    kind, shape = ACTIVATIONS[activation], (images, filters, height - high + 1, width - wide + 1)
+    kind, shape = loaded().activations[activation], (images, filters, height - high + 1, width - wide + 1)
     sizes = (images, channels, height, width, filters, high, wide, kind)
     forward_kernel, backward_kernel = convolution_kernels(*sizes[1:7])
     loaded().reserve_convolution(forward_kernel, [0] * 6 + list(sizes))
@@ -211,12 +219,18 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def optimizer_step(
-    rule: str, params: list[Tensor], gradients: list[Tensor], states: list[list[Tensor]], scalars: Tensor
+    rule: str,
+    nesterov: bool,
+    params: list[Tensor],
+    gradients: list[Tensor],
+    states: list[list[Tensor]],
+    scalars: Tensor,
 ) -> list[Tensor]:
-    """One step of an element-wise rule over all parameters, in place; returns what to realize.
+    """One step of a rule that has C over all parameters, in place; returns what to realize.
 
-    ``states``: the rule's state tensors of each parameter; ``scalars``: a tensor that starts with optim.SCALARS.
+    ``states``: the rule's state tensors of each parameter; ``scalars``: a tensor that starts with the rules' SCALARS.
     """
+    kind = loaded().optimizers[rule, nesterov]
     each = 2 + len(states[0])  # buffers of one parameter: itself, its gradient, its state
     updated: list[Tensor] = []
     together = (MAX_BUFFERS - 2) // each
@@ -228,10 +242,9 @@ def optimizer_step(
             inputs += [gradient]
         tasks: list[Task] = []
         for index in range(len(inputs)):
-            weights, state0, *state1 = (f"b{index * (each - 1) + offset}" for offset in range(each - 1))
+            weights, *states_at = (f"b{index * (each - 1) + offset}" for offset in range(each - 1))
             gradient_at, scalars_at = f"b{len(outputs) + index}", f"b{len(outputs) + len(inputs)}"
-            states_at = (state0, state1[0] if state1 else state0)
             count = int(params[start + index].numel())
-            tasks.append(("optimizer", (weights, *states_at, gradient_at, scalars_at, count, OPTIMIZERS[rule])))
+            tasks.append(("optimizer", (weights, *(*states_at, None, None)[:2], gradient_at, scalars_at, count, kind)))
         updated += call(outputs, [*inputs, scalars], tasks)
     return updated

@@ -15,11 +15,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from datasets import data
+import datasets
+from explorer import machine
 from explorer.config import Config, make_config
+from explorer.record import Record
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
-from explorer.training import device as environment
 
 TRIES = 2  # a run whose worker died is tried once more
 
@@ -47,7 +48,7 @@ def run_all(
     place: WorkerSetup,
     jobs: int,
     listen: Callable[[Any], None] = lambda progress: None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Record]:
     """Train every config and yield its record as it ends, in the order they end.
 
     One job trains in this process on all cores; more train in as many processes, each with its share of the cores. A
@@ -60,7 +61,7 @@ def run_all(
         return
     jobs = min(jobs, len(configs))
     context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
-    threads = max(1, environment.cores() // jobs)
+    threads = max(1, machine.cores() // jobs)
     waiting = deque(configs)
     tries: dict[Config, int] = {}
     workers = [_start(context, place, threads) for _ in range(jobs)]
@@ -120,14 +121,14 @@ def _serve(connection: Connection, place: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, (record, None) or (None, reason) out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
-    runner = Runner(data.load(place.dataset, place.data_dir), Ledger(place.results))
+    runner = Runner(datasets.load(place.dataset, place.data_dir), Ledger(place.results))
     while True:
         try:
             config = make_config(connection.recv())
         except EOFError:
             return
         try:
-            answer: tuple[dict[str, Any] | None, str | None] = runner.run(config), None
+            answer: tuple[Record | None, str | None] = runner.run(config), None
         except Exception as error:  # whatever went wrong in this run is this run's matter
             runner.trainer = None
             answer = None, f"{type(error).__name__}: {error}"

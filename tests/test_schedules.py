@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.training.schedule import SCHEDULES, Plateau, lr_at
+from explorer.rules.schedules import SCHEDULES, Plateau, lr_at
 
 
 def test_constant_is_the_same_at_every_step():
@@ -36,7 +36,7 @@ def test_warmup_as_long_as_the_run_ends_at_the_full_rate(schedule):
     assert lr_at(schedule, 1.0, 9, 10, warmup_steps=10) == 1.0
 
 
-@given(st.sampled_from(SCHEDULES), st.floats(1e-6, 10), st.integers(1, 500), st.integers(0, 500), st.data())
+@given(st.sampled_from(list(SCHEDULES)), st.floats(1e-6, 10), st.integers(1, 500), st.integers(0, 500), st.data())
 def test_rate_stays_between_zero_and_base(schedule, base_lr, total_steps, warmup_steps, data):
     step = data.draw(st.integers(0, total_steps - 1))
     assert 0 < lr_at(schedule, base_lr, step, total_steps, warmup_steps) <= base_lr

@@ -1,0 +1,1 @@
+"""What a run may choose by name and every floor must know of: optimizers and schedules, one entry each."""

@@ -1,0 +1,115 @@
+"""Where a model errs: the confusion matrix of the test set, and the wrong images it was surest of."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from explorer.telling.names import class_names, name_of
+from explorer.telling.plots import picture
+from explorer.telling.plots.facts import Facts, Predictions
+from explorer.telling.plots.picture import GREY
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 12
+COUNTED = 20  # with more classes than this, a cell has no room for its count: the shade alone speaks
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A test image (rows of pixels, any range) that the model takes for another class, with its softmax for that."""
+
+    index: int
+    true: int
+    predicted: int
+    confidence: float
+    image: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class ConfusionFacts(Facts):
+    """counts[true][predicted] on the test set, and the wrong images the model was surest of, surest first."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+    wrong: tuple[Wrong, ...]
+
+
+def facts(predicted: Predictions) -> ConfusionFacts:
+    scores = np.asarray(predicted.logits, np.float64)
+    labels = np.asarray(predicted.labels).astype(int)
+    classes = scores.shape[1]
+    guesses = scores.argmax(axis=1)
+    counts = np.zeros((classes, classes), int)
+    np.add.at(counts, (labels, guesses), 1)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
+    wrong = np.flatnonzero(guesses != labels)
+    surest = wrong[np.lexsort((wrong, -confidence[wrong]))][:MOST]
+    return ConfusionFacts(
+        title=f"Where the best {name_of(predicted.model, predicted.dataset)} errs",
+        caption=f"{predicted.configuration}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
+        classes=class_names(predicted.dataset, classes),
+        counts=tuple(tuple(map(int, row)) for row in counts),
+        wrong=tuple(
+            Wrong(
+                int(index),
+                int(labels[index]),
+                int(guesses[index]),
+                float(confidence[index]),
+                tuple(tuple(map(float, row)) for row in predicted.images[index]),
+            )
+            for index in surest
+        ),
+    )
+
+
+def draw(facts: ConfusionFacts) -> "Figure":
+    import matplotlib
+    from matplotlib.colors import LogNorm
+
+    figure = picture.frame(11, 6, facts.title, facts.caption)
+    parts = figure.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)
+    left, right = parts[0]
+    axes = left.subplots()
+    counts = np.array(facts.counts)
+    errors = counts.astype(float)
+    np.fill_diagonal(errors, np.nan)
+    shown = np.where(errors > 0, errors, np.nan)
+    most = np.nanmax(shown) if np.isfinite(shown).any() else 1.0
+    norm = LogNorm(0.5, max(most, 4.0))
+    axes.imshow(shown, cmap=matplotlib.colormaps["Blues"].with_extremes(bad="white"), norm=norm)
+    for (true, predicted), count in np.ndenumerate(counts):
+        if count and len(facts.classes) <= COUNTED:
+            dark = true != predicted and norm(count) > 0.55
+            axes.text(
+                predicted, true, str(count), ha="center", va="center", fontsize=9.5,
+                color="white" if dark else GREY if true == predicted else "black",
+            )  # fmt: skip
+    axes.grid(False)
+    places, size = range(len(facts.classes)), 11 if len(facts.classes) <= COUNTED else 5
+    upright = any(len(name) > 1 for name in facts.classes)
+    labels = [picture.cut(name, 24) for name in facts.classes]
+    axes.set_xticks(places, labels, rotation=90 if upright else 0, fontsize=size)
+    axes.set_yticks(places, labels, fontsize=size)
+    axes.set_xlabel("predicted (errors shaded, right ones grey)")
+    axes.set_ylabel("true")
+    if facts.wrong:
+        columns = 4
+        grid = right.subplots(math.ceil(len(facts.wrong) / columns), columns, squeeze=False)
+        for place in grid.flat:
+            place.axis("off")
+        names = [picture.cut(name, 14) for name in facts.classes]
+        told = [
+            f"{names[wrong.true]}\n→ {names[wrong.predicted]} {100 * wrong.confidence:.0f}%" for wrong in facts.wrong
+        ]
+        widest = max(len(line) for words in told for line in words.splitlines())
+        small = min(9.5, 9.5 * 15 / widest)  # four titles share the width
+        for place, wrong, words in zip(grid.flat, facts.wrong, told, strict=False):
+            place.imshow(np.array(wrong.image), cmap="gray_r")
+            place.set_title(words, fontsize=small, fontweight="normal", loc="center", pad=3)
+        right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)
+    return figure
