@@ -231,7 +231,7 @@ def winograd_maps(r: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def winograd_bounds(x: np.ndarray, weight: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How far rounding may take z, d_weight and d_x, element by element, as winograd.c's head derives it: each sum of k
-    terms errs by k units in the last place of the sum of its terms' sizes, and the algorithm is a chain of such sums."""
+    terms errs by k units in the last place of its terms' sizes summed, and the algorithm is a chain of such sums."""
     (images, ic, ih, iw), (oc, _, r, _), (_, _, oh, ow) = x.shape, weight.shape, g.shape
     small, large = 16 * -(-oh // 2) * -(-ow // 2), 36 * -(-oh // 4) * -(-ow // 4)
     n = 8 if r == 5 else 4 if 4 * small <= 5 * large else 6
