@@ -211,10 +211,8 @@ def test_find_reads_from_the_end_in_blocks_of_any_size(
 ) -> None:
     monkeypatch.setattr(files, "BLOCK", block)
     ledger = Ledger(folder)
-    for number in range(6):  # each names the ones before it, which must not be taken for it
-        ledger.append(
-            filled(f"id{number % 5}", " ".join(f'"id{other}"' for other in range(number)) + "x" * 90 * number)
-        )
+    for number in range(6):  # each names another in another field, which must not be taken for it
+        ledger.append(a_record(f"id{number % 5}", started=f"id{(number + 2) % 5}", error=Failed("x" * 90 * number)))
     reason = {number: Ledger(folder).find(f"id{number}") for number in range(5)}
     assert [len(str(found.error)) for found in reason.values() if found] == [450, 90, 180, 270, 360]
     assert Ledger(folder).find("id") is None
