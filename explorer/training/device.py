@@ -36,8 +36,8 @@ def describe() -> Environment:
 
     from models.kernels.native import VERSION, enabled, native
 
-    commit, dirty = machine.git_state()
     kernels = native() if enabled() else None
+    commit, dirty = machine.git_state()
     return Environment(
         device=Device.DEFAULT,
         renderer=type(Device[Device.DEFAULT].renderer).__name__,
