@@ -326,7 +326,16 @@ INLINE vec exp_vec(vec x) {
 
 // activate(x, kind), its derivative slope(x, kind) and EACH_ACTIVATION: source.py writes them from models/activations.py.
 #define LINEAR 0 // no activation
-INLINE vec sigmoid(vec x) { return 1.0f / (1.0f + exp_vec(-x)); }
+// 1/x, to 1e-7 of itself: with long vectors a division takes longer than all the rest of an activation.
+INLINE vec reciprocal(vec x) {
+#if defined(__AVX512F__)
+  vec near = (vec)__builtin_ia32_rcp14ps512_mask(x, (vec){}, (unsigned short)-1);
+  return near * (2.0f - x * near); // Newton's step doubles the 14 right bits
+#else
+  return 1.0f / x;
+#endif
+}
+INLINE vec sigmoid(vec x) { return reciprocal(1.0f + exp_vec(-x)); }
 #include "activations.h"
 
 // Run BODY for every vector of [0, n): `i` is its place, READ(p) loads p[i ..], WRITE(p, v) stores it. The last,
@@ -710,6 +719,8 @@ KERNEL void convolution_gradient_sum(struct team *team, long index, const struct
 
 #include "winograd.c"
 
+#include "augment.c"
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Element-wise kernels.
 
@@ -749,7 +760,8 @@ KERNEL void activation_gradient(struct team *team, long index, const struct acti
 // Batch normalisation of the batch's own statistics, with an optional 2x2 maximum pooling after it:
 //   y = (x - mean[c]) / sqrt(variance[c] + epsilon) * weight[c] + bias[c], then the maximum over 2x2 if `pool`
 // (an odd last row or column is dropped). Threads share the channels; one channel's planes stay in cache between the
-// passes over them. normalize = 0 pools only (mean, variance, weight, bias are not touched).
+// passes over them. normalize = 0 pools only (mean, variance, weight, bias are not touched); 2 takes mean and variance as
+// they are given, not the batch's own.
 // Where several of the four values are the maximum, the gradient is divided among them, as tinygrad does it.
 // Scratch: threads * (height * width + width + 2 * LANES) floats, where `pool`.
 
@@ -786,16 +798,18 @@ KERNEL static void batchnorm_rows(const struct batchnorm *b, long from, long n) 
   const float *first = b->x + from, *weight = b->weight + from, *bias = b->bias + from;
   float *mean = b->mean + from, *variance = b->variance + from, scale[BLOCK];
   const long row = b->channels, rows = b->images;
-  clear(mean, n);
-  for (const float *x = first; x < first + rows * row; x += row) FOR_VECTORS(n, WRITE(mean, READ(mean) + READ(x)););
-  FOR_VECTORS(n, WRITE(mean, READ(mean) / (float)rows););
-  clear(variance, n);
-  for (const float *x = first; x < first + rows * row; x += row)
-    FOR_VECTORS(n, {
-      vec d = READ(x) - READ(mean);
-      WRITE(variance, READ(variance) + d * d);
-    });
-  FOR_VECTORS(n, WRITE(variance, READ(variance) / (float)rows););
+  if (b->normalize == 1) {
+    clear(mean, n);
+    for (const float *x = first; x < first + rows * row; x += row) FOR_VECTORS(n, WRITE(mean, READ(mean) + READ(x)););
+    FOR_VECTORS(n, WRITE(mean, READ(mean) / (float)rows););
+    clear(variance, n);
+    for (const float *x = first; x < first + rows * row; x += row)
+      FOR_VECTORS(n, {
+        vec d = READ(x) - READ(mean);
+        WRITE(variance, READ(variance) + d * d);
+      });
+    FOR_VECTORS(n, WRITE(variance, READ(variance) / (float)rows););
+  }
   for (long c = 0; c < n; c++) scale[c] = weight[c] / square_root(variance[c] + EPSILON);
   for (long r = 0; r < rows; r++) {
     const float *x = first + r * row;
@@ -816,7 +830,7 @@ KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) 
   }
   for (long c = from; c < to; c++) {
     float scale = 1, shift = 0;
-    if (b->normalize) {
+    if (b->normalize == 1) {
       float mean = 0, variance = 0; // summed plane by plane: the error grows with the planes, not with the values
       for (long n = 0; n < b->images; n++) {
         const float *x = b->x + (n * b->channels + c) * plane;
@@ -838,8 +852,10 @@ KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) 
       variance /= count;
       b->mean[c] = mean;
       b->variance[c] = variance;
-      scale = b->weight[c] / square_root(variance + EPSILON);
-      shift = b->bias[c] - mean * scale;
+    }
+    if (b->normalize) {
+      scale = b->weight[c] / square_root(b->variance[c] + EPSILON);
+      shift = b->bias[c] - b->mean[c] * scale;
     }
     for (long n = 0; n < b->images; n++) {
       const float *x = b->x + (n * b->channels + c) * plane;

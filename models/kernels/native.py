@@ -35,6 +35,7 @@ KERNELS = {  # each kernel's stages, one after the other
     "batchnorm_gradient": ("batchnorm_gradient",),
     "cross_entropy": ("cross_entropy",),
     "optimizer": ("optimizer",),
+    "augment": ("augment",),
 }
 STAGES = list(dict.fromkeys(stage for stages in KERNELS.values() for stage in stages))
 UNDIVIDED = {"cross_entropy"}  # stages one thread does alone
@@ -123,6 +124,9 @@ class Native:
 
     def reserve_batchnorm(self, height: int, width: int) -> None:
         self._reserve("batchnorm", height, width, self.threads)
+
+    def reserve_augment(self, height: int, width: int) -> None:
+        self._reserve("augment", height, width, self.threads)
 
     def reserve_convolution(self, kernel: str, arguments: list[int]) -> None:
         """``arguments``: the kernel's struct, with anything for the pointers."""
