@@ -238,11 +238,17 @@ def choices(field: str) -> tuple[str, ...]:
     return datasets.names() if field == "dataset" else fields.choices(field_info(field))
 
 
-def bounds(field: str) -> str:
-    """The accepted values in words: ``> 0``, ``on|off``, ``relu|silu|...``."""
+def bounds(field: str, model: str | None = None) -> str:
+    """The accepted values in words: ``> 0``, ``on|off``, ``relu|silu|...``; without ``model``, of every model's own."""
     if field == "dataset":
         return "|".join((*datasets.names(), "a folder or .npz file of your own"))
-    return fields.bounds(field_info(field))
+    if model or field in Config.model_fields:
+        return fields.bounds(field_info(field, model))
+    owners = [name for name in models.names() if field in models.get(name).model_fields]
+    texts = {name: fields.bounds(field_info(field, name)) for name in owners}
+    if len(set(texts.values())) == 1:
+        return texts[owners[0]]
+    return "; ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def meaning(field: str, model: str | None = None) -> str:

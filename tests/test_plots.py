@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from explorer.judging import stats
-from explorer.judging.results import Lost, Runs, SweepResult, best_first
+from explorer.judging.runs import Lost, Runs
+from explorer.judging.sweeps import SweepResult
 from explorer.record import Seconds
 from explorer.running.ledger import Ledger
 from explorer.telling import plots, report
@@ -44,7 +45,7 @@ def pair_records():
 
 
 def pair_of(found, sweeps=()):
-    return Pair("mlp", "digits", best_first(found, "mlp", "digits"), sweeps)
+    return Pair("mlp", "digits", found.ranked("mlp", "digits"), sweeps)
 
 
 def test_a_bar_is_mean_and_interval_and_one_seed_has_none():
@@ -103,7 +104,7 @@ def test_curves_are_means_over_seeds_of_winner_baseline_and_next(tmp_path):
 
 def test_a_curves_band_is_the_interval_where_there_are_seeds_for_one():
     five = runs({"lr": 0.1}, [0.94, 0.95, 0.96, 0.97, 0.98])
-    (run,) = best_first(Runs(five), "mlp", "digits")
+    (run,) = Runs(five).ranked("mlp", "digits")
     curve = curves.curve_of(run, "five")
     width = stats.mean_interval([0.74, 0.75, 0.76, 0.77, 0.78]).half_width
     assert (curve.low[0], curve.high[0]) == pytest.approx((0.76 - width, 0.76 + width))
@@ -187,7 +188,7 @@ def shipped(digits):
     logits = -np.linalg.norm(flat[:, None] - middles, axis=2)
     return {
         SweepResult: [by_name[name] for name in ("lr", "opt", "lr-bs")],  # a line, dots, a heat map
-        Pair: [Pair("mlp", "fashion", best_first(found, "mlp", "fashion"), sweeps)],
+        Pair: [Pair("mlp", "fashion", found.ranked("mlp", "fashion"), sweeps)],
         Predictions: [Predictions("mlp", "digits", "nearest mean", logits, digits.test_labels, digits.test_images)],
     }
 

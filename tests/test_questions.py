@@ -153,6 +153,28 @@ def test_the_baseline_is_the_files_else_the_default_else_the_first(written):
     assert written("[base]\nlr = 0.2\n[[points]]\nlr = 0.1\n[[points]]\nlabel = 'own base'").baseline == "own base"
 
 
+def test_a_role_is_the_files_else_that_of_the_grids_form(written):
+    assert written("grid.lr = [0.1, 0.2]").role == "knob"
+    assert written("grid.lr = [0.1, 0.2]\ngrid.batch_size = [64]").role == "knob"
+    assert written("grid.lr = [0.1, 0.2]\ngrid.batch_size = [64, 32]").role == "pair"
+    assert written("grid.lr = [0.1, 0.2]\ngrid.batch_size = [64, 32]\ngrid.dropout = [0.0, 0.5]").role == "recipes"
+    assert written("points = [{ lr = 0.1 }, { lr = 0.2, dropout = 0.5 }]").role == "knob"
+    assert written("role = 'recipes'\ngrid.lr = [0.1, 0.2]").role == "recipes"
+
+
+def test_a_published_table_its_claims_and_what_gains_are_counted_from_are_read(written):
+    loaded = written(
+        "role = 'published'\ngain_over = 'b'\n"
+        "points = [{ label = 'a', lr = 0.1, reference = 0.9 }, { label = 'b', lr = 0.2 }]\n"
+        "[published]\ntable = 'A  table'\nas = 'run'\nbest_look = true\n"
+        "[[claims]]\nsays = 'a over b'\nwinner = 'a'\nrivals = ['b']\n"
+    )
+    assert loaded.published == sweep.PublishedTable("A table", "run", best_look=True)
+    assert loaded.claims == (sweep.Claim("a over b", "a", ("b",)),)
+    assert loaded.gain_over == "b"
+    assert written("gain_over = { lr = 0.2 }\ngrid.lr = [0.1, 0.2]").gain_over == "lr 0.2"
+
+
 def test_a_models_section_adds_to_the_base_and_replaces_the_rest(written):
     text = (
         "title = 'Both'\nseeds = 7\nexpect_best.lr = [0.1]\n"
@@ -242,6 +264,35 @@ def test_a_variable_is_named_as_the_person_called_it():
 GRID = "[grid]\nlr = [0.1, 0.2]\n"
 BAD = {
     "unknown key at the top": ("titel = 'x'\n" + GRID, "unknown key 'titel'; did you mean 'title'?"),
+    "unknown role": ('role = "knobs"\n' + GRID, "role must be one of knob, pair, recipes, published, got 'knobs'"),
+    "a pair of one axis": ('role = "pair"\n' + GRID, 'role = "pair" needs a grid of two axes'),
+    "published without role": ('published.table = "T"\n' + GRID, '[published] needs role = "published" beside it'),
+    "published without table": ('role = "published"\npublished.as = "run"\n' + GRID, "published needs table: text"),
+    "published as what": (
+        'role = "published"\npublished = { table = "T", as = "ran" }\n' + GRID,
+        "published.as must be one of stated, run, got 'ran'",
+    ),
+    "published with more": (
+        'role = "published"\npublished = { table = "T", tabel = "T" }\n' + GRID,
+        "unknown key 'published.tabel'; did you mean 'table'?",
+    ),
+    "gain over nothing": ("gain_over = { lr = 0.3 }\n" + GRID, "gain_over: no points have those values; it must be"),
+    "gain over a field that does not vary": ("gain_over = { dropout = 0.0 }\n" + GRID, "gain_over.dropout: the sweep "),
+    "gain over no label": ('gain_over = "lr 0.3"\n' + GRID, "gain_over: no point has the label 'lr 0.3'; did you mean"),
+    "claims not tables": ('claims = ["a over b"]\n' + GRID, "claims[1] must be a table with says, winner and rivals"),
+    "a claim without rivals": ('claims = [{ says = "a", winner = "lr 0.1" }]\n' + GRID, "claims[1] needs rivals: "),
+    "a claim over nobody": (
+        'claims = [{ says = "a", winner = "lr 0.1", rivals = [] }]\n' + GRID,
+        "claims[1].rivals must be a list of labels, at least one, got []",
+    ),
+    "a claim of no point": (
+        'claims = [{ says = "a", winner = "lr 1", rivals = ["lr 0.2"] }]\n' + GRID,
+        "claims[1].winner: no point has the label 'lr 1'; did you mean",
+    ),
+    "a claim against itself": (
+        'claims = [{ says = "a", winner = "lr 0.1", rivals = ["lr 0.1"] }]\n' + GRID,
+        "claims[1]: 'lr 0.1' cannot be its own rival",
+    ),
     "unknown section": ("[gird]\nlr = [1]", "unknown key 'gird'; did you mean 'grid'?"),
     "unknown key of a section": ("[mlp]\nsede = 3\n" + GRID, "unknown key 'mlp.sede'; did you mean 'seeds'?"),
     "a key with a line break": (

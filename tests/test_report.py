@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from explorer.judging.results import Runs
+from explorer.asking import questions
+from explorer.judging.runs import Runs
+from explorer.judging.sweeps import judge
 from explorer.record import Environment, stored
 from explorer.running.ledger import Ledger
 from explorer.running.requests import Request
-from explorer.telling import findings, plots, report
-from explorer.telling.findings import Study
-from tests.records import LR, PAIR, POINTS, notebook, record, runs
+from explorer.telling import plots, report
+from tests.records import LR, PAIR, notebook, runs
 from tests.test_plots import pair_records
-from tests.test_results import four_rates, judged
+from tests.test_results import four_rates
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_final_runs_on_all_images_are_reported_but_not_chosen(tmp_path, undrawn)
     final = runs({"train_on": "all", "lr": 0.02}, [None] * 3, status="ok", test_accuracy=0.99)
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*four_rates(), *final]))
     best = text.split("## Best configurations")[1].split("\n## ")[0]
-    assert "Trained on all 60,000 images" in best
+    assert "Trained on the validation images, too" in best
     assert "--lr 0.02" not in best
 
 
@@ -193,21 +194,6 @@ def test_a_pair_says_where_the_best_moves_and_shows_a_heat_map(tmp_path, monkeyp
     assert drawn[tmp_path / "media" / "digits" / "mlp_mine.png"] == "heat"
     assert "**Interaction**: the lr with the best mean, by batch size: 0.003 at 16, 0.001 at 32." in text
     assert "**Confounded**: at equal steps the batch size also sets how many images are seen, 480 to 960." in text
-
-
-def test_an_interval_that_excludes_0_beside_no_difference_is_explained(tmp_path):
-    records = [
-        *runs({"lr": 0.0003}, [0.941, 0.9514, 0.9609]),
-        *runs({"lr": 0.001}, [0.94, 0.95, 0.96]),
-        *runs({"lr": 0.003}, [0.945, 0.94, 0.96]),
-        *runs({"lr": 0.01}, [0.93, 0.955, 0.955]),
-    ]
-    found = judged(tmp_path, LR, records)
-    near = found.verdicts["lr 0.0003"]
-    assert near.difference > near.half_width  # the premise
-    assert near.verdict == "no difference shown"
-    told = " ".join(findings.sweep_sentences(found))
-    assert "The interval of lr 0.0003 excludes 0 beside *no difference shown*" in told
 
 
 def test_a_sweep_whose_file_is_called_like_a_question_about_steps_is_read_for_what_it_varies(tmp_path, undrawn):
@@ -253,134 +239,6 @@ def test_two_sweeps_with_long_overrides_keep_files_of_their_own(tmp_path, undraw
     assert len([path for path in files if path.suffix == ".csv"]) == 2
 
 
-def test_a_claim_is_borne_out_only_if_every_rival_was_compared(tmp_path):
-    text = "base.steps = 30\npoints = [" + ", ".join(
-        f'{{ label = "depth_{depth}", depth = {depth} }}' for depth in (1, 2, 3)
-    )
-    one, two, three = (
-        runs({"depth": depth, "dataset": "fashion"}, accuracies)
-        for depth, accuracies in ((1, [0.9, 0.91, 0.905]), (2, [0.5, 0.512, 0.5]), (3, [0.5, 0.51, 0.5]))
-    )
-    for deep, ended in ((three[:1], "not shown against every rival"), (three, "borne out")):
-        records = [*one, *two, *deep]
-        found = judged(tmp_path, text + "]", records, name="published-fashion", dataset="fashion")
-        told = findings.claims_summary(Study(Runs(records), (found,)))[0]
-        assert told.startswith(f"**Published Fashion winners**: of 1 claims, 1 {ended} (depth 1 over 2)")
-
-
-def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
-    records = [*runs({"lr": 0.001}, [0.93, 0.94, 0.95]), *runs({"lr": 0.003}, [0.9, 0.9, 0.91])]
-    table = findings.side_by_side(judged(tmp_path, POINTS, records), None)
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    assert rows == [
-        ["first", "93.00", "93.00 ± 2.48", "inside"],
-        ["again", "80.00", "93.00 ± 2.48", "below"],
-        ["other", "-", "89.33 ± 1.43", "-"],
-    ]
-
-
-def test_a_figure_published_on_validation_is_placed_among_validation_scores(tmp_path):
-    records = runs({"lr": 0.001}, [0.93, 0.94, 0.95])  # records.py's test scores lie a point below
-    text = 'points = [{ label = "a", lr = 0.001, reference = 0.98 }]\n'
-    on_test = judged(tmp_path, "base.steps = 30\n" + text, records)
-    on_validation = judged(tmp_path, 'reference_is = "validation"\nbase.steps = 30\n' + text, records)
-    assert re.search(r"test % .*\n.*\n.* 93\.00 ± 2\.48 \| above", findings.side_by_side(on_test, None))
-    assert re.search(r"validation % .*\n.*\n.* 94\.00 ± 2\.48 \| inside", findings.side_by_side(on_validation, None))
-
-
-def test_what_publishing_the_best_look_adds_is_told(tmp_path):
-    # records.py's last look is at its validation accuracy; the best looks stand 0.01 and 0.02 above it
-    values = {"lr": 0.001, "eval_every": 10}
-    records = [
-        record
-        for seed, best in enumerate((0.96, 0.97))
-        for record in runs(values, [0.95, 0.95], best_val_accuracy=best)
-        if record.seed == seed
-    ]
-    found = judged(tmp_path, 'base = { steps = 30, eval_every = 10 }\npoints = [{ label = "a", lr = 0.001 }]', records)
-    (told,) = findings._best_look(found, "mlp")
-    assert "one every 10 steps: in the 30 steps" in told
-    assert "1.50 ± 6.35 points above the last (n=2)" in told  # t(0.975, 1) = 12.706 times 0.5
-
-
-def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
-    records = [
-        item
-        for steps in (100, 500)
-        for lr, accuracy in {0.001: 0.90, 0.003: 0.92, 0.01: 0.94, **({0.1: 0.2} if steps == 100 else {})}.items()
-        for item in runs({"lr": lr, "steps": steps}, [accuracy, accuracy + 0.01, accuracy + 0.0203])
-    ]
-    (told,) = findings.at_steps(Study(Runs(records), ()))
-    assert told.startswith("MLP on digits, lr:\n  - after 100 steps ")
-    assert "after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
-    assert "after 500 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
-
-
-def published_fashion(tmp_path, rates):
-    """The published table's optimizer rows alone, at these validation accuracies."""
-    from explorer.asking import questions as sweep
-    from explorer.judging.results import SweepResult
-
-    loaded = sweep.load("published-fashion", "mlp", "fashion")
-    records = []
-    for point in loaded.points:
-        if point.label in rates:
-            for seed, accuracy in enumerate(rates[point.label]):
-                records.append(record(point.config.model_copy(update={"seed": seed}), accuracy, train_loss=2.25))
-    runs_ = Runs(records)
-    return Study(runs_, (SweepResult(Request("published-fashion", "mlp", "fashion", {}, 5), loaded, runs_),))
-
-
-def test_published_claims_are_borne_out_contradicted_or_open(tmp_path):
-    level, noise = 0.85, np.array([0.0, 0.001, 0.002, 0.0031, 0.004])
-    rates = {
-        "optimizer_RMSprop": level + noise,
-        "epochs_5": level + noise[::-1],
-        "optimizer_SGD": 0.17 + noise[[1, 0, 2, 3, 4]],
-        "depth_1": level + 0.02 + noise[[1, 0, 2, 3, 4]],
-        "depth_3": level + noise,
-        "batchsize_128": level - 0.02 + noise[[1, 0, 2, 3, 4]],
-        "lr_0.005": level + noise,
-    }
-    study = published_fashion(
-        tmp_path, {label: [round(float(v), 6) for v in values] for label, values in rates.items()}
-    )
-    (summary,) = findings.claims_summary(study)
-    assert "1 borne out (depth 1 over 2)" in summary
-    assert "2 not shown against every rival (RMSprop over Adam; learning rate 0.001 over others)" in summary
-    assert "1 contradicted (batch 128 over smaller ones) at n = 5" in summary
-    told = findings.published_winners(study)[0]
-    assert "optimizer_RMSprop (published 82.9 %) measures 85.20 ± 0.20 % (n=5)" in told
-    assert "against optimizer_Adam (published 80.8 %): no difference shown" in told
-    assert "against optimizer_SGD (published 17.0 %): better than it" in told
-    assert "n = 5 would have shown" in told
-    plain = findings.sgd(study)[0]
-    assert "500 steps of batch 64 end at 17.20" in plain
-    assert "the training loss at 2.25 where guessing has 2.30" in plain
-
-
-def test_longer_runs_are_compared_length_by_length(tmp_path):
-    text = 'title = "Steps"\ngrid.steps = [10, 20, 40]\n'
-    values = {10: [0.80, 0.81, 0.822, 0.80], 20: [0.90, 0.912, 0.92, 0.90], 40: [0.901, 0.90, 0.921, 0.912]}
-    records = [item for steps, accuracies in values.items() for item in runs({"steps": steps}, accuracies)]
-    found = judged(tmp_path, text, records, seeds=4, name="steps")
-    (told,) = findings.longer(Study(Runs(records), (found,)))
-    assert "10 to 20: +10.00" in told
-    assert "20 to 40: +0.05 ± 1.56 (no difference shown)" in told
-    assert told.endswith("So more steps were shown to help up to 20.")
-
-
-def test_overfitting_is_told_from_the_loss_that_turned():
-    losses = (0.2, 0.3, 0.4)
-    turned = [
-        replace(item, history=[replace(look, val_loss=loss) for look, loss in zip(item.history, losses, strict=True)])
-        for item in runs({}, [0.95, 0.96])
-    ]
-    (told,) = findings.overfitting(Study(Runs(turned), ()))
-    assert "lowest 33 % of the way and rose by 0.200 from there: it overfits" in told
-    assert "ends at 0.50 ± 0.00 points (n=2)" in told
-
-
 def test_the_sweeps_file_is_needed_for_sections_but_not_for_the_best(tmp_path, undrawn):
     results = tmp_path / "results"
     results.mkdir()
@@ -388,3 +246,59 @@ def test_the_sweeps_file_is_needed_for_sections_but_not_for_the_best(tmp_path, u
     _, text = rebuild(tmp_path, Ledger(results))
     assert "## Sweep by sweep" not in text
     assert "python mnist_explorer.py mlp --dataset digits --lr 0.003 --steps 30" in text
+
+
+def test_a_persons_own_sweeps_have_a_section_and_change_nothing_else(tmp_path, undrawn):
+    ledger = notebook(tmp_path, LR, four_rates())
+    files, alone = rebuild(tmp_path, ledger)
+    text = PAIR.replace("title = ", 'hypothesis = "mine"\ntitle = ')
+    path = tmp_path / "pair.toml"
+    path.write_text(text)
+    asked = Request("pair", "mlp", "digits", {}, 2, str(path))
+    own_runs = Runs([*ledger.records(), *pair_records()])
+    own = judge([(asked, questions.load(str(path), "mlp", "digits"))], own_runs, origin="own")
+    more, both = rebuild(tmp_path, ledger, own=own)
+    section = both.split("## Your own sweeps")[1].split("\n## ")[0]
+    assert "### Learning rate x batch size: MLP on digits" in section
+    assert '<a id="own-digits-mlp-pair"></a>' in section and "(#own-digits-mlp-pair)" in section
+    assert {path.relative_to(tmp_path).as_posix() for path in set(more) - set(files)} == {
+        "results/own/digits_mlp_pair.csv", "media/own/digits/mlp_pair.png", "media/own/digits/mlp_pair_curves.png",
+    }  # fmt: skip
+    without = both.replace("## Your own sweeps" + section, "").replace(" · [Your own sweeps](#your-own-sweeps)", "")
+    assert re.sub(r"\n+", "\n", without) == re.sub(r"\n+", "\n", alone)
+
+
+TINY = '''
+from models.model import Images, Layer, Model, Units
+
+
+class Tiny(Model):
+    """One narrow layer"""
+
+    aims = {"letters": 0.99}
+    units: Units = (8,)
+
+    def build(self, images: Images) -> list[Layer]:
+        from models import layers
+
+        return [layers.flatten, layers.Linear(images.pixels, images.classes)]
+'''
+
+
+def test_a_model_and_a_data_set_of_ones_own_have_all_sections(tmp_path, monkeypatch, undrawn):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "tiny.py").write_text(TINY)
+    monkeypatch.setenv("MNIST_EXPLORER_MODELS", str(tmp_path / "models"))
+    of_letters = {"dataset": "letters", "model": "tiny"}
+    tiny = [
+        item for lr in (0.0003, 0.001, 0.003, 0.01) for item in runs({**of_letters, "lr": lr}, [0.9, 0.91, lr * 90])
+    ]
+    mlp = runs({"dataset": "letters"}, [0.8, 0.81, 0.82])
+    _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*tiny, *mlp], model="tiny", dataset="letters"))
+    assert "**TINY on letters**: the best on validation" in text
+    assert "the aim of 99.0 % is missed by" in text
+    assert "**TINY against MLP on letters**" in text.split("## MLP against TINY")[1].split("\n## ")[0]
+    for section in ("Which knobs matter most", "Best configurations", "Not run yet"):
+        assert "TINY on" in text.split(f"## {section}")[1].split("\n## ")[0]
+    assert "### Learning rate: TINY on letters" in text
+    assert "--sweep " + str(tmp_path / "mine.toml") + " --dataset letters --seeds 3" in text

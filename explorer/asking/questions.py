@@ -9,6 +9,17 @@
     dataset = "mnist"                     # only where the sweep makes sense on one data set alone
     reference_is = "validation"           # what split the points' published accuracies are of; else test
     repeats = true                        # points may be equal (published tables); equal points share their runs
+    role = "recipes"                      # what the points are to one another, see Role; else a grid of two axes is a
+                                          # pair, a longer one recipes, and all else a knob
+    gain_over = { steps = 50 }            # or a label: the report says what the best point gains over this one
+    [published]                           # with role = "published": the sweep is a table that somebody published
+    table = "MNIST MLP"                   # its name; files that name the same table stand side by side in the report
+    as = "run"                            # how its points were made: as "stated" (the default), or as really "run"
+    best_look = true                      # each of its figures is the best of many looks
+    [[claims]]                            # what was published of the points, for the report to hold against the data
+    says = "RMSprop over Adam"
+    winner = "optimizer_RMSprop"          # labels of points
+    rivals = ["optimizer_Adam"]
     [base]                                # what all points have in common, over the model's defaults
     [grid]                                # the product of the lists; or:
     [[points]]                            # one by one: label, reference (a published accuracy, as a fraction), fields
@@ -27,8 +38,9 @@ import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+import datasets
 import models
 from explorer.config import (
     Config,
@@ -49,17 +61,31 @@ MOST_POINTS = 10_000
 LONGEST_LABEL = 60
 
 TEXTS = ("title", "question", "hypothesis", "note")
+Role = Literal["knob", "pair", "recipes", "published"]
+"""What the points of a sweep are to one another: the values of one thing (a grid's axis, optimizers, ways to augment),
+every value of one knob with every one of another, whole recipes that differ in several things at once, or the rows of a
+table that somebody published. The report ranks knobs, crosses pairs and checks published figures."""
+PublishedAs = Literal["stated", "run"]
 KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys((*TEXTS, "dataset", "label"), (str, "text")),
+    **dict.fromkeys((*TEXTS, "dataset", "label", "table", "says", "winner"), (str, "text")),
     "reference_is": (str, "test or validation"),
+    "role": (str, f"one of {', '.join(get_args(Role))}"),
+    "published": (dict, 'a table, e.g. [published] with table = "MNIST MLP"'),
+    "as": (str, f"one of {', '.join(get_args(PublishedAs))}"),
+    "best_look": (bool, "true or false"),
+    "claims": (list, "a list of tables, [[claims]]"),
+    "rivals": (list, "a list of labels"),
     **dict.fromkeys(("expect_best", "base", "grid"), (dict, "a table")),
     "points": (list, "a list of tables, [[points]]"),
-    "baseline": ((str, dict), "a point's label, or a table like { lr = 0.001 }"),
+    **dict.fromkeys(("baseline", "gain_over"), ((str, dict), "a point's label, or a table like { lr = 0.001 }")),
     "seeds": (int, "a whole number from 1 to 10000"),
     "repeats": (bool, "true or false"),
     "reference": ((int, float), "an accuracy as a fraction, 0 to 1"),
 }
-SECTION_KEYS = (*TEXTS, "expect_best", "baseline", "seeds", "repeats", "reference_is", "base", "grid", "points")
+SECTION_KEYS = (
+    *(*TEXTS, "role", "expect_best", "baseline", "gain_over", "seeds", "repeats", "reference_is"),
+    *("published", "claims", "base", "grid", "points"),
+)
 # Fields of Config that a sweep file does not set, and what does.
 ELSEWHERE = {
     "model": "the command names the model; what is for one model goes into [mlp] or [cnn]",
@@ -100,6 +126,24 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A published claim: this point is better than each of those. All are labels."""
+
+    says: str
+    winner: str
+    rivals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """The published table a sweep is, how its points were made, and whether its figures are the best of many looks."""
+
+    table: str
+    made_as: PublishedAs = "stated"
+    best_look: bool = False
+
+
+@dataclass(frozen=True)
 class Sweep:
     """A question and the points that answer it, for one model on one data set."""
 
@@ -124,6 +168,11 @@ class Sweep:
     """The split that the points' published accuracies were measured on."""
     note: str
     kind: Literal["grid", "points"]
+    role: Role
+    gain_over: str | None
+    """Label of the point that the best one's gain is counted from, where the report is to say it."""
+    claims: tuple[Claim, ...]
+    published: PublishedTable | None
 
 
 def available(model: str | None = None, dataset: str | None = None) -> list[str]:
@@ -132,6 +181,16 @@ def available(model: str | None = None, dataset: str | None = None) -> list[str]
     A file that cannot be read is among them: loading it says what is wrong with it.
     """
     return sorted(path.stem for path in FOLDER.glob("*.toml") if _serves(path, model, dataset))
+
+
+def about() -> list[str]:
+    """The data sets that the shipped sweeps are about: the usual one and those that a file names."""
+    usual = Config.model_fields["dataset"].default
+    found = {usual}
+    for path in FOLDER.glob("*.toml"):
+        with contextlib.suppress(UserError):  # loading it says what is wrong with it
+            found.add(_parse(path).get("dataset", usual))
+    return sorted(found, key=datasets.rank)
 
 
 def names(text: str, model: str | None = None, dataset: str | None = None) -> list[str]:
@@ -211,6 +270,9 @@ def load(
         points = _settled(made(rows, where, knobs, fixed, called), bool(both.get("repeats")))
         expect_best = _expect_best(both.get("expect_best", {}), knobs, points)
         baseline = _baseline(both.get("baseline"), knobs, points, fixed)
+        gain_over = _point_named("gain_over", both["gain_over"], knobs, points) if "gain_over" in both else None
+        claims = _claims(both.get("claims", []), points)
+        role = _role(both, knobs, points)
 
     texts = {name: " ".join(both.get(name, "").split()) for name in TEXTS}
     texts["title"] = texts["title"] or path.stem
@@ -227,6 +289,10 @@ def load(
         seeds_default=both.get("seeds", models.get(model).seeds),
         reference_is=both.get("reference_is", "test"),
         kind=kind,
+        role=role,
+        gain_over=gain_over,
+        claims=claims,
+        published=_published(both.get("published")),
     )
 
 
@@ -339,6 +405,11 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         raise UserError(f"{where}seeds must be {KINDS['seeds'][1]}, got {section['seeds']}")
     if section.get("reference_is", "test") not in ("test", "validation"):
         raise UserError(f"{where}reference_is must be {KINDS['reference_is'][1]}, got {section['reference_is']!r}")
+    if section.get("role", "knob") not in get_args(Role):
+        raise UserError(f"{where}role must be {KINDS['role'][1]}, got {section['role']!r}")
+    _check_published(f"{where}published", section.get("published"))
+    for number, claim in enumerate(section.get("claims", []), 1):
+        _check_claim(f"{where}claims[{number}]", claim)
     if "grid" in section and "points" in section:
         raise UserError(f"both {where}grid and {where}points; keep one of them")
     _check_table(f"{where}base", section.get("base", {}), fields())
@@ -347,8 +418,9 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         if not section["grid"]:
             raise UserError(f"{where}grid is empty; give it at least one list, e.g. lr = [0.001, 0.01]")
     _check_table(f"{where}expect_best", section.get("expect_best", {}), (*fields(), *axes(), "label"), lists=True)
-    if isinstance(section.get("baseline"), dict):
-        _check_table(f"{where}baseline", section["baseline"], (*fields(), *axes()))
+    for key in ("baseline", "gain_over"):
+        if isinstance(section.get(key), dict):
+            _check_table(f"{where}{key}", section[key], (*fields(), *axes()))
     if "points" in section and not section["points"]:
         raise UserError(f"{where}points is empty; give at least one [[{where}points]]")
     for number, point in enumerate(section.get("points", []), 1):
@@ -364,6 +436,35 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
             raise UserError(
                 f"{where}points[{number}].label must be 1 to {LONGEST_LABEL} printable characters, got {label!r}"
             )
+
+
+def _check_published(where: str, said: dict[str, Any] | None) -> None:
+    if said is None:
+        return
+    _check_keys(where, said, ("table", "as", "best_look"), needed=("table",))
+    if not said["table"].strip():
+        raise UserError(f"{where}.table must name the table")
+    if said.get("as", "stated") not in get_args(PublishedAs):
+        raise UserError(f"{where}.as must be {KINDS['as'][1]}, got {said['as']!r}")
+
+
+def _check_claim(where: str, said: Any) -> None:
+    if not isinstance(said, dict):
+        raise UserError(f"{where} must be a table with says, winner and rivals, got {_shown(said)}")
+    _check_keys(where, said, ("says", "winner", "rivals"), needed=("says", "winner", "rivals"))
+    if not said["rivals"] or not all(isinstance(rival, str) for rival in said["rivals"]):
+        raise UserError(f"{where}.rivals must be {KINDS['rivals'][1]}, at least one, got {_shown(said['rivals'])}")
+
+
+def _check_keys(where: str, said: Mapping[str, Any], keys: tuple[str, ...], needed: tuple[str, ...]) -> None:
+    """The keys of a table that holds no fields, and the types of their values."""
+    for key, value in said.items():
+        if key not in keys:
+            raise UserError(f"unknown key {where + '.' + key!r}{nearest(key, keys)}")
+        _check_kind(f"{where}.{key}", key, value)
+    for key in needed:
+        if key not in said:
+            raise UserError(f"{where} needs {key}: {KINDS[key][1]}")
 
 
 def _check_table(where: str, table: Mapping[str, Any], keys: tuple[str, ...], lists: bool = False) -> None:
@@ -554,22 +655,60 @@ def _plain(value: Any) -> Any:
 
 
 def _baseline(said: Any, knobs: tuple[str, ...], points: tuple[Point, ...], fixed: Mapping[str, Any]) -> str:
-    if isinstance(said, str):
-        labels = [point.label for point in points]
-        if said not in labels:
-            raise UserError(f"baseline: no point has the label {said!r}{nearest(said, labels)}")
-        return said
-    if isinstance(said, dict):
-        for key in said:
-            if key not in knobs:
-                raise UserError(f"baseline.{key}: the sweep does not vary {key}{nearest(key, knobs)}")
-        same = [point for point in points if all(point.values[key] == _plain(value) for key, value in said.items())]
-        if len({point.config for point in same}) != 1:
-            known = ", ".join(point.label for point in points[:6]) + (", ..." if len(points) > 6 else "")
-            raise UserError(f"baseline: {len(same) or 'no'} points have those values; it must be one of: {known}")
-        return same[0].label
+    if said is not None:
+        return _point_named("baseline", said, knobs, points)
     try:
         default = make_config(fixed)
     except UserError:  # what the points have in common need not be a whole Config
         return points[0].label
     return next((point.label for point in points if point.config == default), points[0].label)
+
+
+def _point_named(key: str, said: str | dict[str, Any], knobs: tuple[str, ...], points: tuple[Point, ...]) -> str:
+    """The label of the one point that ``key`` names, by its label or by values."""
+    if isinstance(said, str):
+        return _label(key, said, points)
+    for field in said:
+        if field not in knobs:
+            raise UserError(f"{key}.{field}: the sweep does not vary {field}{nearest(field, knobs)}")
+    same = [point for point in points if all(point.values[field] == _plain(value) for field, value in said.items())]
+    if len({point.config for point in same}) != 1:
+        known = ", ".join(point.label for point in points[:6]) + (", ..." if len(points) > 6 else "")
+        raise UserError(f"{key}: {len(same) or 'no'} points have those values; it must be one of: {known}")
+    return same[0].label
+
+
+def _label(where: str, said: str, points: tuple[Point, ...]) -> str:
+    labels = [point.label for point in points]
+    if said not in labels:
+        raise UserError(f"{where}: no point has the label {said!r}{nearest(said, labels)}")
+    return said
+
+
+def _claims(said: list[dict[str, Any]], points: tuple[Point, ...]) -> tuple[Claim, ...]:
+    claims = []
+    for number, claim in enumerate(said, 1):
+        winner = _label(f"claims[{number}].winner", claim["winner"], points)
+        rivals = tuple(_label(f"claims[{number}].rivals", rival, points) for rival in claim["rivals"])
+        if winner in rivals:
+            raise UserError(f"claims[{number}]: {winner!r} cannot be its own rival")
+        claims.append(Claim(claim["says"], winner, rivals))
+    return tuple(claims)
+
+
+def _published(said: dict[str, Any] | None) -> PublishedTable | None:
+    if said is None:
+        return None
+    return PublishedTable(" ".join(said["table"].split()), said.get("as", "stated"), said.get("best_look", False))
+
+
+def _role(said: Mapping[str, Any], knobs: tuple[str, ...], points: tuple[Point, ...]) -> Role:
+    """What the points are to one another: as the file says, else by the form of its grid."""
+    varied = [knob for knob in knobs if len({point.values[knob] for point in points}) > 1] if "grid" in said else []
+    by_form: Role = "knob" if len(varied) < 2 else "pair" if len(varied) == 2 else "recipes"
+    role: Role = said.get("role", by_form)
+    if role == "pair" and by_form != "pair":
+        raise UserError('role = "pair" needs a grid of two axes, each with two values or more')
+    if "published" in said and role != "published":
+        raise UserError('[published] needs role = "published" beside it')
+    return role

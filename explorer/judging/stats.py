@@ -20,6 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Scores = Mapping[int, float]
+Word = Literal["better", "worse", "no difference shown", "one seed: no verdict", "no common seed: no verdict"]
+"""What a point is against its baseline."""
+Placed = Literal["inside", "below", "above", "one seed: no verdict"]
+"""Where a published figure lies."""
 
 # Spreads below this share of the scores themselves are rounding of binary fractions, not spread: 0.9793 - 0.9790 and
 # 0.9795 - 0.9792 differ by 1e-16, which a t test would take for overwhelming evidence.
@@ -54,7 +58,7 @@ class Verdict:
     """
 
     label: str
-    verdict: Literal["better", "worse", "no difference shown", "one seed: no verdict", "no common seed: no verdict"]
+    verdict: Word
     difference: float
     half_width: float
     p: float
@@ -94,12 +98,31 @@ class Importance:
     n: int
 
 
+Reason = Literal[
+    "unfinished",  # of the planned runs, some are not done
+    "no result",  # no point has a validation accuracy
+    "no expected result",  # no expected point has one
+    "no other result",  # nor has any point outside the expected ones
+    "one seed",
+    "expected beats others",  # label beats every point outside
+    "other beats expected",  # label, not expected, beats every expected point
+    "expected not run",  # label beats every expected point but the others, which have no result
+    "expected ties",  # label, expected, is best, but cannot be told from the others
+    "other ties",  # label, not expected, is best, but cannot be told from the others
+]
+
+
 @dataclass(frozen=True)
 class HypothesisVerdict:
-    """What became of a hypothesis, and why in half a sentence."""
+    """What became of a hypothesis, and why. ``label`` is the point that decides, ``others`` those it cannot be told
+    from or that lack a result; ``done`` of ``planned`` runs of an unfinished sweep."""
 
     verdict: Literal["confirmed", "rejected", "undecided"]
-    reason: str
+    reason: Reason
+    label: str = ""
+    others: tuple[str, ...] = ()
+    done: int = 0
+    planned: int = 0
 
 
 def mean_interval(values: ArrayLike) -> Interval:
@@ -112,17 +135,6 @@ def mean_interval(values: ArrayLike) -> Interval:
     if n == 1:
         return Interval(float(scores[0]), math.nan, 1)
     return Interval(float(scores.mean()), _t_quantile(0.975, n - 1) * float(scores.std(ddof=1)) / math.sqrt(n), n)
-
-
-def format_difference(compared: Paired | Verdict) -> str:
-    """A difference of fractions in points of a per cent: ``+0.21 ± 0.10 (n=5)``, or ``+0.21 (n=1, no interval)``."""
-    if math.isnan(compared.difference):
-        return f"no figure (n={compared.n})"
-    difference = f"{100 * compared.difference:+.2f}"
-    difference = "0.00" if difference in ("+0.00", "-0.00") else difference
-    if math.isnan(compared.half_width):
-        return f"{difference} (n={compared.n}, no interval)"
-    return f"{difference} ± {100 * compared.half_width:.2f} (n={compared.n})"
 
 
 def paired_test(a: ArrayLike, b: ArrayLike) -> Paired:
@@ -351,11 +363,11 @@ def hypothesis_verdict(
     outside = [label for label in points if label not in expected]
     missing = [label for label in expected if label not in points]
     if not inside:
-        return HypothesisVerdict("undecided", "no expected point has a result")
+        return HypothesisVerdict("undecided", "no expected result")
     if not outside:
-        return HypothesisVerdict("undecided", "no point outside the expected ones has a result")
+        return HypothesisVerdict("undecided", "no other result")
     if max(len(point) for point in points.values()) < 2:
-        return HypothesisVerdict("undecided", "one seed gives no verdict")
+        return HypothesisVerdict("undecided", "one seed")
 
     def beats(label: str, other: str) -> bool:
         return _beats(_paired_over_common_seeds(points[other], points[label]), len(points) - 1, alpha)
@@ -363,18 +375,16 @@ def hypothesis_verdict(
     best = winner(points, alpha)
     rivals = [label for label in best.ties if label in outside]
     if best.label in inside and not rivals:
-        return HypothesisVerdict("confirmed", f"{best.label} is best and beats every point outside the expected ones")
+        return HypothesisVerdict("confirmed", "expected beats others", best.label)
     for label in [best.label, *outside]:
         if label in outside and all(beats(label, other) for other in inside):
             if missing:
-                return HypothesisVerdict("undecided", f"no result for {', '.join(missing)}, which was expected best")
-            return HypothesisVerdict("rejected", f"{label} was not expected and beats every expected point")
+                return HypothesisVerdict("undecided", "expected not run", label, tuple(missing))
+            return HypothesisVerdict("rejected", "other beats expected", label)
     if best.label in inside:
-        return HypothesisVerdict("undecided", f"{best.label} is best, but cannot be told from {', '.join(rivals)}")
+        return HypothesisVerdict("undecided", "expected ties", best.label, tuple(rivals))
     held = [label for label in inside if not beats(best.label, label)]
-    return HypothesisVerdict(
-        "undecided", f"{best.label} is best, was not expected, and cannot be told from {', '.join(held)}"
-    )
+    return HypothesisVerdict("undecided", "other ties", best.label, tuple(held))
 
 
 def pareto_front(cost: ArrayLike, gain: ArrayLike) -> NDArray[np.bool_]:
@@ -390,9 +400,7 @@ def pareto_front(cost: ArrayLike, gain: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(~(no_worse & strictly).any(axis=0))
 
 
-def published_inside(
-    published: float, values: ArrayLike
-) -> Literal["inside", "below", "above", "one seed: no verdict"]:
+def published_inside(published: float, values: ArrayLike) -> Placed:
     """Where one ``published`` figure lies against the 95 % prediction interval of one more run like ``values`` (n,).
 
     mean ± t(0.975, n - 1) * s * sqrt(1 + 1/n) (Hahn and Meeker 1991, 4.7). A single figure is one run: to ask whether
@@ -425,9 +433,7 @@ def _paired_over_common_seeds(a: Scores, b: Scores) -> Paired:
     return paired_test([a[seed] for seed in seeds], [b[seed] for seed in seeds])
 
 
-def _word(
-    pair: Paired, p_adjusted: float, alpha: float
-) -> Literal["better", "worse", "no difference shown", "one seed: no verdict", "no common seed: no verdict"]:
+def _word(pair: Paired, p_adjusted: float, alpha: float) -> Word:
     if pair.n < 2:
         return "one seed: no verdict" if pair.n else "no common seed: no verdict"
     if p_adjusted > alpha:

@@ -4,9 +4,14 @@ import datasets
 import models
 
 
+def model_title(model: str) -> str:
+    """``CNN``"""
+    return model.upper()
+
+
 def name_of(model: str, dataset: str) -> str:
     """``CNN on Fashion-MNIST``."""
-    return f"{model.upper()} on {datasets.title(dataset)}"
+    return f"{model_title(model)} on {datasets.title(dataset)}"
 
 
 def aim_of(model: str, dataset: str) -> float | None:

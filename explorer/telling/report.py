@@ -3,32 +3,41 @@
 A section without data is left out and listed under "Not run yet".
 """
 
+import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 import datasets
 import models
 from datasets.dataset import LOOK_IMAGES
-from explorer.asking import questions as sweep
+from explorer.asking import questions
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.fields import text_of
 from explorer.files import write_atomically
-from explorer.judging.results import ConfigResult, Runs, SweepResult, short_name, sweep_command, training_command
+from explorer.judging import study
+from explorer.judging.runs import Runs
+from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult
 from explorer.record import Environment
-from explorer.running import requests
-from explorer.telling import findings as sentences
-from explorer.telling import plots, tables
-from explorer.telling.findings import Study, plural
-from explorer.telling.names import name_of
+from explorer.telling import findings, plots, tables, words
+from explorer.telling.findings.best import against_one_another, leaders
+from explorer.telling.findings.interactions import interaction_table
+from explorer.telling.findings.published_tables import side_by_side
+from explorer.telling.findings.published_tables import tables as published_tables
+from explorer.telling.findings.sweep import sweep_sentences
+from explorer.telling.names import model_title, name_of
 from explorer.telling.plots import importance
 from explorer.telling.plots.facts import Pair, Predictions
+from explorer.telling.words import plural, short_name
 
-# (logits (n, 10), labels (n,), images (n, 28, 28) or (n, 784)) of the test set, or None where it cannot be had
-Predict = Callable[[Config], tuple[Any, Any, Any] | None]
+# (logits (n, classes), labels (n,), images (n, height, width)) of the test set, or None where it cannot be had
+Predict = Callable[[Config], tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]] | None]
+BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
 
 
 def rebuild(
@@ -37,14 +46,16 @@ def rebuild(
     media: Path,
     report: Path,
     predict: Predict | None = None,
+    own: Sequence[SweepResult] = (),
 ) -> list[Path]:
     """Writes a CSV per sweep into ``results``, PNGs under ``media`` and the report; returns the files, report last.
 
-    ``predict`` gives a configuration's test predictions, for the confusion matrix. UserError where files cannot be
-    written or the list of sweeps cannot be read.
+    ``runs`` are those of the study in ``results``. ``predict`` gives a configuration's test predictions, for the
+    confusion matrix. ``own`` are a person's own sweeps, judged by whoever has their records: they get a section of
+    their own and change no figure of the study. UserError where files cannot be written or the list of sweeps cannot
+    be read.
     """
-    builder = Builder(runs, Path(results), Path(media), Path(report))
-    builder.read_sweeps()
+    builder = Builder(study.read(runs, results), own, Path(results), Path(media), Path(report))
     try:
         text = builder.text(predict)
         builder.save(builder.report, text)
@@ -57,63 +68,21 @@ def rebuild(
 
 def files_of(judged: SweepResult, results: Path, media: Path) -> tuple[Path, Path, Path]:
     """Where a sweep's CSV, picture and learning curves lie; not every sweep has all of them."""
-    folder, stem = Path(media) / judged.request.dataset, f"{judged.request.model}_{judged.slug}"
-    return Path(results) / f"{judged.request.dataset}_{stem}.csv", folder / f"{stem}.png", folder / f"{stem}_curves.png"
-
-
-def read_study(runs: Runs, results: Path) -> tuple[list[SweepResult], list[str]]:
-    """The sweeps in ``results`` with any record, judged, and a sentence for each that can no longer be read.
-
-    A sweep run in two ways (other overrides, another file) has two entries; the first without overrides, else the
-    first of all, keeps the plain name.
-    """
-    judged, problems = [], []
-    known = requests.read(results)
-    for request in known:
-        alike = [p for p in known if (p.name, p.model, p.dataset) == (request.name, request.model, request.dataset)]
-        plain = next((p for p in alike if not p.overrides and not p.path), alike[0])
-        slug = request.name if request is plain else f"{request.name}-{_suffix(request, alike)}"
-        try:
-            loaded = sweep.load(
-                request.path or request.name, request.model, request.dataset, request.overrides, yes=True
-            )
-        except UserError as error:
-            problems.append(f"`{sweep_command(request)}` was run, but cannot be read any more: {error}")
-            continue
-        candidate = SweepResult(request, loaded, runs, slug)
-        if candidate.runs_done:
-            judged.append(candidate)
-    order = {name: index for index, name in enumerate(datasets.names())}
-    judged.sort(
-        key=lambda j: (
-            order.get(j.request.dataset, 9),
-            models.names().index(j.request.model),
-            j.request.name,
-            j.slug != j.request.name,
-            j.slug,
-        )
-    )
-    return judged, problems
-
-
-def _suffix(request: requests.Request, alike: Sequence[requests.Request]) -> str:
-    words = "-".join(f"{field}-{text_of(value)}" for field, value in sorted(request.overrides.items()))
-    words = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in words)
-    return words[:40] + ("" if words and len(words) <= 40 and not request.path else str(alike.index(request) + 1))
+    results, media = Path(results), Path(media)
+    if judged.origin == "own":
+        results, media = results / "own", media / "own"
+    folder, stem = media / judged.dataset, f"{judged.model}_{judged.slug}"
+    return results / f"{judged.dataset}_{stem}.csv", folder / f"{stem}.png", folder / f"{stem}_curves.png"
 
 
 class Builder:
     """One rebuilding: collects the files it writes."""
 
-    def __init__(self, runs: Runs, results: Path, media: Path, report: Path):
-        self.runs, self.results, self.media, self.report = runs, results, media, report
+    def __init__(self, study: Study, own: Sequence[SweepResult], results: Path, media: Path, report: Path):
+        self.study, self.runs, self.own = study, study.runs, own
+        self.results, self.media, self.report = results, media, report
         self.files: list[Path] = []
-        self.missing: list[str] = []
-        self.study = Study(runs, ())
-
-    def read_sweeps(self) -> None:
-        judged, self.missing = read_study(self.runs, self.results)
-        self.study = Study(self.runs, tuple(judged))
+        self.missing = [words.unreadable(request) for request in study.unreadable]
 
     def save(self, path: Path, text: str) -> None:
         """Replaces a text file as a whole, if it says anything new."""
@@ -122,34 +91,38 @@ class Builder:
             write_atomically(path, content)
         self.files.append(path)
 
-    def picture(self, path: Path, plot: str, about: Any, words: str = "") -> list[str]:
-        """Draws a plot and gives the line that shows it, in these words or its title; none where it has no facts."""
+    def picture(self, path: Path, plot: str, about: object, title: str = "") -> list[str]:
+        """Draws a plot and gives the line that shows it, under its own or another title; none where it has no facts."""
         facts = plots.PLOTS[plot].facts(about)
         if facts is None:
             return []
         self.files.append(plots.write(path, plot, facts))
-        where = Path(os.path.relpath(path, self.report.parent)).as_posix()
-        return [f"![{words or facts.title}]({where})", ""]
+        return [f"![{title or facts.title}]({self.link(path)})", ""]
 
     def pair(self, dataset: str, model: str) -> Pair:
-        return Pair(model, dataset, self.ranked(dataset, model), self.of(dataset, model))
+        return Pair(model, dataset, self.runs.ranked(model, dataset), self.study.of(dataset, model))
 
-    def pair_picture(self, dataset: str, model: str, plot: str, suffix: str = "") -> list[str]:
-        path = self.media / dataset / f"{model}_{suffix or plot}.png"
+    def pair_picture(self, dataset: str, model: str, plot: str, what: str = "") -> list[str]:
+        path = self.media / dataset / f"{model}_{what or plot}.png"
         return self.picture(path, plot, self.pair(dataset, model))
+
+    def link(self, path: Path) -> str:
+        """A file as the report names it."""
+        return Path(os.path.relpath(path, self.report.parent)).as_posix()
 
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
         study = self.study
         lines = ["# What the hyperparameters do", "", *self.preface(), ""]
         sections: list[tuple[str, list[str]]] = [
-            ("Findings", bullets(sentences.top_findings(study))),
+            ("Findings", bullets(findings.top(study))),
+            ("Your own sweeps", self.own_sweeps()),
             ("Best configurations", self.best()),
             ("All sweeps at a glance", self.glance()),
             ("Which knobs matter most", self.importance()),
             ("Answers to the study questions", self.answers()),
             ("Published figures beside measured ones", self.published()),
-            ("MLP against CNN", self.models()),
+            (" against ".join(map(model_title, self.compared_models())), self.models()),
             ("Learning curves of the best", self.top_curves()),
             ("Where the best models err", self.confusion(predict)),
             ("Interactions", self.interactions()),
@@ -190,35 +163,39 @@ class Builder:
         if len(machines) > 1:
             lines[-1] += " Seconds of different machines should not be compared."
         if self.runs.left_out:
-            lines += ["", "Left out, so as not to mix what does not compare:", "", *bullets(self.runs.left_out)]
+            lines += [
+                "",
+                "Left out, so as not to mix what does not compare:",
+                "",
+                *bullets([words.left_out(kind) for kind in self.runs.left_out]),
+            ]
         return lines
-
-    def ranked(self, dataset: str, model: str) -> list[ConfigResult]:
-        return self.runs.ranked(model, dataset)
 
     def best(self) -> list[str]:
         rows, commands = [], []
-        for item in sentences.best(self.study):
-            run = item.measured
+        for item in self.study.best:
+            run = item.result
             rows.append(
                 {
                     "data": datasets.title(item.dataset),
-                    "model": item.model.upper(),
-                    "by": item.why,
+                    "model": model_title(item.model),
+                    "by": BY[item.why],
                     "configuration": short_name(run.config),
                     "n": len(run.validation),
-                    "validation %": tables.figure(run.validation),
-                    "test %": tables.figure(run.test),
-                    "seconds": tables.seconds(run.mean_seconds),
+                    "validation %": words.figure(run.validation),
+                    "test %": words.figure(run.test),
+                    "seconds": words.seconds(run.mean_seconds),
                 }
             )
-            commands.append(f"# {name_of(item.model, item.dataset)}, {item.why}\n{training_command(run.config)}")
+            commands += [f"# {name_of(item.model, item.dataset)}, {BY[item.why]}", words.training_command(run.config)]
         if not rows:
             return []
+        counts = sorted({count for dataset in self.study.datasets if (count := study.classes(dataset))}, reverse=True)
+        guessing = f" ({', '.join(f'{100 / count:.3g} %' for count in counts)})" if counts else ""
         lines = [
             "Chosen on validation, where anything was repeated among the configurations that were; the quickest within "
             "0.5 points of the most accurate is listed where it is another. *Accuracy per second* is the validation "
-            "accuracy above guessing (10 %) over the training seconds: it rewards the shortest useful run.",
+            f"accuracy above guessing{guessing} over the training seconds: it rewards the shortest useful run.",
             "",
             tables.text_table(rows),
             "",
@@ -233,7 +210,7 @@ class Builder:
         for dataset, model in self.study.pairs:
             shown = self.pair_picture(dataset, model, "ranking")
             if shown:
-                table = tables.ranking(self.ranked(dataset, model))
+                table = tables.ranking(self.runs.ranked(model, dataset))
                 lines += [f"### Top configurations, {name_of(model, dataset)}", "", table, "", *shown]
             lines += self.pair_picture(dataset, model, "pareto")
         return lines
@@ -243,18 +220,20 @@ class Builder:
         rows = [
             {
                 "data": datasets.title(run.config.dataset),
-                "model": run.config.model.upper(),
+                "model": model_title(run.config.model),
                 "configuration": short_name(run.config),
                 "n": len(run.test),
-                "test %": tables.figure(run.test),
-                "seconds": tables.seconds(run.mean_seconds),
+                "test %": words.figure(run.test),
+                "seconds": words.seconds(run.mean_seconds),
             }
             for run in self.runs.configurations
             if run.config.train_on == "all" and run.test
         ]
         if not rows:
             return []
-        told = "Trained on all 60,000 images; such runs have no validation accuracy, and nothing was chosen by them:"
+        told = (
+            "Trained on the validation images, too; such runs have no validation accuracy, and none was chosen by it:"
+        )
         return [told, "", tables.text_table(rows), ""]
 
     def glance(self) -> list[str]:
@@ -274,7 +253,7 @@ class Builder:
                     "effect (sd), points": f"{100 * row.effect:.2f}",
                     "worst to best, points": f"{100 * row.range:.2f}",
                     "seed alone (sd), points": f"{100 * row.noise:.2f}",
-                    "p": sentences.probability(row.p),
+                    "p": words.probability(row.p),
                 }
                 for row in facts.rows
             ]
@@ -289,64 +268,56 @@ class Builder:
             ]
         return lines
 
-    def of(self, dataset: str, model: str) -> list[SweepResult]:
-        return [
-            judged for judged in self.study.sweeps if (judged.request.dataset, judged.request.model) == (dataset, model)
-        ]
-
     def answers(self) -> list[str]:
         lines: list[str] = []
-        for question, answer in sentences.questions(self.study):
+        for question, answer in findings.answers(self.study):
             lines += [f"### {question}", "", *bullets(answer), ""]
         return lines
 
     def published(self) -> list[str]:
         lines: list[str] = []
-        for model in models.names():
-            stated = self.study.get(f"published-{model}", model, "mnist")
-            as_run = self.study.get(f"published-{model}-as-run", model, "mnist")
-            if stated or as_run:
-                lines += [f"### The MNIST {model.upper()} table", "", sentences.side_by_side(stated, as_run), ""]
-        others = [("published-final", model, "mnist") for model in models.names()] + [
-            ("published-fashion", "mlp", "fashion")
-        ]
-        for name, model, dataset in others:
-            judged = self.study.get(name, model, dataset)
-            if judged:
-                lines += [
-                    f"### {judged.sweep.title}, {name_of(model, dataset)}",
-                    "",
-                    sentences.side_by_side(judged, None),
-                    "",
-                ]
+        for table in published_tables(self.study):
+            for stated, as_run in itertools.zip_longest(table.stated, table.run):
+                lines += [f"### The {table.name} table", "", side_by_side(stated, as_run), ""]
+        for judged in self.study.where(lambda judged: judged.role == "published" and not judged.sweep.published):
+            title = f"{judged.sweep.title}, {name_of(judged.model, judged.dataset)}"
+            lines += [f"### {title}", "", side_by_side(judged), ""]
+        chosen = self.study.where(lambda judged: judged.sweep.published and judged.sweep.reference_is == "validation")
+        names = [judged.sweep.published.table for judged in chosen if judged.sweep.published]
+        told = f"the {words.listed(names)} table: validation" if names else ""
         if lines:
             lines[:0] = [
                 "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it "
-                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on (the "
-                "Fashion table: validation); *above*, *below*: it does not.",
+                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on"
+                f"{f' ({told})' if told else ''}; *above*, *below*: it does not.",
                 "",
             ]
         return lines
 
+    def compared_models(self) -> list[str]:
+        """The models that are compared with another on some data set, in their order."""
+        both = [leaders(self.study, dataset) for dataset in self.study.datasets]
+        there = {run.config.model for runs in both if len(runs) > 1 for run in runs}
+        return [model for model in models.names() if model in there]
+
     def models(self) -> list[str]:
         rows, told = [], []
-        for dataset in datasets.names():
-            ranked = {model: self.ranked(dataset, model) for model in models.names()}
-            if not all(ranked.values()):
+        for dataset in self.study.datasets:
+            best = leaders(self.study, dataset)
+            if len(best) < 2:
                 continue
-            mlp, cnn = ranked["mlp"][0], ranked["cnn"][0]
-            told.append(sentences.against(mlp, cnn, dataset))
+            told += against_one_another(self.study, dataset)
             rows += [
                 {
                     "data": datasets.title(dataset),
-                    "model": run.config.model.upper(),
+                    "model": model_title(run.config.model),
                     "configuration": short_name(run.config),
                     "n": len(run.test),
-                    "test %": tables.figure(run.test),
-                    "seconds": tables.seconds(run.mean_seconds),
-                    "parameters": f"{next(iter(run.records.values())).parameters:,}",
+                    "test %": words.figure(run.test),
+                    "seconds": words.seconds(run.mean_seconds),
+                    "parameters": f"{run.parameters:,}",
                 }
-                for run in (mlp, cnn)
+                for run in best
             ]
         return [tables.text_table(rows), "", *bullets(told)] if rows else []
 
@@ -359,7 +330,7 @@ class Builder:
     def confusion(self, predict: Predict | None) -> list[str]:
         lines: list[str] = []
         for dataset, model in self.study.pairs:
-            ranked = self.ranked(dataset, model)
+            ranked = self.runs.ranked(model, dataset)
             predicted = predict(ranked[0].config) if predict and ranked else None
             if predicted is None:
                 self.missing.append(
@@ -371,25 +342,8 @@ class Builder:
         return lines
 
     def interactions(self) -> list[str]:
-        rows = []
-        for judged in self.study.sweeps:
-            if judged.is_pair and judged.validation:
-                found = sentences.interaction_of(judged)
-                tested = found.shown != "not tested"
-                rows.append(
-                    {
-                        "data": judged.request.dataset,
-                        "model": judged.request.model,
-                        "sweep": tables.link(judged),
-                        "best mean": f"{found.tuned} {found.best}",
-                        "interaction": found.shown,
-                        "p": sentences.probability(found.p) if tested else "-",
-                        "effect (sd), points": f"{100 * found.effect:.2f}" if tested else "-",
-                        "noise (sd), points": f"{100 * found.noise:.2f}" if tested else "-",
-                        "n": found.n,
-                    }
-                )
-        if not rows:
+        table = interaction_table(self.study.sweeps)
+        if not table:
             return []
         return [
             "Does the best value of one knob depend on the other? Two knobs interact where cells depart from the sum "
@@ -397,9 +351,22 @@ class Builder:
             "noise: that of a single run; p: F test at Box's lower bound, a conservative one. Where some cell has no "
             "result it is not tested. The heat maps are with each sweep, below.",
             "",
-            tables.text_table(rows),
+            table,
             "",
         ]
+
+    def own_sweeps(self) -> list[str]:
+        """What a person asked in addition, apart from the study: its figures take no part in any other section."""
+        if not self.own:
+            return []
+        lines = [
+            "These sweeps are yours. They are judged over your runs and the study's together; nothing else in this "
+            "report rests on them.",
+            "",
+            tables.comparison(self.own),
+            "",
+        ]
+        return [*lines, *(line for judged in self.own for line in self.sweep(judged))]
 
     def sweeps(self) -> list[str]:
         lines: list[str] = []
@@ -409,44 +376,47 @@ class Builder:
 
     def sweep(self, judged: SweepResult) -> list[str]:
         """A sweep's section: question, hypothesis, command, verdicts, table, pictures."""
-        request, asked = judged.request, judged.sweep
+        asked = judged.sweep
         path, picture, curves_picture = files_of(judged, self.results, self.media)
         self.save(path, tables.csv(judged))
         lines = [
             f'<a id="{tables.anchor(judged)}"></a>',
             "",
-            f"### {asked.title}: {name_of(request.model, request.dataset)}",
+            f"### {asked.title}: {name_of(judged.model, judged.dataset)}",
             "",
         ]
         lines += [f"**Question**: {asked.question}", ""] if asked.question else []
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
-        lines += [*bullets(sentences.sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
+        lines += [*bullets(sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
         lines += self.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
         lines += self.picture(curves_picture, "curves", judged)
-        where = Path(os.path.relpath(path, self.report.parent)).as_posix()
-        again = "(shown from the ledger; with `--force` trained anew)"
-        lines += [f"Its command: `{sweep_command(request)}` {again}. Figures: [{where}]({where}).", ""]
+        where, again = self.link(path), "(shown from the ledger; with `--force` trained anew)"
+        command = words.sweep_command(judged.request)
+        lines += [f"Its command: `{command}` {again}. Figures: [{where}]({where}).", ""]
         return lines
 
     def not_run(self) -> list[str]:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
-        for dataset in ("mnist", "fashion"):
+        usual = Config.model_fields["dataset"].default
+        for dataset in questions.about():
             for model in models.names():
-                run = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
-                names = [name for name in sweep.available(model, dataset) if name not in run]
+                run = {judged.request.name for judged in self.study.of(dataset, model) if not judged.request.path}
+                names = [name for name in questions.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
-                    command += f" --dataset {dataset}" if dataset != "mnist" else ""
+                    command += f" --dataset {dataset}" if dataset != usual else ""
                     missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
         for judged in self.study.sweeps:
             if not judged.complete:
                 left = judged.runs_planned - judged.runs_done
-                missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{sweep_command(judged.request)}`")
+                missing.append(
+                    f"{plural(left, 'run')} of {tables.link(judged)}: `{words.sweep_command(judged.request)}`"
+                )
         return missing
 
 
-def bullets(told: Sequence[str]) -> list[str]:
+def bullets(told: Iterable[str]) -> list[str]:
     return [f"- {sentence}" for sentence in told]
 
 

@@ -2,28 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
 from explorer.fields import text_of
 from explorer.judging import stats
-from explorer.judging.results import ConfigResult, PointResult, SweepResult, short_name
-
-
-def figure(scores: Mapping[int, float]) -> str:
-    """``97.93 ± 0.12``, in per cent; ``97.93`` for one seed; a dash for none."""
-    if not scores:
-        return "-"
-    interval = stats.mean_interval(list(scores.values()))
-    width = "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
-    return f"{100 * interval.mean:.2f}{width}"
-
-
-def seconds(value: float) -> str:
-    """Seconds with the digits that matter."""
-    return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+from explorer.judging.runs import ConfigResult
+from explorer.judging.sweeps import PointResult, SweepResult
+from explorer.telling.words import difference, figure, lost, seconds, short_name
 
 
 def verdict(judged: SweepResult, outcome: PointResult) -> str:
@@ -40,7 +27,7 @@ def verdict(judged: SweepResult, outcome: PointResult) -> str:
         words = "no validation figure" if outcome.test else "no result"
         if outcome.validation:
             words = "no verdict: the baseline has no result"
-    return "; ".join(part for part in (words, outcome.lost) if part)
+    return "; ".join(part for part in (words, lost(outcome.lost)) if part)
 
 
 def frame(judged: SweepResult) -> pd.DataFrame:
@@ -85,7 +72,7 @@ def sweep_table(judged: SweepResult, form: str = "github") -> str:
     for outcome in judged.outcomes:
         against = judged.verdicts.get(outcome.label)
         won = form == "github" and judged.winner is not None and outcome.label == judged.winner.label
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             head: f"**{outcome.label}**" if won else outcome.label,
             "n": max(len(outcome.validation), len(outcome.test)),
             "validation %": figure(outcome.validation),
@@ -100,12 +87,7 @@ def sweep_table(judged: SweepResult, form: str = "github") -> str:
     return text_table(rows, form)
 
 
-def difference(against: stats.Paired | stats.Verdict) -> str:
-    """A difference without its n, which the table has in a column of its own."""
-    return stats.format_difference(against).split(" (")[0]
-
-
-def text_table(rows: Sequence[Mapping[str, Any]], form: str = "github") -> str:
+def text_table(rows: Sequence[Mapping[str, object]], form: str = "github") -> str:
     """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number)."""
     cells = [{key: str(value).replace("|", "\\|") for key, value in row.items()} for row in rows]
     numeric = ("%", "seconds", "points", "parameters")
@@ -121,8 +103,8 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
         against = judged.verdicts.get(best.label) if best else None
         rows.append(
             {
-                "data": judged.request.dataset,
-                "model": judged.request.model,
+                "data": judged.dataset,
+                "model": judged.model,
                 "sweep": link(judged) if form == "github" else judged.slug,
                 "points": len(judged.distinct),
                 "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
@@ -147,7 +129,9 @@ def link(judged: SweepResult) -> str:
 
 
 def anchor(judged: SweepResult) -> str:
-    return f"{judged.request.dataset}-{judged.request.model}-{judged.slug}"
+    """The name of the sweep's own section, for links."""
+    own = "own-" if judged.origin == "own" else ""
+    return f"{own}{judged.dataset}-{judged.model}-{judged.slug}"
 
 
 def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
@@ -161,7 +145,7 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
                 "validation %": figure(run.validation),
                 "test %": figure(run.test),
                 "seconds": seconds(run.mean_seconds),
-                "parameters": f"{next(iter(run.records.values())).parameters:,}",
+                "parameters": f"{run.parameters:,}",
             }
             for number, run in enumerate(ranked[:most], start=1)
         ]

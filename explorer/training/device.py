@@ -21,10 +21,13 @@ def open_device() -> str:
         Device[Device.DEFAULT].renderer  # noqa: B018  opening it is the point
         return Device.DEFAULT
     except Exception as error:  # every backend fails in its own way
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise UserError(
-            f"device {asked or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU"
-        ) from None
+        raise cannot_open(asked, error) from None
+
+
+def cannot_open(device: str, error: Exception) -> UserError:
+    """One line on a device that is not to be had; an empty name is the default device's."""
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return UserError(f"device {device or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU")
 
 
 def describe() -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Progress:
     train_loss: float
     val_accuracy: float | None
     steps_per_second: float
+    look: Look | None = None
+    """What was measured at this very step; None between looks."""
 
 
 @dataclass
@@ -208,7 +210,7 @@ class Run:
                 if look:
                     self.look(step, looked)
                     looked = step
-                self.tell(step)
+                self.tell(step, look)
                 span_start, span_step = time.perf_counter(), step
         self.finish()
         return self.result
@@ -276,7 +278,7 @@ class Run:
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
 
-    def tell(self, step: int) -> None:
+    def tell(self, step: int, look: bool) -> None:
         history, rate = self.result.history, self.seconds["train"]
         steps = sum(count for _, count in self.spans)
         self.listen(
@@ -286,6 +288,7 @@ class Run:
                 train_loss=float(np.mean(self.result.losses[-20:])),
                 val_accuracy=history[-1].val_accuracy if history else None,
                 steps_per_second=steps / rate if rate else 0.0,
+                look=history[-1] if look else None,
             )
         )
 

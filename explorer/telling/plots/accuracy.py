@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explorer.judging import stats
-from explorer.judging.results import Lost, SweepResult
+from explorer.judging.runs import Lost
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
@@ -69,7 +70,7 @@ def facts(judged: SweepResult) -> AccuracyFacts | None:
             bar_of(outcome.validation),
             bar_of(outcome.test),
             outcome.point.reference,
-            outcome.lost_runs,
+            outcome.lost,
         )
         for outcome in judged.distinct
         if outcome.records

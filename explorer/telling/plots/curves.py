@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 import datasets
 from datasets.dataset import LOOK_IMAGES
 from explorer.judging import stats
-from explorer.judging.results import ConfigResult, SweepResult, short_name
+from explorer.judging.runs import ConfigResult
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Facts, Pair, heading, seeds_words
+from explorer.telling.words import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from explorer.judging import stats
-from explorer.judging.results import ConfigResult, SweepResult
+from explorer.judging.runs import ConfigResult
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import name_of
 
 AXES = {

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explorer.fields import text_of
-from explorer.judging.results import Lost, SweepResult
+from explorer.judging.runs import Lost
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
 from explorer.telling.plots.picture import GREY, VERMILION
@@ -49,7 +50,7 @@ def facts(judged: SweepResult) -> HeatFacts | None:
     for outcome in judged.distinct:
         row, column = place[outcome.label]
         cells[row][column] = bar_of(outcome.validation)
-        lost[row][column] = outcome.lost_runs if outcome.records else None
+        lost[row][column] = outcome.lost if outcome.records else None
     winner = judged.winner
     return HeatFacts(
         title=heading(judged),

@@ -35,7 +35,7 @@ def facts(pair: Pair) -> ImportanceFacts | None:
     rows = []
     for judged in pair.sweeps:
         found = judged.importance
-        if judged.varies_one_thing and not math.isnan(found.p):
+        if judged.role == "knob" and not math.isnan(found.p):
             rows.append(
                 Knob(judged.slug, found.corrected, found.spread.range, judged.noise, found.p, found.points, found.n)
             )

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from explorer.judging import stats
-from explorer.judging.results import short_name
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, seeds_words
 from explorer.telling.plots.picture import GREY, VERMILION
+from explorer.telling.words import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

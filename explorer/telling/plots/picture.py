@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from explorer.judging.results import Lost
+    from explorer.judging.runs import Lost
     from explorer.telling.plots.facts import Bar
 
 # Okabe and Ito's palette: told apart with every common colour blindness.

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from explorer.judging import stats
-from explorer.judging.results import short_name
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, seeds_words
+from explorer.telling.words import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

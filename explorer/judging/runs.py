@@ -1,0 +1,212 @@
+"""Which records may stand side by side, and what they say of each configuration. No prose, no drawing.
+
+Validation scores choose and judge; test scores are only reported.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from explorer.config import Config, fields_for
+from explorer.errors import UserError
+from explorer.fields import Value
+from explorer.judging import stats
+from explorer.record import UNKNOWN, Record, Settings, Status
+
+Scores = dict[int, float]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Records that do not stand with the others: ``unreadable`` ones are of another version of this program, the rest
+    differ from what most records of their data set have in one thing."""
+
+    why: Literal["unreadable", "data digest", "tinygrad"]
+    count: int
+    dataset: str = ""
+    value: str = ""
+    kept_value: str = ""
+    kept_count: int = 0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The runs of a configuration that have no result, ``of`` so many."""
+
+    diverged: int
+    failed: int
+    of: int
+    steps: tuple[int, ...]
+    """At which runs diverged, as far as their records say: ascending, each once."""
+
+
+class Runs:
+    """The records that may stand side by side, by configuration and seed, and what was left out.
+
+    Of one data set only the records of its commonest data digest and tinygrad version are kept (of equals the one
+    recorded last): other data or another training engine never mixes into a table. Of one configuration and seed
+    the newest record counts, one that did not fail before one that did.
+    """
+
+    def __init__(self, records: Iterable[Record]):
+        records = list(records)
+        self.left_out: list[LeftOut] = []
+        readable = [record for record in records if _is_readable(record)]
+        if len(readable) < len(records):
+            self.left_out.append(LeftOut("unreadable", len(records) - len(readable)))
+        self.kept: list[Record] = []
+        self.by_config: dict[Config, dict[int, Record]] = {}
+        self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}
+        by_dataset: dict[str, list[Record]] = {}
+        for record in readable:
+            by_dataset.setdefault(record.point.dataset, []).append(record)
+        for dataset in sorted(by_dataset):
+            alike = self._commonest(by_dataset[dataset], dataset, "data digest", lambda record: record.data.digest)
+            self.kept += self._commonest(alike, dataset, "tinygrad", lambda record: record.environment.tinygrad)
+        by_settings: dict[Settings, dict[int, Record]] = {}  # to hash a Config for every record takes seconds
+        for record in self.kept:
+            runs = by_settings.get(record.settings)
+            if runs is None:
+                runs = by_settings[record.settings] = self.by_config.setdefault(record.point, {})
+            seed = record.seed
+            if seed not in runs or record.status != "failed" or runs[seed].status == "failed":
+                runs[seed] = record
+
+    def _commonest(
+        self,
+        records: list[Record],
+        dataset: str,
+        what: Literal["data digest", "tinygrad"],
+        value_of: Callable[[Record], str],
+    ) -> list[Record]:
+        """The records with the commonest value; the others are noted as left out."""
+        counts = Counter(value_of(record) for record in records)
+        last = {value_of(record): index for index, record in enumerate(records)}
+        chosen = max(counts, key=lambda value: (counts[value], last[value]))
+        for value, count in sorted(counts.items()):
+            if value != chosen:
+                self.left_out.append(LeftOut(what, count, dataset, value, chosen, counts[chosen]))
+        return [record for record in records if value_of(record) == chosen]
+
+    def of(self, config: Config, seeds: int | None = None) -> dict[int, Record]:
+        """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
+        runs = self.by_config.get(config.point, {})
+        return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
+
+    @cached_property
+    def configurations(self) -> list["ConfigResult"]:
+        """Every configuration that was ever run, the order of its first record."""
+        return [
+            ConfigResult(config, {seed: runs[seed] for seed in sorted(runs)}) for config, runs in self.by_config.items()
+        ]
+
+    def ranked(self, model: str, dataset: str) -> list["ConfigResult"]:
+        """Configurations of a model on a data set that validation can rank, the best first: the one place where the
+        best is chosen.
+
+        The first is that of `stats.winner`, the others follow by their means. Once anything was repeated, what was not
+        is left out: the best of many single runs is mostly the luckiest. Remembered, for nearly every section asks.
+        """
+        if (model, dataset) not in self._ranked:
+            mine = [run for run in self.configurations if (run.config.model, run.config.dataset) == (model, dataset)]
+            self._ranked[model, dataset] = _best_first(mine)
+        return self._ranked[model, dataset]
+
+
+def _best_first(measured: Iterable["ConfigResult"]) -> list["ConfigResult"]:
+    measured = [run for run in measured if run.validation]
+    if any(len(run.validation) > 1 for run in measured):
+        measured = [run for run in measured if len(run.validation) > 1]
+    if not measured:
+        return []
+    by_name = {str(index): run for index, run in enumerate(measured)}
+    best = by_name[stats.winner({name: run.validation for name, run in by_name.items()}).label]
+    others = sorted((run for run in measured if run is not best), key=lambda run: -mean(run.validation))
+    return [best, *others]
+
+
+def _is_readable(record: Record) -> bool:
+    """Whether this version knows the record's configuration, and the record says its data and engine."""
+    try:
+        return bool(record.point) and UNKNOWN not in (record.data.digest, record.environment.tinygrad)
+    except UserError:
+        return False
+
+
+@dataclass(frozen=True)
+class ConfigResult:
+    """A configuration and its records by seed."""
+
+    config: Config
+    records: dict[int, Record]
+
+    @cached_property
+    def finished(self) -> dict[int, Record]:
+        """The records of the runs that ended well."""
+        return {seed: record for seed, record in self.records.items() if record.status == "ok"}
+
+    @cached_property
+    def validation(self) -> Scores:
+        return {seed: run.val_accuracy for seed, run in self.finished.items() if run.val_accuracy is not None}
+
+    @cached_property
+    def test(self) -> Scores:
+        return {seed: run.test_accuracy for seed, run in self.finished.items() if run.test_accuracy is not None}
+
+    @cached_property
+    def seconds(self) -> Scores:
+        """Training seconds, without compiling and looking."""
+        return {seed: run.seconds.train for seed, run in self.finished.items()}
+
+    @property
+    def mean_seconds(self) -> float:
+        return mean(self.seconds) if self.seconds else math.nan
+
+    @cached_property
+    def total_steps(self) -> int:
+        """Steps of a run that ended well, however its length was said; 0 where none did."""
+        run = next(iter(self.finished.values()), None)
+        if run is None:
+            return 0
+        # Schema 1 says no length but in the configuration and in the looks, the last of which is at the end.
+        return self.config.steps or run.steps or (run.history[-1].step if run.history else 0)
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that training sets."""
+        return next(run.parameters for run in self.records.values())
+
+    @property
+    def statuses(self) -> Counter[Status]:
+        return Counter(run.status for run in self.records.values())
+
+    @property
+    def lost(self) -> Lost:
+        steps = {run.diverged_at for run in self.records.values() if run.diverged_at is not None}
+        return Lost(self.statuses["diverged"], self.statuses["failed"], len(self.records), tuple(sorted(steps)))
+
+
+def mean(scores: Mapping[int, float]) -> float:
+    return float(np.mean(list(scores.values())))
+
+
+def typical_deviation(points: Mapping[str, Scores]) -> float:
+    """The median over points of the standard deviation over seeds; nan where no point has two."""
+    deviations = [float(np.std(list(scores.values()), ddof=1)) for scores in points.values() if len(scores) > 1]
+    return float(np.median(deviations)) if deviations else math.nan
+
+
+def slices(runs: Sequence[ConfigResult], knob: str) -> list[dict[Value, ConfigResult]]:
+    """Sets of configurations that differ in one field alone, value -> configuration, three values or more a set."""
+    groups: dict[tuple[tuple[str, Value | None], ...], dict[Value, ConfigResult]] = {}
+    for run in runs:
+        value = run.config.get(knob)
+        if run.validation and value is not None:
+            fields = ["model", *(field for field in fields_for(run.config.model) if field != knob)]
+            groups.setdefault(tuple((field, run.config.get(field)) for field in fields), {})[value] = run
+    return [group for group in groups.values() if len(group) >= 3]

@@ -1,0 +1,112 @@
+"""All there is to say something about: the runs, the sweeps over them, and the best of each model and data set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import datasets
+import models
+from explorer.asking import questions
+from explorer.errors import UserError
+from explorer.judging.runs import ConfigResult, Runs, mean
+from explorer.judging.sweeps import SweepResult, judge
+from explorer.running import requests
+from explorer.running.requests import Request
+
+WITHIN = 0.005  # "about as good as the best", as a fraction
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A sweep that was run, but whose question can no longer be read."""
+
+    request: Request
+    why: str
+
+
+@dataclass(frozen=True)
+class Best:
+    """A configuration that the table of best ones shows, and what it is the best by."""
+
+    dataset: str
+    model: str
+    why: Literal["accuracy", "time", "accuracy per second"]
+    result: ConfigResult
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs and the sweeps over them, in the order of data set, model and name."""
+
+    runs: Runs
+    sweeps: tuple[SweepResult, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+
+    @cached_property
+    def pairs(self) -> list[tuple[str, str]]:
+        """(dataset, model) with any record, in the registries' order; data sets they do not know come last."""
+        there = {(run.config.dataset, run.config.model) for run in self.runs.configurations}
+        return sorted(there, key=lambda pair: (datasets.rank(pair[0]), models.names().index(pair[1])))
+
+    @property
+    def datasets(self) -> list[str]:
+        return list(dict.fromkeys(dataset for dataset, _ in self.pairs))
+
+    def of(self, dataset: str, model: str) -> list[SweepResult]:
+        """The sweeps of one model on one data set."""
+        return [judged for judged in self.sweeps if (judged.dataset, judged.model) == (dataset, model)]
+
+    def where(self, wanted: Callable[[SweepResult], object]) -> list[SweepResult]:
+        return [judged for judged in self.sweeps if wanted(judged)]
+
+    @cached_property
+    def best(self) -> list[Best]:
+        """Per data set and model: the most accurate on validation, the quickest within half a point of it (where that
+        is another), and the one with the most accuracy above guessing per second of training."""
+        found = []
+        for dataset, model in self.pairs:
+            ranked = self.runs.ranked(model, dataset)
+            if not ranked:
+                continue
+            found.append(Best(dataset, model, "accuracy", ranked[0]))
+            near = [run for run in ranked if mean(run.validation) >= mean(ranked[0].validation) - WITHIN]
+            if (quick := min(near, key=lambda run: run.mean_seconds)) is not ranked[0]:
+                found.append(Best(dataset, model, "time", quick))
+            efficient = max(ranked, key=lambda run: _gain_per_second(run, classes(dataset)))
+            found.append(Best(dataset, model, "accuracy per second", efficient))
+        return found
+
+
+def _gain_per_second(run: ConfigResult, count: int | None) -> float:
+    guessing = 1 / count if count else 0.0
+    return (mean(run.validation) - guessing) / max(run.mean_seconds, 1e-3)
+
+
+def classes(dataset: str) -> int | None:
+    """How many classes a data set has; None for a person's own data that are not at hand."""
+    entry = datasets.find(dataset)
+    return len(entry.classes) if entry else None
+
+
+def read(runs: Runs, results: Path) -> Study:
+    """The study in ``results``: its sweeps with any record, judged, and those that can no longer be read.
+
+    UserError where the list of sweeps cannot be read.
+    """
+    known = requests.read(results)
+    asked, unreadable = [], []
+    for request in known:
+        name = request.path or request.name
+        try:
+            asked.append((request, questions.load(name, request.model, request.dataset, request.overrides, yes=True)))
+        except UserError as error:
+            unreadable.append(Unreadable(request, str(error)))
+    judged = [found for found in judge(asked, runs, known) if found.runs_done]
+    judged.sort(
+        key=lambda j: (
+            datasets.rank(j.dataset), models.names().index(j.model), j.request.name, j.slug != j.request.name, j.slug
+        )
+    )  # fmt: skip
+    return Study(runs, tuple(judged), tuple(unreadable))

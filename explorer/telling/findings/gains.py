@@ -1,0 +1,28 @@
+"""What the best point of a sweep gains over the one that its file counts gains from."""
+
+from explorer.judging.runs import mean
+from explorer.judging.study import Study
+from explorer.telling.findings.finding import Finding, Sentence
+from explorer.telling.names import name_of
+from explorer.telling.words import difference
+
+
+def find(study: Study) -> list[Sentence]:
+    sentences = []
+    for judged in study.sweeps:
+        if judged.sweep.gain_over is None:
+            continue
+        base = judged.distinct_label(judged.sweep.gain_over)
+        verdicts = judged.verdicts_over(base)
+        if not verdicts:
+            continue
+        top = max(verdicts, key=lambda label: mean(judged.validation[label]))
+        verdict = verdicts[top]
+        sentences.append(
+            f"{name_of(judged.model, judged.dataset)}, {judged.slug}: {top} gains {difference(verdict)} points on "
+            f"validation over {base} (n={verdict.n}): {verdict.verdict}."
+        )
+    return sentences
+
+
+FINDING = Finding("gains", "How much is gained from steps, augmentation, dropout and batch normalization?", find)

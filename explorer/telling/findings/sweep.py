@@ -1,0 +1,128 @@
+"""What one sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
+
+from explorer.fields import text_of
+from explorer.judging import stats
+from explorer.judging.runs import mean
+from explorer.judging.sweeps import HALF_A_POINT, SweepResult
+from explorer.telling.findings.finding import Sentence
+from explorer.telling.findings.interactions import interaction_sentences
+from explorer.telling.words import difference, figure, knob_name, listed, lost, plural, points, reason, with_n
+
+
+def sweep_sentences(judged: SweepResult) -> list[Sentence]:
+    """What a sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
+    sentences = []
+    if not judged.complete:
+        sentences.append(f"**Unfinished**: {judged.runs_done} of {judged.runs_planned} runs are recorded.")
+    best = judged.winner
+    if best:
+        sentences += [_winner_sentence(judged, best), *_ties(judged, best)]
+    else:
+        sentences.append("No point has a validation accuracy: nothing can be chosen.")
+    if judged.hypothesis:
+        sentences.append(f"**Hypothesis {judged.hypothesis.verdict}**: {reason(judged.hypothesis)}.")
+    if best:
+        sentences += _edges(judged, best)
+    sentences += [*_power_sentences(judged), *_beware(judged)]
+    without = [f"{outcome.label}: {told}" for outcome in judged.distinct if (told := lost(outcome.lost))]
+    if without:
+        told = f"**Runs without a result** (the other points' verdicts stand without them): {listed(without)}."
+        sentences.append(told)
+    if judged.is_pair and judged.validation:
+        sentences += interaction_sentences(judged)
+    return sentences
+
+
+def _winner_sentence(judged: SweepResult, best: stats.Winner) -> Sentence:
+    verdict = judged.verdicts.get(best.label)
+    beside = (
+        f"{difference(verdict)} points against the baseline {judged.baseline}: {verdict.verdict}"
+        if verdict and verdict.n
+        else f"no seed in common with the baseline {judged.baseline}"
+        if verdict
+        else "it is the baseline itself"
+        if best.label == judged.baseline
+        else "the baseline has no result"
+    )
+    return (
+        f"**Best on validation**: {best.label}, {with_n(judged.validation[best.label])}, test "
+        f"{figure(judged.by_label[best.label].test)} %; {beside}."
+    )
+
+
+def _ties(judged: SweepResult, best: stats.Winner) -> list[Sentence]:
+    if judged.seeds < 2:
+        return ["**One seed**: no verdict on any difference, and no ties can be named; run it with `--seeds 5`."]
+    tested = [label for label in best.ties if label not in best.untested]
+    sentences = []
+    if tested:
+        verdict = judged.verdicts.get(best.label)
+        both = verdict is not None and verdict.verdict == "better" and judged.baseline in tested
+        stricter = " Picked after looking, it has to pass a stricter test here than against the baseline."
+        sentences.append(f"**Ties**: the data cannot tell it from {listed(tested)}.{stricter if both else ''}")
+    elif len(judged.validation) > 1 and not best.untested:
+        sentences.append("**Ties**: none; it beats every other point.")
+    if best.untested:
+        sentences.append(f"Never compared with it, for want of two common seeds: {listed(best.untested)}.")
+    return sentences
+
+
+def _edges(judged: SweepResult, best: stats.Winner) -> list[Sentence]:
+    return [
+        f"**Edge of the grid**: the winner has the {'lowest' if side == 'low' else 'highest'} {knob_name(knob)} tried "
+        f"({text_of(judged.value(best.label, knob))}); the grid should go on beyond it."
+        for knob, side in judged.edges
+    ]
+
+
+def _power_sentences(judged: SweepResult) -> list[Sentence]:
+    sentences = []
+    compared = [verdict for verdict in judged.verdicts.values() if verdict.n > 1]
+    if power := judged.power:
+        means = [mean(scores) for scores in judged.validation.values()]
+        found = (
+            f"a true difference from the baseline of {points(power.detectable)} is found with 80 % power"
+            if power.detectable < 0.5
+            else "next to no difference from the baseline is found with 80 % power"
+        )
+        more = f"; half a point would take {power.needed:,} seeds" if power.detectable > HALF_A_POINT else ""
+        sentences.append(
+            f"**What it could have shown**: with n = {power.n} and {plural(power.comparisons, 'comparison')}, {found}"
+            f"{more}. From worst to best the points lie {points(max(means) - min(means))} apart; the seed alone gives "
+            f"a standard deviation of {points(judged.noise)} (median point)."
+        )
+    misleading = [
+        verdict.label
+        for verdict in compared
+        if verdict.verdict == "no difference shown" and abs(verdict.difference) > verdict.half_width
+    ]
+    if misleading:
+        sentences.append(
+            f"The interval of {listed(misleading)} excludes 0 beside *no difference shown*: the interval is that of "
+            f"one comparison, the verdict is Holm-corrected for all {len(compared)}."
+        )
+    return sentences
+
+
+def _beware(judged: SweepResult) -> list[Sentence]:
+    """What else varies with the knob: what the points themselves show, and the file's own note."""
+    sentences = [f"**Note**: {judged.sweep.note}"] if judged.sweep.note else []
+    configs = [outcome.config for outcome in judged.distinct]
+    knobs = judged.sweep.knobs
+    if "batch_size" in knobs and "steps" not in knobs and configs[0].steps:
+        images = sorted(config.batch_size * (config.steps or 0) for config in configs)
+        sentences.append(
+            f"**Confounded**: at equal steps the batch size also sets how many images are seen, {images[0]:,} to "
+            f"{images[-1]:,}."
+        )
+    one_rate = len({config.lr for config in configs}) == 1
+    for knob in ("optimizer", "batch_size"):
+        if knobs == (knob,) and one_rate:
+            sentences.append(
+                f"**Confounded**: every {knob.replace('_', ' ')} ran at lr {configs[0].lr:g}, which suits one better "
+                "than another."
+            )
+    if judged.request.overrides:
+        fixed = ", ".join(f"{field} {text_of(value)}" for field, value in judged.request.overrides.items())
+        sentences.append(f"**Run with {fixed}** for all points, unlike the sweep's own file.")
+    return sentences

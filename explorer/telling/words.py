@@ -1,0 +1,166 @@
+"""How figures, configurations, commands and verdicts are said, in REPORT.md, in pictures and in the terminal alike."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+
+from explorer.config import Config, fields_for, make_config
+from explorer.fields import flag_of, text_of
+from explorer.judging import stats
+from explorer.judging.runs import LeftOut, Lost
+from explorer.judging.study import Unreadable
+from explorer.running.requests import Request
+
+LISTED = 6  # of a longer list, so many are named
+CALLED = {"batch_size": "batch", "kernel_size": "kernel"}  # fields that a configuration's name says more shortly
+
+
+def knob_name(field: str) -> str:
+    """``batch size``"""
+    return field.replace("_", " ")
+
+
+def figure(scores: Mapping[int, float]) -> str:
+    """``97.93 ± 0.12``, in per cent; ``97.93`` for one seed; a dash for none."""
+    if not scores:
+        return "-"
+    interval = stats.mean_interval(list(scores.values()))
+    width = "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
+    return f"{100 * interval.mean:.2f}{width}"
+
+
+def with_n(scores: Mapping[int, float]) -> str:
+    """``97.93 ± 0.12 % (n=5)``."""
+    return f"{figure(scores)} % (n={len(scores)})"
+
+
+def seconds(value: float) -> str:
+    """Seconds with the digits that matter."""
+    return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def difference(compared: stats.Paired | stats.Verdict) -> str:
+    """A difference of fractions in points of a per cent: ``+0.21 ± 0.10``, or ``+0.21`` where it has no interval."""
+    if math.isnan(compared.difference):
+        return "no figure"
+    value = f"{100 * compared.difference:+.2f}"
+    value = "0.00" if value in ("+0.00", "-0.00") else value
+    return value if math.isnan(compared.half_width) else f"{value} ± {100 * compared.half_width:.2f}"
+
+
+def difference_with_n(compared: stats.Paired | stats.Verdict) -> str:
+    """``+0.21 ± 0.10 (n=5)``, or ``+0.21 (n=1, no interval)``."""
+    bare = math.isnan(compared.half_width) and not math.isnan(compared.difference)
+    return f"{difference(compared)} (n={compared.n}{', no interval' if bare else ''})"
+
+
+def points(value: float) -> str:
+    """A difference of fractions in points of a per cent: ``0.21 points``."""
+    return f"{100 * value:.2f} points"
+
+
+def probability(p: float) -> str:
+    return "unknown" if math.isnan(p) else f"{p:.3f}" if p >= 0.001 else f"{p:.0e}"
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def listed(labels: Sequence[str]) -> str:
+    """``a, b and c``, or the first few and how many more."""
+    if len(labels) > LISTED:
+        return f"{', '.join(labels[:LISTED])} and {len(labels) - LISTED} more"
+    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+
+
+def nested(head: str, parts: Sequence[str]) -> str:
+    """A sentence with a list under it, in Markdown."""
+    return "\n  - ".join([head, *parts])
+
+
+def short_name(config: Config) -> str:
+    """A configuration by what sets it apart from its model's defaults: ``lr 0.003, batch 64, 2000 steps``."""
+    words = []
+    default = make_config({"model": config.model, "optimizer": config.optimizer})
+    for field in fields_for(config.model):
+        value = config.get(field)
+        if value is None or field in ("dataset", "seed", "eval_every", "steps_per_epoch"):
+            continue
+        if field == "optimizer":
+            words += [str(value)] if value != "adam" else []
+        elif value == default.get(field):
+            continue
+        elif field in ("steps", "epochs"):
+            each = f" of {config.steps_per_epoch} steps" if field == "epochs" and config.steps_per_epoch else ""
+            words.append(f"{value} {field if value != 1 else field[:-1]}{each}")
+        elif field in ("activation", "lr_schedule", "scaling"):
+            words.append(str(value) + (" inputs" if field == "scaling" else ""))
+        elif field == "train_on":
+            words.append("trained on all")
+        elif field in ("sampling", "pivot"):
+            words += [f"{value} {field}"] if value not in ("nearest", "center") else []
+        else:
+            words.append(f"{CALLED.get(field, knob_name(field))} {text_of(value)}")
+    return ", ".join(words) or "defaults"
+
+
+def training_command(config: Config) -> str:
+    """The shortest command that trains this configuration, seed included where it is not 0."""
+    flags: dict[str, object] = {}
+    for field in fields_for(config.model):
+        value = config.get(field)
+        if value is not None and value != make_config({"model": config.model, **flags}).get(field):
+            flags[field] = value
+    return " ".join(["python mnist_explorer.py", config.model, *flag_words(flags)])
+
+
+def sweep_command(request: Request) -> str:
+    """The command that runs a sweep again (finished runs are not repeated)."""
+    words = ["python mnist_explorer.py", request.model, f"--sweep {shlex.quote(request.path or request.name)}"]
+    dataset = request.data or request.dataset
+    words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
+    return " ".join([*words, f"--seeds {request.seeds}", *flag_words(request.overrides)])
+
+
+def flag_words(values: Mapping[str, object]) -> list[str]:
+    """Fields as command-line words: ``--lr 0.003 --units 512,128 --batchnorm on``."""
+    return [f"{flag_of(field)} {text_of(value)}" for field, value in values.items()]
+
+
+def lost(ended: Lost) -> str:
+    """The runs without a result: ``2 of 5 diverged (step 12, 40)``; empty where there are none."""
+    where = f" (step {', '.join(map(str, ended.steps))})" if ended.steps else ""
+    diverged = [f"{ended.diverged} of {ended.of} diverged{where}"] if ended.diverged else []
+    return "; ".join([*diverged, *([f"{ended.failed} of {ended.of} failed"] if ended.failed else [])])
+
+
+def left_out(what: LeftOut) -> str:
+    """What does not stand with the other records, and why."""
+    records = plural(what.count, "record")
+    if what.why == "unreadable":
+        return f"{records} of another version of this program, whose fields are no longer known."
+    kept = f"the other {what.kept_count} have {what.kept_value}"
+    return f"{records} of {what.dataset} with {what.why} {what.value}: {kept}."
+
+
+def unreadable(what: Unreadable) -> str:
+    return f"`{sweep_command(what.request)}` was run, but cannot be read any more: {what.why}"
+
+
+def reason(verdict: stats.HypothesisVerdict) -> str:
+    """Why a hypothesis ended as it did, in half a sentence."""
+    label, others = verdict.label, ", ".join(verdict.others)
+    told: dict[stats.Reason, str] = {
+        "unfinished": f"{verdict.done} of {verdict.planned} runs are done",
+        "no result": "no point has a validation accuracy",
+        "no expected result": "no expected point has a result",
+        "no other result": "no point outside the expected ones has a result",
+        "one seed": "one seed gives no verdict",
+        "expected beats others": f"{label} is best and beats every point outside the expected ones",
+        "other beats expected": f"{label} was not expected and beats every expected point",
+        "expected not run": f"no result for {others}, which was expected best",
+        "expected ties": f"{label} is best, but cannot be told from {others}",
+        "other ties": f"{label} is best, was not expected, and cannot be told from {others}",
+    }
+    return told[verdict.reason]

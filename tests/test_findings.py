@@ -1,0 +1,274 @@
+"""Each finding is computed from hand-made records; all of them are asked about the shipped study once."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from explorer.asking import questions
+from explorer.judging import study
+from explorer.judging.runs import Runs
+from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult, judge
+from explorer.running.ledger import Ledger
+from explorer.running.requests import Request
+from explorer.telling import findings
+from explorer.telling.findings import (
+    at_steps,
+    batch_views,
+    best,
+    claims,
+    factors,
+    gains,
+    knobs,
+    longer,
+    overfitting,
+    published_tables,
+    sgd,
+)
+from explorer.telling.findings.sweep import sweep_sentences
+from tests.conftest import PROJECT
+from tests.records import LR, POINTS, record, runs
+from tests.test_results import four_rates, judged
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Study:
+    return study.read(Runs(Ledger(PROJECT / "results", read_only=True).records()), PROJECT / "results")
+
+
+@pytest.mark.parametrize("finding", findings.FINDINGS, ids=lambda finding: finding.id)
+def test_every_finding_speaks_of_the_shipped_study_and_is_silent_without_data(finding, shipped):
+    told = [*finding.find(shipped), *finding.top(shipped)]
+    assert told and all(told)
+    assert bool(finding.question) == bool(finding.find(shipped))
+    nothing = Study(Runs([]), ())
+    assert finding.find(nothing) == finding.top(nothing) == []
+
+
+def test_findings_have_names_of_their_own_and_one_file_each():
+    ids = [finding.id for finding in findings.FINDINGS]
+    assert len(set(ids)) == len(ids)
+    files = {path.stem for path in Path(findings.__file__).parent.glob("*.py") if "\nFINDING = " in path.read_text()}
+    assert files == {name.replace("-", "_") for name in ids}
+
+
+def test_a_sweep_means_the_same_under_another_name(shipped, tmp_path):
+    asked = []
+    for judged_ in shipped.sweeps:
+        old = judged_.request
+        path = tmp_path / f"{old.name}-2.toml"
+        shutil.copy(questions.FOLDER / f"{old.name}.toml", path)
+        request = replace(old, name=path.stem, path=str(path))
+        asked.append((request, questions.load(str(path), old.model, old.dataset, old.overrides)))
+    renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)))
+    for finding in findings.FINDINGS:
+        for tell in (finding.find, finding.top):
+            told = [[re.sub(r"-2\b", "", sentence) for sentence in tell(study_)] for study_ in (shipped, renamed)]
+            assert told[0] == told[1]
+    for one, other in zip(shipped.sweeps, renamed.sweeps, strict=True):
+        assert sweep_sentences(one) == sweep_sentences(other)
+
+
+def test_recipes_and_published_rows_are_not_ranked_among_the_knobs(tmp_path):
+    for role, ranked in (("knob", True), ("recipes", False), ("published", False)):
+        found = judged(tmp_path, f'role = "{role}"\n{LR}', four_rates())
+        told = knobs.FINDING.top(Study(Runs(four_rates()), (found,)))
+        assert bool(told) == ranked
+        assert bool(factors.find(Study(Runs(four_rates()), (found,)))) == ranked
+
+
+def test_a_gain_is_counted_from_the_point_that_the_file_names(tmp_path):
+    found = judged(tmp_path, f"gain_over = {{ lr = 0.0003 }}\n{LR}", four_rates())
+    (told,) = gains.find(Study(Runs(four_rates()), (found,)))
+    assert "lr 0.003 gains +6.00 ± 0.01 points on validation over lr 0.0003 (n=3): better." in told
+    assert gains.find(Study(Runs(four_rates()), (judged(tmp_path, LR, four_rates()),))) == []
+
+
+def test_batch_sizes_are_viewed_at_equal_steps_and_at_equal_images(tmp_path):
+    records = [
+        item
+        for steps, size, accuracy in ((40, 16, 0.93), (20, 32, 0.94), (40, 32, 0.96))
+        for item in runs({"steps": steps, "batch_size": size}, [accuracy, accuracy + 0.01])
+    ]
+    at_steps_ = judged(tmp_path, "base.steps = 40\ngrid.batch_size = [16, 32]\n", records, seeds=2)
+    points = "[{ batch_size = 16, steps = 40 }, { batch_size = 32, steps = 20 }]"
+    at_images = judged(tmp_path, f"points = {points}\n", records, seeds=2)
+    assert (at_steps_.equal, at_images.equal) == ("steps", "images")
+    (told,) = batch_views.find(Study(Runs(records), (at_images, at_steps_)))
+    assert "at equal steps batch size 32 is best" in told
+    assert "at equal images batch size 32, steps 20 is best" in told
+
+
+def test_what_batch_sizes_share_is_said_whatever_the_note_says(tmp_path):
+    records = [item for size in (16, 32) for item in runs({"batch_size": size, "steps": 40}, [0.9, 0.91])]
+    text = 'note = "about images and the learning rate"\nbase.steps = 40\ngrid.batch_size = [16, 32]\n'
+    told = " ".join(sweep_sentences(judged(tmp_path, text, records, seeds=2)))
+    assert "how many images are seen, 640 to 1,280" in told
+    assert "every batch size ran at lr 0.001" in told
+
+
+def test_every_two_models_of_a_data_set_are_compared(tmp_path):
+    records = [*four_rates(), *runs({"model": "cnn"}, [0.97, 0.98, 0.99])]
+    told = best.FINDING.top(Study(Runs(records), ()))
+    assert sum("**CNN against MLP on digits**" in sentence for sentence in told) == 1
+
+
+def test_an_interval_that_excludes_0_beside_no_difference_is_explained(tmp_path):
+    records = [
+        *runs({"lr": 0.0003}, [0.941, 0.9514, 0.9609]),
+        *runs({"lr": 0.001}, [0.94, 0.95, 0.96]),
+        *runs({"lr": 0.003}, [0.945, 0.94, 0.96]),
+        *runs({"lr": 0.01}, [0.93, 0.955, 0.955]),
+    ]
+    found = judged(tmp_path, LR, records)
+    near = found.verdicts["lr 0.0003"]
+    assert near.difference > near.half_width  # the premise
+    assert near.verdict == "no difference shown"
+    told = " ".join(sweep_sentences(found))
+    assert "The interval of lr 0.0003 excludes 0 beside *no difference shown*" in told
+
+
+CLAIM = """
+base.steps = 30
+role = "published"
+published.table = "Fashion"
+claims = [{ says = "depth 1 over others", winner = "depth_1", rivals = ["depth_2", "depth_3"] }]
+points = [{ label = "depth_1", depth = 1 }, { label = "depth_2", depth = 2 }, { label = "depth_3", depth = 3 }]
+"""
+
+
+def test_a_claim_is_borne_out_only_if_every_rival_was_compared(tmp_path):
+    one, two, three = (
+        runs({"depth": depth}, accuracies)
+        for depth, accuracies in ((1, [0.9, 0.91, 0.905]), (2, [0.5, 0.512, 0.5]), (3, [0.5, 0.51, 0.5]))
+    )
+    for deep, ended in ((three[:1], "not shown against every rival"), (three, "borne out")):
+        records = [*one, *two, *deep]
+        (told,) = claims.summary(Study(Runs(records), (judged(tmp_path, CLAIM, records),)))
+        assert told.startswith(f"**Published Fashion winners**: of 1 claims, 1 {ended} (depth 1 over others)")
+
+
+def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
+    records = [*runs({"lr": 0.001}, [0.93, 0.94, 0.95]), *runs({"lr": 0.003}, [0.9, 0.9, 0.91])]
+    table = published_tables.side_by_side(judged(tmp_path, POINTS, records))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert rows == [
+        ["first", "93.00", "93.00 ± 2.48", "inside"],
+        ["again", "80.00", "93.00 ± 2.48", "below"],
+        ["other", "-", "89.33 ± 1.43", "-"],
+    ]
+
+
+def test_a_figure_published_on_validation_is_placed_among_validation_scores(tmp_path):
+    records = runs({"lr": 0.001}, [0.93, 0.94, 0.95])  # records.py's test scores lie a point below
+    text = 'points = [{ label = "a", lr = 0.001, reference = 0.98 }]\n'
+    on_test = judged(tmp_path, "base.steps = 30\n" + text, records)
+    on_validation = judged(tmp_path, 'reference_is = "validation"\nbase.steps = 30\n' + text, records)
+    assert re.search(r"test % .*\n.*\n.* 93\.00 ± 2\.48 \| above", published_tables.side_by_side(on_test, None))
+    assert re.search(
+        r"validation % .*\n.*\n.* 94\.00 ± 2\.48 \| inside", published_tables.side_by_side(on_validation, None)
+    )
+
+
+BEST_LOOK = """
+base = { steps = 30, eval_every = 10 }
+role = "published"
+published = { table = "MLP", as = "run", best_look = true }
+points = [{ label = "a", lr = 0.001 }]
+"""
+
+
+def test_what_publishing_the_best_look_adds_is_told(tmp_path):
+    # records.py's last look is at its validation accuracy; the best looks stand 0.01 and 0.02 above it
+    values = {"lr": 0.001, "eval_every": 10}
+    records = [
+        record
+        for seed, best in enumerate((0.96, 0.97))
+        for record in runs(values, [0.95, 0.95], best_val_accuracy=best)
+        if record.seed == seed
+    ]
+    found = judged(tmp_path, BEST_LOOK, records)
+    (told,) = published_tables.best_look(found)
+    assert "one every 10 steps: in the 30 steps" in told
+    assert "1.50 ± 6.35 points above the last (n=2)" in told  # t(0.975, 1) = 12.706 times 0.5
+
+
+def test_spread_at_100_500_and_1000_steps_compares_the_same_values():
+    records = [
+        item
+        for steps in (100, 500)
+        for lr, accuracy in {0.001: 0.90, 0.003: 0.92, 0.01: 0.94, **({0.1: 0.2} if steps == 100 else {})}.items()
+        for item in runs({"lr": lr, "steps": steps}, [accuracy, accuracy + 0.01, accuracy + 0.0203])
+    ]
+    (told,) = at_steps.find(Study(Runs(records), ()))
+    assert told.startswith("MLP on digits, lr:\n  - after 100 steps ")
+    assert "after 100 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
+    assert "after 500 steps the 3 values from 0.001 to 0.01 lie 4.00 points apart (0.01 best)" in told
+
+
+def published_fashion(tmp_path, rates):
+    """The published table's optimizer rows alone, at these validation accuracies."""
+    loaded = questions.load("published-fashion", "mlp", "fashion")
+    records = []
+    looks = (replace(record(loaded.points[0].config, 0.8).history[0], step=500),)
+    for point in loaded.points:
+        if point.label in rates:
+            for seed, accuracy in enumerate(rates[point.label]):
+                config = point.config.model_copy(update={"seed": seed})
+                records.append(record(config, accuracy, train_loss=2.25, history=looks))
+    runs_ = Runs(records)
+    return Study(runs_, (SweepResult(Request("published-fashion", "mlp", "fashion", {}, 5), loaded, runs_),))
+
+
+def test_published_claims_are_borne_out_contradicted_or_open(tmp_path):
+    level, noise = 0.85, np.array([0.0, 0.001, 0.002, 0.0031, 0.004])
+    rates = {
+        "optimizer_RMSprop": level + noise,
+        "epochs_5": level + noise[::-1],
+        "optimizer_SGD": 0.17 + noise[[1, 0, 2, 3, 4]],
+        "depth_1": level + 0.02 + noise[[1, 0, 2, 3, 4]],
+        "depth_3": level + noise,
+        "batchsize_128": level - 0.02 + noise[[1, 0, 2, 3, 4]],
+        "lr_0.005": level + noise,
+    }
+    study = published_fashion(
+        tmp_path, {label: [round(float(v), 6) for v in values] for label, values in rates.items()}
+    )
+    (summary,) = claims.summary(study)
+    assert "1 borne out (depth 1 over 2)" in summary
+    assert "2 not shown against every rival (RMSprop over Adam; learning rate 0.001 over others)" in summary
+    assert "1 contradicted (batch 128 over smaller ones) at n = 5" in summary
+    told = claims.one_by_one(study)[0]
+    assert "optimizer_RMSprop (published 82.9 %) measures 85.20 ± 0.20 % (n=5)" in told
+    assert "against optimizer_Adam (published 80.8 %): no difference shown" in told
+    assert "against optimizer_SGD (published 17.0 %): better than it" in told
+    assert "n = 5 would have shown" in told
+    plain = sgd.find(study)[0]
+    assert "500 steps of batch 64 end at 17.20" in plain
+    assert "the training loss at 2.25 where guessing has 2.30" in plain
+
+
+def test_longer_runs_are_compared_length_by_length(tmp_path):
+    text = 'title = "Steps"\ngrid.steps = [10, 20, 40]\n'
+    values = {10: [0.80, 0.81, 0.822, 0.80], 20: [0.90, 0.912, 0.92, 0.90], 40: [0.901, 0.90, 0.921, 0.912]}
+    records = [item for steps, accuracies in values.items() for item in runs({"steps": steps}, accuracies)]
+    found = judged(tmp_path, text, records, seeds=4, name="steps")
+    (told,) = longer.find(Study(Runs(records), (found,)))
+    assert "10 to 20: +10.00" in told
+    assert "20 to 40: +0.05 ± 1.56 (no difference shown)" in told
+    assert told.endswith("So more steps were shown to help up to 20.")
+
+
+def test_overfitting_is_told_from_the_loss_that_turned():
+    losses = (0.2, 0.3, 0.4)
+    turned = [
+        replace(item, history=[replace(look, val_loss=loss) for look, loss in zip(item.history, losses, strict=True)])
+        for item in runs({}, [0.95, 0.96])
+    ]
+    (told,) = overfitting.find(Study(Runs(turned), ()))
+    assert "lowest 33 % of the way and rose by 0.200 from there: it overfits" in told
+    assert "ends at 0.50 ± 0.00 points (n=2)" in told

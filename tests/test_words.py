@@ -1,0 +1,88 @@
+"""How things are said: figures, commands, names, reasons."""
+
+import math
+import shlex
+from typing import get_args
+
+import pytest
+
+from explorer.config import fields_for, make_config
+from explorer.judging import stats
+from explorer.judging.runs import LeftOut, Lost
+from explorer.running.requests import Request
+from explorer.telling import words
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model": "mlp"},
+        {"model": "mlp", "dataset": "fashion", "lr": 1e-05, "optimizer": "sgd", "momentum": 0.9, "nesterov": True},
+        {"model": "cnn", "epochs": 5, "steps_per_epoch": 100, "filters": [8, 8, 16, 16], "batchnorm": False},
+        {
+            "model": "mlp",
+            "units": [512, 128],
+            "lr_schedule": "plateau",
+            "patience": 2,
+            "angle": 10,
+            "sampling": "bilinear",
+        },
+        {"model": "mlp", "optimizer": "adamw", "weight_decay": 0.0, "train_on": "all", "seed": 3},
+    ],
+)
+def test_the_training_command_trains_that_very_configuration(values):
+    from mnist_explorer import parser
+
+    config = make_config(values)
+    command = shlex.split(words.training_command(config))
+    assert command[:2] == ["python", "mnist_explorer.py"]
+    said = vars(parser().parse_args(command[2:]))
+    flags = {field: value for field, value in said.items() if field in fields_for(config.model)}
+    assert make_config({"model": config.model} | flags) == config
+
+
+def test_commands_are_no_longer_than_they_need_be():
+    assert words.training_command(make_config({"model": "mlp", "steps": 1000})) == "python mnist_explorer.py mlp"
+    request = Request("lr", "mlp", "fashion", {"steps": 300}, 5)
+    command = "python mnist_explorer.py mlp --sweep lr --dataset fashion --seeds 5 --steps 300"
+    assert words.sweep_command(request) == command
+    assert words.sweep_command(Request("mine", "cnn", "mnist", {}, 3, "my.toml")).endswith(
+        "cnn --sweep my.toml --seeds 3"
+    )
+
+
+def test_a_configuration_is_named_by_what_sets_it_apart():
+    assert words.short_name(make_config({"model": "mlp"})) == "defaults"
+    assert words.short_name(make_config({"model": "mlp", "lr": 0.003, "batch_size": 64})) == "lr 0.003, batch 64"
+    assert words.short_name(make_config({"model": "cnn", "epochs": 5, "optimizer": "sgd"})) == "sgd, 5 epochs"
+
+
+def test_formats_are_in_per_cent():
+    assert words.difference_with_n(stats.Paired(0.0021, 0.001, 0.01, 5)) == "+0.21 ± 0.10 (n=5)"
+    assert words.difference_with_n(stats.Paired(-1e-6, 0.001, 0.9, 5)) == "0.00 ± 0.10 (n=5)"
+    assert words.difference_with_n(stats.Paired(0.0021, math.nan, math.nan, 1)) == "+0.21 (n=1, no interval)"
+    assert words.difference_with_n(stats.Paired(math.nan, math.nan, math.nan, 0)) == "no figure (n=0)"
+    assert words.difference(stats.Paired(0.0021, 0.001, 0.01, 5)) == "+0.21 ± 0.10"
+    assert words.difference(stats.Paired(0.0021, math.nan, math.nan, 1)) == "+0.21"
+    assert words.difference(stats.Paired(math.nan, math.nan, math.nan, 0)) == "no figure"
+
+
+def test_runs_without_a_result_are_told_with_their_steps():
+    assert words.lost(Lost(0, 0, 5, ())) == ""
+    assert words.lost(Lost(2, 1, 5, (12, 40))) == "2 of 5 diverged (step 12, 40); 1 of 5 failed"
+
+
+def test_every_reason_of_a_hypothesis_has_its_words():
+    told = [
+        words.reason(stats.HypothesisVerdict("undecided", reason, "a", ("b", "c"), 3, 4))
+        for reason in get_args(stats.Reason)
+    ]
+    assert len(set(told)) == len(told)
+    assert "3 of 4 runs are done" in told
+    assert "a is best, but cannot be told from b, c" in told
+
+
+def test_what_is_left_out_is_told_with_what_was_kept():
+    told = words.left_out(LeftOut("tinygrad", 1, "digits", "0.11.0", "0.14.0", 12))
+    assert told == "1 record of digits with tinygrad 0.11.0: the other 12 have 0.14.0."
+    assert words.left_out(LeftOut("unreadable", 2)).startswith("2 records of another version")
