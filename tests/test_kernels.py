@@ -87,12 +87,7 @@ def kernels(processor: str, threads: int) -> Native:
 def run(loaded: Native, name: str, *arguments: np.ndarray | int | None) -> None:
     """One kernel on all threads; arguments in the order of its struct."""
     words = [item.ctypes.data if isinstance(item, np.ndarray) else item or 0 for item in arguments]
-    members = (Word * len(words))(*words)
-    stages = native_module.KERNELS[name]
-    parts = [(loaded.address[stage], ctypes.addressof(members), loaded.shares(stage, words)) for stage in stages]
-    tasks = (Word * (3 * len(stages)))(*(word for part in parts for word in part))
-    call = ctypes.CFUNCTYPE(None, Pointer, Pointer, Word)(loaded.address["pool_run"])
-    call(ctypes.addressof(loaded.pool), ctypes.addressof(tasks), len(stages))
+    loaded.run(name, words)
 
 
 def floats_of(loaded: Native, function: str, *arguments: int) -> int:

@@ -12,6 +12,7 @@ from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
 from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
 
+LEAST_CHANNELS = 4  # from which on Winograd's convolution is the faster one
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
 
 Member = int | str | None  # of an argument struct: a size, "b3" for the address of the fourth buffer, None for NULL
@@ -122,10 +123,22 @@ def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = 
 
 
 def convolution_kernels(channels: int, height: int, width: int, filters: int, high: int, wide: int) -> tuple[str, str]:
-    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's."""
-    if high == wide and high in (3, 5) and channels >= 8:
-        return "winograd", "winograd_gradient"
-    return "convolution", "convolution_gradient"
+    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's.
+
+    A rule by shape, never a clock: the choice moves the last digits, and a run must repeat. ``python -m
+    benchmarks.convolutions`` measures what it is worth. Winograd's pays where the multiplications it saves, the edge of
+    its windows counted, outweigh its maps; with one channel in there is nothing to share the maps of the image.
+    """
+    if high != wide or high not in (3, 5):
+        return "convolution", "convolution_gradient"
+    rows, columns = height - high + 1, width - wide + 1
+    products = min(
+        side**2 * -(-rows // (side + 1 - high)) * -(-columns // (side + 1 - high))
+        for side in ((8,) if high == 5 else (4, 6))
+    )
+    if channels < LEAST_CHANNELS or rows * columns * high * wide < 1.5 * products:
+        return "convolution", "convolution_gradient"
+    return "winograd", "winograd_gradient"
 
 
 def conv2d(
