@@ -51,10 +51,8 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     from explorer.running import predictions
     from explorer.telling import report
 
-    own = []
-    own_requests = [request for request in store.requests(published_only) if request.own]
-    if own_requests:
-        own = list(study.of_requests(Runs(store.records()), own_requests, "own").sweeps)
+    asked = [request for request in store.requests(published_only) if request.own]
+    own = study.of_requests(Runs(store.records()), asked, "own").sweeps if asked else ()
     predict = predictions.reader(store.folders, data_dir)
     runs = Runs(store.records(published_only=True))
     return report.rebuild(runs, store.published_folder, places.media, places.report, predict, own)
