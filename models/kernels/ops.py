@@ -163,7 +163,8 @@ def conv2d(
         x, weight = operands[-4], operands[-3]
         wanted = input_gradient
         if wanted is None:
-            wanted = any(node.op is Ops.CALL for node in forward.src[-4].toposort())
+            made = forward.src[-4].toposort(lambda node: node.op is not Ops.DETACH)
+            wanted = any(node.op is Ops.CALL for node in made)
         z = [Tensor(forward.src[2].after(forward))] if activation else []
         outputs = [Tensor.empty(*weight.shape), Tensor.empty(filters), *([Tensor.empty(*x.shape)] if wanted else [])]
         inputs = [Tensor(upstream), x, weight, *z]
@@ -235,12 +236,15 @@ def max_pool(x: Tensor) -> Tensor:
 def augment(
     images: Tensor, draws: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, bilinear: bool, corner: bool
 ) -> Tensor:
-    """images (B, H, W) uint8 -> (B, H, W) float32: as explorer/training/augment.py does it, which explains the rest"""
+    """images (B, H, W) uint8 -> (B, H, W) float32: as explorer/training/augment.py does it, which explains the rest.
+
+    No gradient flows through it.
+    """
     count, height, width = dimensions(images)
     loaded().reserve_augment(height, width)
     sizes = (count, height, width, int(bilinear), int(corner))
     task: Task = ("augment", (*(f"b{index}" for index in range(6)), SCRATCH_MEMBER, *sizes))
-    return call([Tensor.empty(count, height, width)], [images, draws, angle, scale, shift], [task])[0]
+    return call([Tensor.empty(count, height, width)], [images, draws, angle, scale, shift], [task])[0].detach()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
