@@ -184,7 +184,6 @@ def test_a_run_without_jit_trains_alike(trained, digits):
 
 def test_a_diverging_run_ends_at_the_step_where_its_loss_is_lost(trained):
     result = trained(**{**MLP, "steps": 50, "optimizer": "sgd", "lr": 1e18})
-    assert result.status == "diverged"
     step = len(result.losses)
     assert 1 < step < 50
     assert result.error.step == step

@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import models
 from explorer.cli.command import Command
-from explorer.cli.options import add_results
+from explorer.cli.options import add_results, results_of
 from explorer.errors import UserError
 
 
@@ -16,31 +16,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return best(namespace.results, namespace.which)
+    return best(results_of(namespace), namespace.which)
 
 
-def best(results: Path, which: str | None) -> int:
-    from explorer.judging.results import Runs, best_first, training_command
-    from explorer.running.ledger import Ledger
-    from explorer.telling import tables
+def best(results: Path | None, which: str | None) -> int:
+    from explorer.judging.runs import Runs
+    from explorer.running.store import Store
+    from explorer.telling import words
 
-    runs = Runs(Ledger(results, read_only=True).records())
+    store = Store(results, read_only=True)
+    runs = Runs(store.records())
     found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
     said = 0
     for model in [which] if which else models.names():
         for dataset in found:
-            ranked = best_first(runs, model, dataset)
+            ranked = runs.ranked(model, dataset)
             if not ranked:
                 continue
             first, said = ranked[0], said + 1
             print(
-                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, "
-                f"test {tables.figure(first.test)} % (n={len(first.validation)}), "
-                f"{tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
-                f"{training_command(first.config)}"
+                f"# {model} on {dataset}: validation {words.figure(first.validation)} %, "
+                f"test {words.figure(first.test)} % (n={len(first.validation)}), "
+                f"{words.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"{words.training_command(first.config)}"
             )
     if not said:
-        raise UserError(f"no finished run of {which or 'any model'} is recorded in {results}")
+        raise UserError(f"no finished run of {which or 'any model'} is recorded in {store.folder}")
     return 0
 
 

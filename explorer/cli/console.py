@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from datasets.dataset import Dataset
 from explorer.config import Config
-from explorer.record import Record
-from explorer.running.ledger import Ledger
+from explorer.record import Environment, Record
+from explorer.running.store import Store
 from explorer.running.trackers.terminal import outcome, percent
 
 
-def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
+def header(config: Config, data: Dataset, environment: Environment) -> str:
     """Three lines: the model, the data, the machine."""
     net = config.net.headline(data.of)
     activation = config.get("activation")
@@ -20,14 +19,14 @@ def header(config: Config, data: Dataset, environment: dict[str, Any]) -> str:
     length = f"{config.steps} steps" if config.steps else f"{config.epochs} epochs"
     training, validation = data.split(config.train_on)
     sizes = f"{training:,} train, {validation:,} validation, {len(data.test_images):,} test images"
-    code = "own kernels" if environment["kernels"] else environment["renderer"]
+    code = "own kernels" if environment.kernels else environment.renderer
     return "\n".join(
         (
             f"model    {config.model.upper()} {net}; "
             f"{config.optimizer}, lr {config.lr:g}, batch {config.batch_size}, {length}, seed {config.seed}",
             f"data     {data.name}: {sizes} ({data.source})",
-            f"machine  {environment['device']} ({code}), {environment['cpu']}, "
-            f"{environment['cores']} cores, tinygrad {environment['tinygrad']}",
+            f"machine  {environment.device} ({code}), {environment.cpu}, "
+            f"{environment.cores} cores, tinygrad {environment.tinygrad}",
         )
     )
 
@@ -60,11 +59,11 @@ def brief(record: Record) -> str:
 
 
 @contextmanager
-def told_of_interruption(ledger: Ledger, what: str) -> Iterator[None]:
+def told_of_interruption(store: Store, what: str) -> Iterator[None]:
     """Turns Ctrl-C into one that says what was kept."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = len(ledger.records())
+        kept = len(store.ledger.records())
         records = "1 record is" if kept == 1 else f"{kept} records are"
-        raise KeyboardInterrupt(f"{what}; {records} kept in {ledger.path}") from None
+        raise KeyboardInterrupt(f"{what}; {records} kept in {store.path}") from None

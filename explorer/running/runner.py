@@ -11,7 +11,7 @@ import numpy as np
 from datasets.dataset import Dataset
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Environment, Failed, Look, Record, Seconds, run_id
+from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
 from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
@@ -83,7 +83,6 @@ class Runner:
 
     def make_record(self, config: Config, result: "Result", started: str) -> Record:
         training, validation = self.data.split(config.train_on)
-        described = environment.describe()
         return Record(
             id=self.id_of(config),
             config=ConfigFields.of(config),
@@ -101,7 +100,7 @@ class Runner:
             steps=config.total_steps(training),
             seconds=Seconds(**{name: round(value, 3) for name, value in result.seconds.items()}),
             step_ms=rounded(result.step_ms),
-            environment=Environment(**{**described, "kernels": int(described["kernels"])}),
+            environment=environment.describe(),
             data=DataUsed(self.data.name, self.data.digest, training, validation, len(self.data.test_images)),
             started=started,
             error=_rounded_loss(result.error),

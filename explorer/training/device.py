@@ -3,10 +3,10 @@
 import os
 import platform
 from importlib.metadata import version
-from typing import Any
 
 from explorer import machine
 from explorer.errors import UserError
+from explorer.record import Environment
 
 
 def open_device() -> str:
@@ -30,21 +30,23 @@ def cannot_open(device: str, error: Exception) -> UserError:
     return UserError(f"device {device or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU")
 
 
-def describe() -> dict[str, Any]:
-    """The record's ``environment``: device, renderer, versions, CPU, and the state of the code."""
+def describe() -> Environment:
+    """What a run here runs on: device, renderer, kernels, versions, CPU, and the state of the code."""
     from tinygrad import Device
 
-    from models.kernels.native import enabled
+    from models.kernels.native import VERSION, enabled, native
 
+    kernels = native() if enabled() else None
     commit, dirty = machine.git_state()
-    return {
-        "device": Device.DEFAULT,
-        "renderer": type(Device[Device.DEFAULT].renderer).__name__,
-        "kernels": enabled(),
-        "tinygrad": version("tinygrad"),
-        "python": platform.python_version(),
-        "cpu": machine.cpu_model(),
-        "cores": machine.cores(),
-        "commit": commit,
-        "dirty": dirty,
-    }
+    return Environment(
+        device=Device.DEFAULT,
+        renderer=type(Device[Device.DEFAULT].renderer).__name__,
+        kernels=VERSION if kernels else 0,
+        tinygrad=version("tinygrad"),
+        python=platform.python_version(),
+        cpu=machine.cpu_model(),
+        cores=machine.cores(),
+        threads=kernels.threads if kernels else None,
+        commit=commit,
+        dirty=dirty,
+    )
