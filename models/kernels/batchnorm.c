@@ -34,7 +34,6 @@ KERNEL static void affine(float *y, const float *x, float scale, float shift, lo
 }
 
 // A plane of one value: the channels lie side by side, so whole vectors of channels go row by row, BLOCK at a time.
-#define BLOCK (16 * LANES)
 
 KERNEL static void batchnorm_rows(const struct batchnorm *b, long from, long n) {
   const float *first = b->x + from, *weight = b->weight + from, *bias = b->bias + from;

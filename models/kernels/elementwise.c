@@ -46,6 +46,7 @@ INLINE vec first_lanes(vec v, long n) { // zero beyond
 INLINE void store_some(float *p, vec v, long n) {
   for (long i = 0; i < n; i++) p[i] = v[i];
 }
+#define BLOCK (16 * LANES) // columns of a matrix gone through together, row by row
 #define READ(p) (whole ? load((p) + i) : load_some((p) + i, left))
 #define WRITE(p, v)                                                                                                \
   do {                                                                                                             \
@@ -113,25 +114,30 @@ struct activation_gradient {
 };
 
 INLINE void activation_gradient_kind(const struct activation_gradient *a, long from, long n, const long kind) {
-  const float *d_active = a->d_active + from, *z = a->z + from;
-  float *dz = a->dz + from, *d_bias = a->d_bias + from;
-  FOR_VECTORS(n, {
-    vec sum = {};
-    for (long r = 0; r < a->rows; r++) {
-      vec g = READ(d_active + r * a->columns);
-      if (kind != LINEAR) g *= slope(READ(z + r * a->columns), kind);
-      if (a->dz) WRITE(dz + r * a->columns, g);
-      sum += g;
-    }
-    if (a->d_bias) WRITE(d_bias, sum);
-  });
+  float sums[BLOCK];
+  FOR_VECTORS(n, WRITE(sums, (vec){}););
+  for (long r = 0; r < a->rows; r++) { // row by row: one column's values lie far apart, and would crowd one cache set
+    const float *d_active = a->d_active + r * a->columns + from, *z = a->z + r * a->columns + from;
+    float *dz = a->dz + r * a->columns + from;
+    FOR_VECTORS(n, {
+      vec g = READ(d_active);
+      if (kind != LINEAR) g *= slope(READ(z), kind);
+      if (a->dz) WRITE(dz, g);
+      WRITE(sums, READ(sums) + g);
+    });
+  }
+  float *d_bias = a->d_bias + from;
+  if (a->d_bias) FOR_VECTORS(n, WRITE(d_bias, READ(sums)););
 }
 KERNEL void activation_gradient(struct team *team, long index, const struct activation_gradient *a) {
   long from, to;
   share(ceil_div(a->columns, LANES), index, team->count, &from, &to);
   from *= LANES;
   to = min_long(to * LANES, a->columns);
-#define CASE(k) case k: activation_gradient_kind(a, from, to - from, k); return;
-  switch (a->activation) { EACH_ACTIVATION(CASE) }
+  for (; from < to; from += BLOCK) {
+    const long n = min_long(BLOCK, to - from);
+#define CASE(k) case k: activation_gradient_kind(a, from, n, k); break;
+    switch (a->activation) { EACH_ACTIVATION(CASE) }
 #undef CASE
+  }
 }
