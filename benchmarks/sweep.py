@@ -81,6 +81,7 @@ def published(trial: int | None) -> list[Row]:
 def ours(rows: list[Row], folder: str) -> None:
     """All rows through the explorer's runner, records in a ledger in ``folder``."""
     from explorer.config import make_config
+    from explorer.running.recorder import Recorder
     from explorer.running.runner import Runner
     from explorer.training import compiler
     from explorer.training import device as environment
@@ -88,10 +89,10 @@ def ours(rows: list[Row], folder: str) -> None:
     compiler.ensure_compiler()
     environment.open_device()
     dataset = machine.load_data()
-    runner = Runner(dataset, Ledger(Path(folder)))
+    runner, recorder = Runner(dataset), Recorder(Ledger(Path(folder)), dataset.digest)
     for row in sorted(rows, key=lambda row: row.batch):  # one shape after the other: its step is captured once
         fields = {"model": "mlp", "dataset": dataset.name, "lr": row.lr, "batch_size": row.batch, "steps": row.steps}
-        runner.run(make_config(fields))
+        recorder.keep(runner.run(make_config(fields)))
 
 
 def torch_loop(rows: list[Row], fused: bool) -> list[float]:

@@ -36,6 +36,13 @@ def user_cache() -> Path:
     return user_cache_path("mnist-explorer")
 
 
+def user_data() -> Path:
+    """This user's folder for what cannot be made again."""
+    from platformdirs import user_data_path
+
+    return user_data_path("mnist-explorer")
+
+
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Makes ``content`` the whole content of the file, or leaves it as it was, whoever else writes and whenever this
     ends. Its folder is made if need be; where the path is a link, the link is replaced, not what it leads to.

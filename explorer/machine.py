@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from explorer.places import CHECKOUT
+
 
 def cores() -> int:
     """Processors this process may use."""
@@ -29,11 +31,12 @@ def git_state() -> tuple[str | None, bool | None]:
     """(short commit, whether tracked files differ from it) of this program's folder; None where git cannot say."""
 
     def git(*words: str) -> str:
-        folder = Path(__file__).resolve().parents[1]
         return subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=5, check=True
+            ["git", "-C", str(CHECKOUT), *words], capture_output=True, text=True, timeout=5, check=True
         ).stdout.strip()
 
+    if CHECKOUT is None:  # installed: a repository around it is somebody else's
+        return None, None
     try:
         # results are what runs write: a sweep must not call its own code dirty for having recorded something
         changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!media", ":!REPORT.md")

@@ -187,6 +187,9 @@ class Record(Figures, frozen=True, kw_only=True):
     data: Annotated[DataUsed, Meta(description="the data it had")] = DataUsed()
     error: Annotated[Diverged | Failed | None, Meta(description="why it ended early, null where it did not")] = None
 
+    own: bool = False
+    """Whether it is of this clone's own runs, which lie beside the published study; told by where it is stored."""
+
     @property
     def status(self) -> Status:
         """``ok``, ``diverged`` or ``failed``"""
@@ -363,11 +366,11 @@ def _looks_at(id: str, place: Place) -> tuple[Look, ...]:
 class Reader:
     """Reads stored lines. What records have in common (configuration, machine, data) is kept once for all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: bool = False) -> None:
+        self._own = own
         self._settings: dict[bytes, Settings] = {}
         self._environments: dict[bytes, Environment] = {}
         self._data: dict[bytes, DataUsed] = {}
-        self._texts: dict[str, str] = {}
 
     def read(self, line: bytes, place: Place | None = None) -> Record:
         """The record of a line, its looks read when asked for where ``place`` says where it lies.
@@ -395,6 +398,7 @@ class Reader:
             environment=self._environment(bytes(stored.environment)),
             data=self._data_used(bytes(stored.data)),
             error=_ended(stored),
+            own=self._own,
         )
 
     def _config(self, raw: bytes) -> ConfigFields:

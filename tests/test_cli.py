@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 import datasets
@@ -112,6 +113,22 @@ def test_the_environment_sets_fields_and_a_flag_beats_it(tmp_path):
     assert chosen == {"lr": 0.02, "batch_size": 16, "steps": 3, "optimizer": "sgd", "seed": 4}
 
 
+@pytest.mark.parametrize("form", ["--json", "--json-lines", "--quiet", "--force"])
+def test_the_exit_code_says_that_a_run_diverged_trained_now_or_recorded(tmp_path, form):
+    words = ["--steps", 60, "--lr", "1e6", form]
+    assert [tiny(tmp_path, *words).returncode for _ in range(2)] == [3, 3]
+
+
+def test_json_lines_are_a_line_a_look_and_the_record_last_also_of_a_recorded_run(tmp_path):
+    for _ in range(2):
+        answer = tiny(tmp_path, "--steps", 6, "--json-lines")
+        assert (answer.returncode, answer.stderr) == (0, "")
+        *looks, record = [json.loads(line) for line in answer.stdout.splitlines()]
+        assert record == recorded(tmp_path)[0]
+        assert [(look["run"], look["step"]) for look in looks] == [(record["id"], 3), (record["id"], 6)]
+        assert looks[-1]["val_accuracy"] == pytest.approx(record["history"][-1]["val_accuracy"], abs=1e-5)
+
+
 def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
     record = json.loads(tiny(tmp_path, "--steps", 60, "--lr", "1e6", "--json").stdout)
     assert record["status"] == "diverged"
@@ -127,7 +144,7 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (["mlp", "--steps", "0"], {}, "--steps must be a whole number >= 1"),
         (["mlp", "--optimizer", "adma"], {}, "--optimizer 'adma' is unknown; did you mean 'adam'?"),
         (["cnn", "--activation", "rellu"], {}, "--activation 'rellu' is unknown; did you mean 'relu'?"),
-        (["mlp", "--dataset", "mnits"], {}, "data set 'mnits' is unknown; did you mean 'mnist'?"),
+        (["mlp", "--dataset", "mnits"], {}, "--dataset 'mnits' is unknown; did you mean 'mnist'?"),
         (["mlp"], {"OPT": "adamm"}, "OPT 'adamm' is unknown; did you mean 'adam'?"),
         (["mlp"], {"LR": "quick"}, "LR must be a number > 0, got quick"),
         (
@@ -140,6 +157,7 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         (["mlp", "--units", "16,,16"], {}, "--units must be a list with commas"),
         (["mlp", "--dry-run"], {}, "--dry-run is for sweeps"),
         (["mlp", "--sweep", "lr", "--report", PROJECT], {}, f"{PROJECT}: is a folder; --report names the file"),
+        (["mlp", "--json", "--json-lines"], {}, "--json and --json-lines are two ways of printing"),
         (["mlp", "--sweep", ""], {}, "--sweep needs the name of a sweep"),
         (["mlp", "--sweep", "lr", "--json"], {}, "--json is for one run"),
         (
@@ -175,6 +193,18 @@ def test_altered_data_are_refused_with_the_file_and_both_digests(tmp_path):
     line = refused(explorer("mlp", "--data-dir", tmp_path, "--results", tmp_path / "results"))
     assert str(folder) in line
     assert len(re.findall(r"[0-9a-f]{64}", line)) == 2
+
+
+def test_a_persons_own_images_are_trained_on_by_their_path(tmp_path, digits):
+    images = {"x_train": digits.train_images[:300, 4:24, 4:24], "x_test": digits.test_images[:100, 4:24, 4:24]}
+    labels = {"y_train": digits.train_labels[:300] % 3, "y_test": digits.test_labels[:100] % 3}
+    np.savez(tmp_path / "thirds.npz", **images, **labels)
+    words = ["--units", "24", "--batch-size", "32", "--steps", "3", "--results", tmp_path / "results"]
+    answer = explorer("mlp", "--dataset", tmp_path / "thirds.npz", *words)
+    assert answer.returncode == 0, answer.stderr
+    assert "MLP 400-24-3" in answer.stdout
+    (record,) = recorded(tmp_path / "results")
+    assert (record["config"]["dataset"], record["parameters"]) == ("thirds", 400 * 24 + 24 + 24 * 3 + 3)
 
 
 def test_an_unwritable_results_folder_is_refused_before_training(tmp_path):
@@ -239,6 +269,8 @@ def test_without_mnist_the_default_run_takes_the_digits_and_says_so(tmp_path):
     answer = explorer("mlp", *words, environment=environment)
     assert json.loads(answer.stdout)["config"]["dataset"] == "digits"
     assert answer.stderr.startswith("WARNING: NOT MNIST!")
+    assert recorded(tmp_path / "results")[0]["data"]["name"] == "digits"
+    assert "--data-dir" in refused(explorer("mlp", *words, "--strict-data", environment=environment))
     line = refused(explorer("mlp", *words, "--dataset", "mnist", environment=environment))
     assert "--data-dir" in line
     assert datasets.DATA_VARIABLE in line
@@ -247,7 +279,7 @@ def test_without_mnist_the_default_run_takes_the_digits_and_says_so(tmp_path):
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_help_documents_every_knob_without_importing_tinygrad(model):
     answer = subprocess.run(
-        [sys.executable, "-c", "import sys, mnist_explorer\ntry: mnist_explorer.main(sys.argv[1:])\nfinally: "
+        [sys.executable, "-c", "import sys\nfrom explorer.cli.main import main\ntry: main(sys.argv[1:])\nfinally: "
          "print('tinygrad imported:', 'tinygrad' in sys.modules)", model, "--help"],
         cwd=PROJECT, capture_output=True, text=True, timeout=60,
     )  # fmt: skip

@@ -6,8 +6,10 @@ import signal
 import sys
 import time
 
+import numpy as np
 import pytest
 
+from explorer.running.ledger import Ledger
 from tests.conftest import PROJECT
 from tests.test_cli import explorer, interruptible, refused
 
@@ -125,6 +127,35 @@ def test_best_compare_list_and_report_read_the_study(study):
     )
     assert "published-fashion" in explorer("list", *results(folder)).stdout
     assert str(folder / "REPORT.md") in explorer("report", *places(folder)).stdout
+
+
+def test_a_sweeps_looks_in_workers_and_its_records_can_be_had_as_lines_of_json(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TOML)
+    answer = sweep(tmp_path, "--jobs", "2", "--json-lines")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    records = [line for line in lines if "id" in line]
+    assert sorted(record["id"] for record in records) == sorted(
+        json.loads(line)["id"] for line in (tmp_path / "results" / "runs.jsonl").read_text().splitlines()
+    )
+    for record in records:
+        looks = [line for line in lines if line.get("run") == record["id"]]
+        assert [look["step"] for look in looks] == [look["step"] for look in record["history"]]
+        assert lines.index(record) > lines.index(looks[-1])
+
+
+def test_a_sweep_of_a_persons_own_images_goes_by_their_path(tmp_path, digits):
+    np.savez(
+        tmp_path / "own.npz",
+        x_train=digits.train_images[:300], y_train=digits.train_labels[:300],
+        x_test=digits.test_images[:100], y_test=digits.test_labels[:100],
+    )  # fmt: skip
+    (tmp_path / "tiny.toml").write_text(TOML)
+    answer = sweep(tmp_path, "--dataset", tmp_path / "own.npz", "--jobs", "2")
+    assert answer.returncode == 0, answer.stderr
+    records = Ledger(tmp_path / "results", read_only=True).records()
+    assert {(record.data.name, record.status) for record in records} == {("own", "ok")}
+    assert (tmp_path / "REPORT.md").is_file()
 
 
 @pytest.mark.parametrize(

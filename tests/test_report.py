@@ -266,3 +266,39 @@ def test_a_persons_own_sweeps_have_a_section_and_change_nothing_else(tmp_path, u
     }  # fmt: skip
     without = both.replace("## Your own sweeps" + section, "").replace(" · [Your own sweeps](#your-own-sweeps)", "")
     assert re.sub(r"\n+", "\n", without) == re.sub(r"\n+", "\n", alone)
+
+
+TINY = '''
+from models.model import Images, Layer, Model, Units
+
+
+class Tiny(Model):
+    """One narrow layer"""
+
+    aims = {"letters": 0.99}
+    units: Units = (8,)
+
+    def build(self, images: Images) -> list[Layer]:
+        from models import layers
+
+        return [layers.flatten, layers.Linear(images.pixels, images.classes)]
+'''
+
+
+def test_a_model_and_a_data_set_of_ones_own_have_all_sections(tmp_path, monkeypatch, undrawn):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "tiny.py").write_text(TINY)
+    monkeypatch.setenv("MNIST_EXPLORER_MODELS", str(tmp_path / "models"))
+    of_letters = {"dataset": "letters", "model": "tiny"}
+    tiny = [
+        item for lr in (0.0003, 0.001, 0.003, 0.01) for item in runs({**of_letters, "lr": lr}, [0.9, 0.91, lr * 90])
+    ]
+    mlp = runs({"dataset": "letters"}, [0.8, 0.81, 0.82])
+    _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*tiny, *mlp], model="tiny", dataset="letters"))
+    assert "**TINY on letters**: the best on validation" in text
+    assert "the aim of 99.0 % is missed by" in text
+    assert "**TINY against MLP on letters**" in text.split("## MLP against TINY")[1].split("\n## ")[0]
+    for section in ("Which knobs matter most", "Best configurations", "Not run yet"):
+        assert "TINY on" in text.split(f"## {section}")[1].split("\n## ")[0]
+    assert "### Learning rate: TINY on letters" in text
+    assert "--sweep " + str(tmp_path / "mine.toml") + " --dataset letters --seeds 3" in text

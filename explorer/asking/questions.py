@@ -40,6 +40,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import datasets
 import models
 from explorer.config import (
     Config,
@@ -180,6 +181,16 @@ def available(model: str | None = None, dataset: str | None = None) -> list[str]
     A file that cannot be read is among them: loading it says what is wrong with it.
     """
     return sorted(path.stem for path in FOLDER.glob("*.toml") if _serves(path, model, dataset))
+
+
+def about() -> list[str]:
+    """The data sets that the shipped sweeps are about: the usual one and those that a file names."""
+    usual = Config.model_fields["dataset"].default
+    found = {usual}
+    for path in FOLDER.glob("*.toml"):
+        with contextlib.suppress(UserError):  # loading it says what is wrong with it
+            found.add(_parse(path).get("dataset", usual))
+    return sorted(found, key=datasets.rank)
 
 
 def names(text: str, model: str | None = None, dataset: str | None = None) -> list[str]:

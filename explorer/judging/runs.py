@@ -16,7 +16,7 @@ from explorer.config import Config, fields_for
 from explorer.errors import UserError
 from explorer.fields import Value
 from explorer.judging import stats
-from explorer.record import UNKNOWN, Record, Status
+from explorer.record import UNKNOWN, Record, Settings, Status
 
 Scores = dict[int, float]
 
@@ -68,10 +68,14 @@ class Runs:
         for dataset in sorted(by_dataset):
             alike = self._commonest(by_dataset[dataset], dataset, "data digest", lambda record: record.data.digest)
             self.kept += self._commonest(alike, dataset, "tinygrad", lambda record: record.environment.tinygrad)
+        by_settings: dict[Settings, dict[int, Record]] = {}  # to hash a Config for every record takes seconds
         for record in self.kept:
-            runs = self.by_config.setdefault(record.point, {})
-            if record.seed not in runs or record.status != "failed" or runs[record.seed].status == "failed":
-                runs[record.seed] = record
+            runs = by_settings.get(record.settings)
+            if runs is None:
+                runs = by_settings[record.settings] = self.by_config.setdefault(record.point, {})
+            seed = record.seed
+            if seed not in runs or record.status != "failed" or runs[seed].status == "failed":
+                runs[seed] = record
 
     def _commonest(
         self,

@@ -136,7 +136,7 @@ def _adamw(p: Tensor, g: Tensor, state: list[Tensor], s: Step) -> tuple[Tensor, 
 def _lamb(p: Tensor, g: Tensor, state: list[Tensor], s: Step) -> tuple[Tensor, list[Tensor]]:
     """AdamW's direction, scaled per tensor to the parameter's norm (arXiv:1904.00962)."""
     direction, state = _adam_direction(g, state, s, LAMB_EPSILON)
-    # Contiguous: the norm and the update both read it.
+    # Contiguous, as the norms are: the update reads it for each element, and would compute it again for each.
     direction = (direction + s.weight_decay * p).contiguous()
     p_norm, direction_norm = _norm(p), _norm(direction)
     trust = ((p_norm > 0) * (direction_norm > 0)).where(p_norm / direction_norm, 1.0)
@@ -161,7 +161,7 @@ def _muon(p: Tensor, g: Tensor, state: list[Tensor], s: Step) -> tuple[Tensor, l
 
 
 def _norm(x: Tensor) -> Tensor:
-    return x.square().sum().sqrt()
+    return x.square().sum().sqrt().contiguous()
 
 
 def _orthogonal(x: Tensor, matmul: MatrixProduct) -> Tensor:

@@ -24,14 +24,22 @@ class Ledger:
     With ``read_only`` nothing is created, written or repaired: a torn last line is ignored, ``say`` is told, and a
     folder without a ledger has no records. The lock is taken only where its file exists and could be written.
 
-    Any number of processes may use one folder. The object holds nothing open between calls, so it may be forked;
+    Its records say ``own`` as it was opened. Any number of processes may use one folder. The object holds nothing open between calls, so it may be forked;
     threads need one each.
 
     Every method that touches the file raises UserError when the folder or file cannot be read or written, when a line
     is foreign or of a newer schema, or when another process holds the lock for more than a minute.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None] = print_to_stderr, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        say: Callable[[str], None] = print_to_stderr,
+        *,
+        read_only: bool = False,
+        own: bool = False,
+    ) -> None:
+        self._own = own
         self._log = LineLog(Path(folder) / FILE, "ledger", "record", say, read_only=read_only)
         self._searched = False
         self._offset = 0  # in bytes: everything before it is in _records
@@ -78,7 +86,7 @@ class Ledger:
     def _forget(self) -> None:
         self._records: list[Record] = []
         self._last_by_id: dict[str, Record] = {}
-        self._reader = Reader()
+        self._reader = Reader(self._own)
         self._searched, self._offset = False, 0
         self._last_read = b""  # the bytes just before _offset, to notice a file that was replaced or cut
 

@@ -2,7 +2,8 @@
 
 import functools
 import io
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,25 @@ def clear(results: Path, kept: set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def reader(results: Path, data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
-    """config -> (logits (n, 10), labels (n,), images (n, 28, 28)) of the test set, or None where none are kept."""
+def reader(folders: Iterable[Path], data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
+    """config -> (logits (n, classes), labels (n,), images (n, height, width)) of the test set, or None where none are
+    kept in any of these results ``folders``."""
+    places = list(folders)
     load = functools.cache(lambda name: datasets.load(name, data_dir))  # both models need each data set
 
     def predict(config: Config) -> tuple[Any, Any, Any] | None:
         try:
             dataset = load(config.dataset)
-            with np.load(path_of(results, run_id(config.identity(), dataset.digest))) as kept:
-                return kept["logits"].astype(np.float32), dataset.test_labels, dataset.test_images
-        except (OSError, UserError):
+        except UserError:
             return None
+        for folder in places:
+            try:
+                with np.load(path_of(folder, run_id(config.identity(), dataset.digest))) as kept:
+                    logits = kept["logits"].astype(np.float32)
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none here, or no predictions
+                continue
+            if logits.ndim == 2 and len(logits) == len(dataset.test_labels):
+                return logits, dataset.test_labels, dataset.test_images
+        return None
 
     return predict

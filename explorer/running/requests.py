@@ -34,6 +34,8 @@ class Request(Struct, frozen=True):
     seeds: int = 1
     path: str | None = None
     data: str | None = None
+    own: bool = False
+    """Whether this clone asked, and not the published study; told by where it is noted, not noted itself."""
 
     def __post_init__(self) -> None:
         for what, word in (("name", self.name), ("model", self.model), ("dataset", self.dataset)):
@@ -59,8 +61,9 @@ def _log(results: Path) -> LineLog:
     return LineLog(Path(results) / FILE, "list of sweeps", "the sweep is")
 
 
-def read(results: Path) -> list[Request]:
+def read(results: Path, own: bool = False) -> list[Request]:
     """The distinct sweeps in ``results``, in the order first asked for, each with the most seeds ever asked for.
+    They say ``own`` as asked for here.
 
     Raises UserError for a file that cannot be read or a line that is no request; an unfinished last line is ignored.
     """
@@ -70,7 +73,7 @@ def read(results: Path) -> list[Request]:
         if not line.strip():
             continue
         try:
-            request = _REQUEST.decode(line)
+            request = replace(_REQUEST.decode(line), own=own)
         except ValueError as error:
             raise UserError(f"{log.path}, line {log.line_number(offset)}: not a sweep's request: {error}") from None
         known = requests.get(request.key, request)
@@ -91,6 +94,7 @@ def append(results: Path, request: Request) -> bool:
         return any(other.key == request.key and other.seeds >= request.seeds for other in read(results))
 
     fields = asdict(request)
+    del fields["own"]
     if fields["data"] is None:
         del fields["data"]
     line = json.dumps(fields, separators=(",", ":"))

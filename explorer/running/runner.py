@@ -1,17 +1,17 @@
-"""A list of Configs -> records: skip what is recorded, train the rest, append each as it ends."""
+"""Config -> record, in this process. What becomes of the record is the caller's business."""
 
 import datetime
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 from datasets.dataset import Dataset
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Environment, Failed, Look, Record, Seconds, run_id
-from explorer.running import predictions
-from explorer.running.ledger import Ledger
+from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
 from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
@@ -20,11 +20,25 @@ if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded ru
 HISTORY_POINTS = 25  # a record stays under 4 KB
 
 
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What came of a run."""
+
+    record: Record
+    logits: np.ndarray | None = None
+    """(n, classes) float32, what the net says of the test images; only of runs that `may_lead`."""
+
+
+def may_lead(config: Config) -> bool:
+    """Whether the run could be the best of its model and data set: one of seed 0 that is judged on validation."""
+    return config.seed == 0 and config.train_on == "split"
+
+
 class Runner:
     """Trains configs on one data set in this process. Runs of one shape share a Trainer, so only the first compiles."""
 
-    def __init__(self, data: Dataset, ledger: Ledger):
-        self.data, self.ledger = data, ledger
+    def __init__(self, data: Dataset):
+        self.data = data
         self.trainer: Trainer | None = None
 
     def id_of(self, config: Config) -> str:
@@ -42,49 +56,33 @@ class Runner:
             except ValueError as error:
                 raise UserError(f"{config.model}: {error}") from None
 
-    def recorded(self, config: Config) -> Record | None:
-        """The record of this very run, if it has been run; a failed run does not count."""
-        record = self.ledger.find(self.id_of(config))
-        return record if record and record.status != "failed" else None
-
-    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> Record:
-        """Train, append the record to the ledger, return it."""
+    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> Trained:
+        """Train and measure. Whatever goes wrong is raised, and the memory of this shape is given back."""
         from explorer.training.trainer import Trainer
 
         started = now()
-        if self.trainer is None or self.trainer.shape != config.shape:
-            self.trainer = None  # its memory goes before the next one's comes
-            self.trainer = Trainer(config, self.data.of)
-        result = self.trainer.run(config, self.data, listen)
-        record = self.make_record(config, result, started)
-        leads = self.leads(record)
-        self.ledger.append(record)
-        if leads and result.test_logits is not None:  # they are here now: to have them later is to train once more
-            predictions.save(self.ledger.path.parent, record.id, result.test_logits)
-        return record
+        try:
+            if self.trainer is None or self.trainer.shape != config.shape:
+                self.forget()  # its memory goes before the next one's comes
+                self.trainer = Trainer(config, self.data.of)
+            result = self.trainer.run(config, self.data, listen)
+        except BaseException:
+            self.forget()  # a trainer stopped in the middle of a step is not to be trusted
+            raise
+        return Trained(self.make_record(config, result, started), result.test_logits if may_lead(config) else None)
 
-    def leads(self, record: Record) -> bool:
-        """Whether no recorded run of seed 0 of this model on this data set is better on validation."""
-        best = record.val_accuracy
-        if best is None or record.seed != 0:
-            return False
-
-        def rivals(other: Record) -> bool:
-            return all(other.config[name] == record.config[name] for name in ("model", "dataset", "seed"))
-
-        return all((o.val_accuracy or 0.0) <= best for o in self.ledger.records() if rivals(o))
-
-    def record_failure(self, config: Config, reason: str) -> Record:
-        """Append and return the record of a run that could not be brought to an end."""
+    def failed(self, config: Config, reason: str) -> Record:
+        """The record of a run that could not be brought to an end."""
         from explorer.training.trainer import Result
 
-        record = self.make_record(config, Result(error=Failed(reason)), now())
-        self.ledger.append(record)
-        return record
+        return self.make_record(config, Result(error=Failed(reason)), now())
+
+    def forget(self) -> None:
+        """Give the memory of the last shape back."""
+        self.trainer = None
 
     def make_record(self, config: Config, result: "Result", started: str) -> Record:
         training, validation = self.data.split(config.train_on)
-        described = environment.describe()
         return Record(
             id=self.id_of(config),
             config=ConfigFields.of(config),
@@ -102,7 +100,7 @@ class Runner:
             steps=config.total_steps(training),
             seconds=Seconds(**{name: round(value, 3) for name, value in result.seconds.items()}),
             step_ms=rounded(result.step_ms),
-            environment=Environment(**{**described, "kernels": int(described["kernels"])}),
+            environment=environment.describe(),
             data=DataUsed(self.data.name, self.data.digest, training, validation, len(self.data.test_images)),
             started=started,
             error=_rounded_loss(result.error),

@@ -282,11 +282,14 @@ class Builder:
         for judged in self.study.where(lambda judged: judged.role == "published" and not judged.sweep.published):
             title = f"{judged.sweep.title}, {name_of(judged.model, judged.dataset)}"
             lines += [f"### {title}", "", side_by_side(judged), ""]
+        chosen = self.study.where(lambda judged: judged.sweep.published and judged.sweep.reference_is == "validation")
+        names = [judged.sweep.published.table for judged in chosen if judged.sweep.published]
+        told = f"the {words.listed(names)} table: validation" if names else ""
         if lines:
             lines[:0] = [
                 "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it "
-                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on (the "
-                "Fashion table: validation); *above*, *below*: it does not.",
+                "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on"
+                f"{f' ({told})' if told else ''}; *above*, *below*: it does not.",
                 "",
             ]
         return lines
@@ -395,13 +398,14 @@ class Builder:
     def not_run(self) -> list[str]:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
-        for dataset in ("mnist", "fashion"):
+        usual = Config.model_fields["dataset"].default
+        for dataset in questions.about():
             for model in models.names():
                 run = {judged.request.name for judged in self.study.of(dataset, model) if not judged.request.path}
                 names = [name for name in questions.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
-                    command += f" --dataset {dataset}" if dataset != "mnist" else ""
+                    command += f" --dataset {dataset}" if dataset != usual else ""
                     missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
         for judged in self.study.sweeps:
             if not judged.complete:

@@ -3,10 +3,10 @@
 import os
 import platform
 from importlib.metadata import version
-from typing import Any
 
 from explorer import machine
 from explorer.errors import UserError
+from explorer.record import Environment
 
 
 def open_device() -> str:
@@ -21,27 +21,32 @@ def open_device() -> str:
         Device[Device.DEFAULT].renderer  # noqa: B018  opening it is the point
         return Device.DEFAULT
     except Exception as error:  # every backend fails in its own way
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise UserError(
-            f"device {asked or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU"
-        ) from None
+        raise cannot_open(asked, error) from None
 
 
-def describe() -> dict[str, Any]:
-    """The record's ``environment``: device, renderer, versions, CPU, and the state of the code."""
+def cannot_open(device: str, error: Exception) -> UserError:
+    """One line on a device that is not to be had; an empty name is the default device's."""
+    reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+    return UserError(f"device {device or '(default)'} cannot be opened here ({reason[:160]}); try --device CPU")
+
+
+def describe() -> Environment:
+    """What a run here runs on, for its record."""
     from tinygrad import Device
 
-    from models.kernels.native import enabled
+    from models.kernels.native import enabled, native
 
+    kernels = native() if enabled() else None
     commit, dirty = machine.git_state()
-    return {
-        "device": Device.DEFAULT,
-        "renderer": type(Device[Device.DEFAULT].renderer).__name__,
-        "kernels": enabled(),
-        "tinygrad": version("tinygrad"),
-        "python": platform.python_version(),
-        "cpu": machine.cpu_model(),
-        "cores": machine.cores(),
-        "commit": commit,
-        "dirty": dirty,
-    }
+    return Environment(
+        device=Device.DEFAULT,
+        renderer=type(Device[Device.DEFAULT].renderer).__name__,
+        kernels=int(kernels is not None),
+        tinygrad=version("tinygrad"),
+        python=platform.python_version(),
+        cpu=machine.cpu_model(),
+        cores=machine.cores(),
+        threads=kernels.threads if kernels else None,
+        commit=commit,
+        dirty=dirty,
+    )

@@ -33,7 +33,7 @@ from models.model import Images
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 LOG_STEPS = 256  # losses kept on the device before they are fetched
-DIVERGED_LOSS = 1e6  # guessing costs 2.3: Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
+DIVERGED_LOSS = 1e6  # guessing costs ln(classes): Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
 
 
@@ -46,6 +46,8 @@ class Progress:
     train_loss: float
     val_accuracy: float | None
     steps_per_second: float
+    look: Look | None = None
+    """What was measured at this very step; None between looks."""
 
 
 @dataclass
@@ -61,14 +63,10 @@ class Result:
     best_step: int | None = None
     history: list[Look] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # every step's, in order; not recorded
-    test_logits: np.ndarray | None = None  # (n, 10) float32, where it ended well; not recorded
+    test_logits: np.ndarray | None = None  # (n, classes) float32, where it ended well; not recorded
     parameters: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     step_ms: float | None = None
-
-    @property
-    def status(self) -> str:
-        return "ok" if self.error is None else "diverged" if isinstance(self.error, Diverged) else "failed"
 
 
 class Trainer:
@@ -105,7 +103,8 @@ class Trainer:
         logits = self._forward(images)
         loss, accuracy = loss_and_accuracy(logits, labels)
         loss.backward()
-        # The loss stays on the device: fetching it each step would make the host wait for each step.
+        # The loss stays on the device: fetching it each step would make the host wait for each step. It is contiguous
+        # because each of the log's places would compute it again.
         here = Tensor.arange(LOG_STEPS) == self.scalars["position"]
         self.log.assign(here.where(Tensor.stack(loss, accuracy).reshape(2, 1).contiguous(), self.log))
         Tensor.realize(self.log, *self.running, *self.optimizer.step_tensors())
@@ -207,7 +206,7 @@ class Run:
                 if look:
                     self.look(step, looked)
                     looked = step
-                self.tell(step)
+                self.tell(step, look)
                 span_start, span_step = time.perf_counter(), step
         self.finish()
         return self.result
@@ -287,7 +286,7 @@ class Run:
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
 
-    def tell(self, step: int) -> None:
+    def tell(self, step: int, look: bool) -> None:
         history, rate = self.result.history, self.seconds["train"]
         steps = sum(count for _, count in self.spans)
         self.listen(
@@ -297,13 +296,14 @@ class Run:
                 train_loss=float(np.mean(self.result.losses[-20:])),
                 val_accuracy=history[-1].val_accuracy if history else None,
                 steps_per_second=steps / rate if rate else 0.0,
+                look=history[-1] if look else None,
             )
         )
 
     def finish(self) -> None:
         """The figures that count: all validation images, and the test set, once."""
         started, result = time.perf_counter(), self.result
-        if result.status == "ok":
+        if result.error is None:
             logits = self.trainer.logits(len(self.data.train_images), len(self.data.test_images))
             if np.isfinite(logits).all():
                 result.train_loss = result.history[-1].train_loss
@@ -326,7 +326,7 @@ class Run:
 
 
 def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(mean cross-entropy, share of rows whose largest logit is at the label) of logits (B, 10), labels (B,)."""
+    """(mean cross-entropy, share of rows whose largest logit is at the label) of logits (B, classes), labels (B,)."""
     if enabled():
         loss, correct = ops.cross_entropy(logits, labels)
         return loss, correct / int(logits.shape[0])
@@ -334,7 +334,7 @@ def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """(mean cross-entropy in nats, accuracy as a fraction) of logits (N, 10) against labels (N,)."""
+    """(mean cross-entropy in nats, accuracy as a fraction) of logits (N, classes) against labels (N,)."""
     wide = logits.astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinite logits of a lost net: their loss is nan, which says it all
         wide -= wide.max(axis=1, keepdims=True)

@@ -4,9 +4,12 @@
 // convolutions (forward, input gradient, weight gradient) differ only in the strides they hand it.
 // Freestanding C (no libc, no writable globals, no external symbols): it is compiled when the program runs.
 //
-// Every kernel is  void kernel(struct team *team, long index, const struct ... *arguments)  and is called
-// by all `team->count` threads at once, each doing its own share of the work, chosen by `index` alone: so for one
-// thread count the result is bit for bit the same on every run. All tensors are float32, contiguous, row-major.
+// Every kernel is one or several *stages*, each a  void stage(struct team *team, long index, const struct ... *arguments)
+// that does part `index` of `team->count` equal parts of the work. Whichever thread is free takes the next part, so
+// what a part computes depends on `index` and `team->count` alone, never on the thread; and a sum over parts is made in
+// the order of the parts. So the result is bit for bit the same on every run and on any number of threads, as long as
+// the number of parts is the same where sums are made in parts (convolution gradients: it follows from the shape).
+// All tensors are float32, contiguous, row-major.
 // Image tensors are [image][channel][row][column] outside; inside, one image at a time is turned to
 // [row][column][channel] in scratch that stays in cache, so that channels fill the vector registers.
 
@@ -28,6 +31,7 @@ typedef unsigned char uint8;
 #define VECTORS 3
 #endif
 #define PANEL (LANES * VECTORS)
+#define AHEAD 8   // rows of B fetched ahead of their use
 
 typedef float vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef int32 ivec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
@@ -58,38 +62,45 @@ INLINE void share(long work, long index, long count, long *from, long *to) {
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Threads. The operating system is reached through the function pointers in `pool`, filled in by whoever made it.
-// A worker spins for about half a millisecond for new work and then sleeps on its semaphore: an idle pool costs nothing.
+//
+// A run is a list of tasks, done one after the other; a task is cut in shares, and whichever thread is free takes the
+// next one. So nobody ever waits for a thread, only for a share that a thread has begun: on a busy machine a thread that
+// does not get a core is simply not there, and the others do its work.
+// Who finds nothing to take spins for a while, as the next task is mostly near, and then sleeps on its semaphore: it
+// gives its core to whoever holds the share it waits for, and an idle pool costs nothing.
 
 #define MAX_THREADS 64
-#define SPINS 2000        // about 30 microseconds of `pause`: a wait within a run
-#define IDLE_SPINS 40000  // a worker between two runs: longer than the host's work between two steps. A worker that
-                          // slept at every step would be woken on the core of the thread that woke it, to share it
+#define SPINS 1000       // of `pause`, 15 to 60 microseconds: a wait within a run
+#define IDLE_SPINS 20000 // between two runs: longer than the host's work between two steps, as waking takes longer still
+#define SHARE_BITS 16
 
-struct team { // also the head of `pool`
-  long count;       // threads that take part, the calling one included
-  int32 arrived;    // barrier: how many have arrived
-  int32 phase;      // barrier: counts the barriers passed
-  void (*yield)(void);
+struct team {
+  long count;  // shares the task is cut in
+  long thread; // who does this one: each thread has scratch of its own
 };
 
-typedef void (*kernel_function)(struct team *team, long index, const void *arguments);
+typedef void (*stage)(struct team *team, long index, const void *arguments);
 struct task {
-  kernel_function function;
+  stage function;
   const void *arguments;
+  long shares;
 };
 
 struct pool {
-  struct team team;
+  long threads;                               // the calling one included: it is number 0
   int (*wait)(void *semaphore, long forever); // sem_wait, or dispatch_semaphore_wait
   int (*post)(void *semaphore);
-  const struct task *tasks;
-  long task_count;  // -1: workers return
-  int32 generation; // counts the runs handed out
-  int32 pending;    // workers not yet done with this run
+  const struct task *tasks; // of this run
+  long task_count;          // -1: workers return
+  long first;               // the number of the run's first task; tasks are numbered from the pool's beginning
+  long front;               // the open task: its number << SHARE_BITS | shares nobody has taken yet
+  long finished;            // how many of its shares are done
+  long running;             // whether a run is on
   int32 asleep[MAX_THREADS];
   void *semaphores[MAX_THREADS];
 };
 
+INLINE long get(const long *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 INLINE void pause_core(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -97,65 +108,77 @@ INLINE void pause_core(void) {
   __asm__ volatile("yield");
 #endif
 }
-INLINE int32 get(int32 *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 
-// Wait until *p is `value`; after a short spin let others have the core (they may be what is waited for).
-NOINLINE void wait_until(struct team *team, int32 *p, int32 value) {
-  for (long spins = 0; get(p) != value; spins++) {
-    if (spins < SPINS) pause_core();
-    else team->yield();
-  }
+static void wake(struct pool *pool, long thread) {
+  if (__atomic_exchange_n(&pool->asleep[thread], 0, __ATOMIC_SEQ_CST)) pool->post(pool->semaphores[thread]);
 }
 
-NOINLINE void barrier(struct team *team) {
-  if (team->count == 1) return;
-  int32 phase = get(&team->phase);
-  if (__atomic_add_fetch(&team->arrived, 1, __ATOMIC_ACQ_REL) == team->count) {
-    __atomic_store_n(&team->arrived, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&team->phase, phase + 1, __ATOMIC_RELEASE);
-  } else {
-    wait_until(team, &team->phase, phase + 1);
-  }
-}
-
-static void run_tasks(struct pool *pool, long index) {
-  for (long i = 0; i < pool->task_count; i++) {
-    pool->tasks[i].function(&pool->team, index, pool->tasks[i].arguments);
-    if (i + 1 < pool->task_count) barrier(&pool->team);
-  }
-}
-
-// The body of worker thread `index` (1 .. count-1); returns after `pool_stop`.
-void pool_worker(struct pool *pool, long index) {
-  for (int32 seen = 0;; seen++) {
-    for (long spins = 0; get(&pool->generation) == seen && spins < IDLE_SPINS; spins++) pause_core();
-    while (get(&pool->generation) == seen) {
-      __atomic_store_n(&pool->asleep[index], 1, __ATOMIC_SEQ_CST);
-      // Between these two lines a run may have begun: whoever clears `asleep` first decides who wakes whom.
-      int begun = __atomic_load_n(&pool->generation, __ATOMIC_SEQ_CST) != seen;
-      if (begun && __atomic_exchange_n(&pool->asleep[index], 0, __ATOMIC_SEQ_CST)) break;
-      while (pool->wait(pool->semaphores[index], -1)) {} // interrupted by a signal: wait again
+// Open task `number` to all; after the run's last task, none is open and the calling thread is woken.
+static void open_task(struct pool *pool, long number, long thread) {
+  const long threads = pool->threads, place = number - pool->first;
+  long shares = place < pool->task_count ? pool->tasks[place].shares : 0;
+  pool->finished = 0;
+  __atomic_store_n(&pool->running, shares > 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&pool->front, number << SHARE_BITS | shares, __ATOMIC_SEQ_CST);
+  // From here on the run may be over and another one begun: only `asleep` is still looked at.
+  if (!shares) wake(pool, 0);
+  for (long i = 0; i < threads && shares > 1; i++)
+    if (i != thread && __atomic_load_n(&pool->asleep[i], __ATOMIC_SEQ_CST)) {
+      wake(pool, i);
+      shares--;
     }
-    if (pool->task_count < 0) return;
-    run_tasks(pool, index);
-    __atomic_sub_fetch(&pool->pending, 1, __ATOMIC_ACQ_REL);
+}
+
+// Wait until the front is no longer `seen`, where there is nothing to take.
+static void wait_for_change(struct pool *pool, long thread, long seen) {
+  const long spins = get(&pool->running) ? SPINS : IDLE_SPINS;
+  for (long i = 0; i < spins; i++) {
+    if (get(&pool->front) != seen) return;
+    pause_core();
+  }
+  __atomic_store_n(&pool->asleep[thread], 1, __ATOMIC_SEQ_CST);
+  // Between these two lines the front may have changed: whoever clears `asleep` first decides who wakes whom.
+  int changed = __atomic_load_n(&pool->front, __ATOMIC_SEQ_CST) != seen;
+  if (changed && __atomic_exchange_n(&pool->asleep[thread], 0, __ATOMIC_SEQ_CST)) return;
+  while (pool->wait(pool->semaphores[thread], -1)) {} // interrupted by a signal: wait again
+}
+
+// Take shares, of whatever task is open, until task `end` would be next (-1: until the pool is stopped).
+static void take_shares(struct pool *pool, long thread, long end) {
+  for (;;) {
+    long front = get(&pool->front), number = front >> SHARE_BITS, left = front & ((1 << SHARE_BITS) - 1);
+    if (number == end) return;
+    if (!left) {
+      wait_for_change(pool, thread, front);
+      if (pool->task_count < 0) return;
+      continue;
+    }
+    // Once the share is taken, the task stays open until it is done: what the pool says of it holds.
+    if (!__atomic_compare_exchange_n(&pool->front, &front, front - 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    const struct task *task = &pool->tasks[number - pool->first];
+    struct team team = {task->shares, thread};
+    task->function(&team, team.count - left, task->arguments);
+    if (__atomic_add_fetch(&pool->finished, 1, __ATOMIC_ACQ_REL) == team.count) open_task(pool, number + 1, thread);
   }
 }
 
-// Run `count` tasks one after the other on all threads, a barrier between each two; returns when all are done.
+// The body of worker thread `index` (1 .. threads - 1); returns after `pool_stop`.
+void pool_worker(struct pool *pool, long index) { take_shares(pool, index, -1); }
+
+// Run `count` tasks one after the other on all threads; returns when all are done.
 void pool_run(struct pool *pool, const struct task *tasks, long count) {
   pool->tasks = tasks;
   pool->task_count = count;
-  pool->pending = (int32)pool->team.count - 1;
-  __atomic_add_fetch(&pool->generation, 1, __ATOMIC_SEQ_CST);
-  for (long i = 1; i < pool->team.count; i++)
-    if (__atomic_exchange_n(&pool->asleep[i], 0, __ATOMIC_SEQ_CST)) pool->post(pool->semaphores[i]);
-  if (count < 0) return;
-  run_tasks(pool, 0);
-  wait_until(&pool->team, &pool->pending, 0);
+  pool->first = (pool->front >> SHARE_BITS) + 1;
+  open_task(pool, pool->first, 0);
+  take_shares(pool, 0, pool->first + count);
 }
 
-void pool_stop(struct pool *pool) { pool_run(pool, 0, -1); }
+void pool_stop(struct pool *pool) {
+  pool->task_count = -1;
+  __atomic_store_n(&pool->front, ((pool->front >> SHARE_BITS) + 1) << SHARE_BITS, __ATOMIC_SEQ_CST);
+  for (long i = 1; i < pool->threads; i++) wake(pool, i);
+}
 
 // Call programs one after the other: each row of `calls` is an address and 63 arguments, of which a program takes what
 // it declares (the others cost nothing much: tinygrad's own CPU queue calls so too).
@@ -234,11 +257,14 @@ INLINE void tile_body(const struct tile *t, const int rows, const long a_stride,
   const float *b = t->b;
   const long run = t->run, b_stride = t->b_stride;
   UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
+      __builtin_prefetch(t->c + r * t->c_stride + v * LANES, 1); // it is stored to at the end: fetched meanwhile
+  UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
       sum[r][v] = t->accumulate ? load(t->c + r * t->c_stride + v * LANES) : (vec){};
   for (long s = 0; s < t->segments; s++) {
     const float *a = t->a + s * t->a_segment;
     for (long k = 0; k < run; k++, a += a_step, b += b_stride) {
       vec row_of_b[VECTORS];
+      UNROLL for (int v = 0; v < VECTORS; v++) __builtin_prefetch(b + AHEAD * b_stride + v * LANES);
       UNROLL for (int v = 0; v < VECTORS; v++) row_of_b[v] = load(b + v * LANES);
       UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < VECTORS; v++)
           sum[r][v] += a[r * a_stride] * row_of_b[v];
@@ -347,47 +373,43 @@ INLINE float sum_of(vec v) {
   return lanes[0];
 }
 
-// active[i] = activation(x[i] = x[i] + bias[i]); bias is NULL or has n elements, or `one_bias` says it has one.
-INLINE void finish_row_kind(float *x, float *active, const float *bias, long one_bias, long n, const long kind) {
+// active[i] = activation(x[i] = x[i] + bias[i]); bias may be NULL.
+INLINE void finish_row_kind(float *x, float *active, const float *bias, long n, const long kind) {
   FOR_VECTORS(n, {
     vec v = READ(x);
-    if (bias) v += one_bias ? splat(bias[0]) : READ(bias);
-    WRITE(x, v);
+    if (bias) {
+      v += READ(bias);
+      WRITE(x, v);
+    }
     if (active) WRITE(active, activate(v, kind));
   });
 }
-KERNEL NOINLINE void finish_row(float *x, float *active, const float *bias, long one_bias, long n, long kind) {
+KERNEL NOINLINE void finish_row(float *x, float *active, const float *bias, long n, long kind) {
   if (!bias && !active) return;
-#define CASE(k) case k: finish_row_kind(x, active, bias, one_bias, n, k); return;
+#define CASE(k) case k: finish_row_kind(x, active, bias, n, k); return;
   switch (active ? kind : LINEAR) { EACH_ACTIVATION(CASE) }
 #undef CASE
 }
 
-// out[i] = gradient[i] * activation'(x[i]); returns the sum of out. out may be gradient.
-INLINE float through_activation_kind(float *out, const float *gradient, const float *x, long n, const long kind) {
-  vec sum = {};
-  FOR_VECTORS(n, {
-    vec v = READ(gradient) * (kind == LINEAR ? splat(1.0f) : slope(READ(x), kind));
-    WRITE(out, v);
-    sum += v;
-  });
-  return sum_of(sum);
+// out[i] = gradient[i] * activation'(x[i]); x is not read where the activation is LINEAR.
+INLINE void through_activation_kind(float *out, const float *gradient, const float *x, long n, const long kind) {
+  FOR_VECTORS(n, WRITE(out, READ(gradient) * slope(READ(x), kind)););
 }
-KERNEL NOINLINE float through_activation(float *out, const float *gradient, const float *x, long n, long kind) {
-#define CASE(k) case k: return through_activation_kind(out, gradient, x, n, k);
+KERNEL NOINLINE void through_activation(float *out, const float *gradient, const float *x, long n, long kind) {
+#define CASE(k) case k: through_activation_kind(out, gradient, x, n, k); return;
   switch (kind) { EACH_ACTIVATION(CASE) }
 #undef CASE
-  return through_activation_kind(out, gradient, x, n, LINEAR);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Matrix product: C[m][n] = op(A)[m][k] * op(B)[k][n], then + bias[n], then active = activation(C).
 //
-// 1. All threads copy B to panels of PANEL columns, [panel][k][PANEL], zero-filled at the right edge: then a tile
-//    streams through memory that lies in the order it is read. A is read in place (op(A) may be transposed).
-// 2. Every thread takes a run of the tiles. They are ordered so that both sides stay in cache: blocks of rows (of A, at
+// 1. `gemm_pack` copies B to panels of PANEL columns, [panel][k][PANEL], zero-filled at the right edge: then a tile
+//    streams through memory that lies in the order it is read. A that is transposed is copied, too, to [strip][k][ROWS]:
+//    its rows lie so far apart that each step would touch another page. Else A is read in place.
+// 2. Every share of `gemm` is a run of the tiles. They are ordered so that both sides stay in cache: blocks of rows (of A, at
 //    most A_BLOCK floats), in a block panel by panel, in a panel tile by tile.
-// Scratch: round_up(n, PANEL) * k floats.
+// Scratch: B's copy, then A's.
 
 struct gemm {
   float *c, *active;             // active: NULL, or [m][n]
@@ -400,7 +422,7 @@ struct gemm {
 
 #define A_BLOCK (128 * 1024) // half of a 1 MB second-level cache
 
-long gemm_scratch(long n, long k) { return round_up(n, PANEL) * k; }
+long gemm_scratch(long m, long n, long k) { return (round_up(n, PANEL) + ceil_div(m, ROWS) * ROWS) * k; }
 
 KERNEL static void pack_panel(float *to, const float *b, long b_transposed, long n, long k, long first) {
   long columns = min_long(PANEL, n - first);
@@ -416,12 +438,30 @@ KERNEL static void pack_panel(float *to, const float *b, long b_transposed, long
   }
 }
 
+KERNEL void gemm_pack(struct team *team, long index, const struct gemm *g) {
+  long from, to;
+  share(ceil_div(g->n, PANEL), index, team->count, &from, &to);
+  for (long p = from; p < to; p++)
+    pack_panel(g->scratch + p * g->k * PANEL, g->b, g->b_transposed, g->n, g->k, p * PANEL);
+  if (!g->a_transposed) return;
+  const long strips = ceil_div(g->m, ROWS);
+  share(strips, index, team->count, &from, &to);
+  for (long i = from; i < to; i++) {
+    const long row = tile_start(g->m, i, strips), rows = tile_start(g->m, i + 1, strips) - row;
+    float *copy = g->scratch + round_up(g->n, PANEL) * g->k + i * g->k * ROWS;
+    for (long j = 0; j < g->k; j++) {
+      // a whole vector, of which the next row's overwrites what is too much; but never past an array's end
+      if (ROWS <= LANES && j * g->m + row + LANES <= g->k * g->m && (i * g->k + j) * ROWS + LANES <= strips * g->k * ROWS)
+        store(copy + j * ROWS, load(g->a + j * g->m + row));
+      else
+        for (long r = 0; r < rows; r++) copy[j * ROWS + r] = g->a[j * g->m + row + r];
+    }
+  }
+}
+
 KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
   long m = g->m, n = g->n, k = g->k, panels = ceil_div(n, PANEL), strips = ceil_div(m, ROWS), from, to;
-  share(panels, index, team->count, &from, &to);
-  for (long p = from; p < to; p++)
-    pack_panel(g->scratch + p * k * PANEL, g->b, g->b_transposed, n, k, p * PANEL);
-  barrier(team);
+  const float *a_copy = g->scratch + round_up(n, PANEL) * k;
   long block_strips = min_long(strips, max_long(1, A_BLOCK / (k * ROWS)));
   share(panels * strips, index, team->count, &from, &to);
   for (long i = from; i < to; i++) {
@@ -432,9 +472,9 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
     long row = tile_start(m, strip, strips), rows = tile_start(m, strip + 1, strips) - row;
     struct tile t = {.c = columns == PANEL ? g->c + row * n + first : edge,
                      .c_stride = columns == PANEL ? n : PANEL,
-                     .a = g->a + row * (g->a_transposed ? 1 : k),
+                     .a = g->a_transposed ? a_copy + strip * k * ROWS : g->a + row * k,
                      .a_stride = g->a_transposed ? 1 : k,
-                     .a_step = g->a_transposed ? m : 1,
+                     .a_step = g->a_transposed ? ROWS : 1,
                      .b = g->scratch + panel * k * PANEL,
                      .b_stride = PANEL,
                      .run = k,
@@ -444,7 +484,7 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
       float *c = g->c + (row + r) * n + first;
       if (columns < PANEL)
         for (long j = 0; j < columns; j++) c[j] = edge[r * PANEL + j];
-      finish_row(c, g->active ? g->active + (row + r) * n + first : 0, g->bias ? g->bias + first : 0, 0, columns,
+      finish_row(c, g->active ? g->active + (row + r) * n + first : 0, g->bias ? g->bias + first : 0, columns,
                  g->activation);
     }
   }
@@ -457,7 +497,7 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
 // An image is turned to channels-last in scratch. There the inputs of one output point are, for each kernel row i, ONE
 // contiguous run of kernel_width * ic floats, and those of its right neighbour start ic floats later: so a row of
 // output points times a panel of output channels is a product that `tile` does with a row stride of ic and one segment
-// for each kernel row, without copying any patch. Threads share the images.
+// for each kernel row, without copying any patch. The images are shared out.
 
 struct convolution {
   float *z, *active;                  // active: NULL, or like z
@@ -473,6 +513,7 @@ struct convolution_gradient {
   float *scratch;
   long images, ic, ih, iw, oc, kh, kw;
   long activation;
+  long shares; // how many parts the images are cut in: each sums its own d_weight and d_bias
 };
 
 // Floats of scratch for one thread's share, and in all.
@@ -481,16 +522,45 @@ static long forward_share(const struct convolution *c) {
 }
 static long gradient_share(const struct convolution_gradient *c) {
   long points = (c->ih - c->kh + 1) * (c->iw - c->kw + 1), pixels = c->ih * c->iw, wide = round_up(c->oc, PANEL);
-  return pixels * (c->ic + round_up(c->ic, PANEL)) + points * (c->oc + wide) + c->kh * c->kw * c->ic * wide + wide;
+  return pixels * (c->ic + round_up(c->ic, PANEL)) + points * (c->oc + wide);
+}
+static long gradient_weights(const struct convolution_gradient *c) {
+  return c->kh * c->kw * c->oc * round_up(c->ic, PANEL);
+}
+static long gradient_sums(const struct convolution_gradient *c) { // of one share: of d_weight, then of d_bias
+  return (c->kh * c->kw * c->ic + 1) * round_up(c->oc, PANEL);
 }
 long convolution_scratch(const struct convolution *c, long threads) {
   return c->kh * c->kw * c->ic * round_up(c->oc, PANEL) + threads * forward_share(c);
 }
 long convolution_gradient_scratch(const struct convolution_gradient *c, long threads) {
-  return c->kh * c->kw * c->oc * round_up(c->ic, PANEL) + threads * gradient_share(c);
+  return c->shares * gradient_sums(c) + gradient_weights(c) + threads * gradient_share(c);
 }
 
 KERNEL static void clear(float *p, long n) { FOR_VECTORS(n, WRITE(p, (vec){});); }
+
+// rows[r][c] += row[c], and row[c] += sum over r of rows[r][c], where rows lie `stride` apart: the bias, and its gradient.
+KERNEL static void add_to_rows(float *rows, long stride, const float *row, long count, long columns) {
+  FOR_VECTORS(columns, {
+    vec v = READ(row);
+    for (long r = 0; r < count; r++) WRITE(rows + r * stride, READ(rows + r * stride) + v);
+  });
+}
+KERNEL static void add_rows(float *row, const float *rows, long stride, long count) {
+  FOR_VECTORS(stride, {
+    vec sum = READ(row);
+    for (long r = 0; r < count; r++) sum += READ(rows + r * stride);
+    WRITE(row, sum);
+  });
+}
+
+// The gradient of one image's z, channels first: in `scratch`, or where it lies if nothing is to be done.
+static const float *before_activation(float *scratch, const struct convolution_gradient *c, long image, long points) {
+  const float *gradient = c->d_active + image * c->oc * points;
+  if (c->activation == LINEAR) return gradient;
+  through_activation(scratch, gradient, c->z + image * c->oc * points, c->oc * points, c->activation);
+  return scratch;
+}
 
 // Multiply `width` neighbouring points, in as few and as equal tiles as can be. `t` describes the first point;
 // from one point to the next A and C move by their row strides.
@@ -506,11 +576,10 @@ static void tile_row(struct tile t, long width) {
   }
 }
 
-KERNEL void convolution(struct team *team, long index, const struct convolution *c) {
-  const long ic = c->ic, oc = c->oc, ih = c->ih, iw = c->iw, kh = c->kh, kw = c->kw, taps = kh * kw;
-  const long oh = ih - kh + 1, ow = iw - kw + 1, wide = round_up(oc, PANEL), panels = wide / PANEL;
+// Weights to [panel][i][j][ic][PANEL].
+KERNEL void convolution_pack(struct team *team, long index, const struct convolution *c) {
+  const long ic = c->ic, oc = c->oc, taps = c->kh * c->kw, panels = ceil_div(oc, PANEL);
   long from, to;
-  // Weights to [panel][i][j][ic][PANEL].
   share(panels * taps, index, team->count, &from, &to);
   for (long p = from; p < to; p++) {
     long first = p / taps * PANEL, tap = p % taps;
@@ -519,8 +588,13 @@ KERNEL void convolution(struct team *team, long index, const struct convolution 
       for (long o = 0; o < PANEL; o++)
         packed[i * PANEL + o] = first + o < oc ? c->weight[((first + o) * ic + i) * taps + tap] : 0.0f;
   }
-  barrier(team);
-  float *last = c->scratch + wide * taps * ic + index * forward_share(c); // the image, channels last
+}
+
+KERNEL void convolution(struct team *team, long index, const struct convolution *c) {
+  const long ic = c->ic, oc = c->oc, ih = c->ih, iw = c->iw, kh = c->kh, kw = c->kw, taps = kh * kw;
+  const long oh = ih - kh + 1, ow = iw - kw + 1, wide = round_up(oc, PANEL), panels = wide / PANEL;
+  long from, to;
+  float *last = c->scratch + wide * taps * ic + team->thread * forward_share(c); // the image, channels last
   float *out = last + ih * iw * ic;                                       // the result, likewise
   share(c->images, index, team->count, &from, &to);
   for (long n = from; n < to; n++) {
@@ -539,39 +613,44 @@ KERNEL void convolution(struct team *team, long index, const struct convolution 
       }
     }
     float *z = c->z + n * oc * oh * ow, *active = c->active ? c->active + n * oc * oh * ow : 0;
+    if (c->bias) add_to_rows(out, wide, c->bias, oh * ow, oc);
     transpose(z, oh * ow, out, wide, oh * ow, oc);
-    for (long o = 0; o < oc; o++)
-      finish_row(z + o * oh * ow, active ? active + o * oh * ow : 0, c->bias ? c->bias + o : 0, 1, oh * ow,
-                 c->activation);
+    finish_row(z, active, 0, oc * oh * ow, c->activation);
   }
 }
 
 // Both gradients, one image after the other, from its gradient g turned channels-last once:
 // - d_weight[i][j][ic][oc] += sum over points of image[y + i][x + j][ic] * g[y][x][oc]: `tile` with (j, ic) as rows
-//   (contiguous in the image), the points of a row as its run, and one segment for each row of points. Every thread
-//   sums its own images; the threads' sums are then added in the order of the threads.
+//   (contiguous in the image), the points of a row as its run, and one segment for each row of points. Every share
+//   sums its own images; the shares' sums are then added in the order of the shares.
 // - d_image[y][x + j][ic] += sum over i, oc of g[y - i][x][oc] * weight[i][j][oc][ic], for one j after the other:
 //   points as rows, oc as the run, one segment for each kernel row i that falls inside g: no product is wasted on a
 //   border.
+
+// Weights to [panel of ic][j][i, last first][oc][PANEL].
+KERNEL void convolution_gradient_pack(struct team *team, long index, const struct convolution_gradient *c) {
+  const long ic = c->ic, oc = c->oc, kh = c->kh, kw = c->kw, taps = kh * kw;
+  long from, to;
+  share(c->d_image ? ceil_div(ic, PANEL) * taps : 0, index, team->count, &from, &to);
+  for (long p = from; p < to; p++) {
+    long first = p / taps * PANEL, tap = (kh - 1 - p % kh) * kw + p % taps / kh;
+    float *packed = c->scratch + c->shares * gradient_sums(c) + p * oc * PANEL;
+    for (long o = 0; o < oc; o++)
+      for (long i = 0; i < PANEL; i++)
+        packed[o * PANEL + i] = first + i < ic ? c->weight[(o * ic + first + i) * taps + tap] : 0.0f;
+  }
+}
+
 KERNEL void convolution_gradient(struct team *team, long index, const struct convolution_gradient *c) {
   const long ic = c->ic, oc = c->oc, ih = c->ih, iw = c->iw, kh = c->kh, kw = c->kw, taps = kh * kw;
   const long oh = ih - kh + 1, ow = iw - kw + 1, points = oh * ow;
   const long wide = round_up(oc, PANEL), deep = round_up(ic, PANEL);
   long from, to;
-  // Weights to [panel of ic][j][i, last first][oc][PANEL].
-  share(c->d_image ? deep / PANEL * taps : 0, index, team->count, &from, &to);
-  for (long p = from; p < to; p++) {
-    long first = p / taps * PANEL, tap = (kh - 1 - p % kh) * kw + p % taps / kh;
-    float *packed = c->scratch + p * oc * PANEL;
-    for (long o = 0; o < oc; o++)
-      for (long i = 0; i < PANEL; i++)
-        packed[o * PANEL + i] = first + i < ic ? c->weight[(o * ic + first + i) * taps + tap] : 0.0f;
-  }
-  barrier(team);
-  float *shares = c->scratch + deep * taps * oc;
-  float *sums = shares + index * gradient_share(c); // d_weight of this thread's images, then d_bias
+  const float *weights = c->scratch + c->shares * gradient_sums(c);
+  float *sums = c->scratch + index * gradient_sums(c);
   float *bias_sums = sums + taps * ic * wide;
-  float *g_first = bias_sums + wide;    // one image's gradient before the activation, channels first
+  float *g_first = c->scratch + c->shares * gradient_sums(c) + gradient_weights(c) + team->thread * gradient_share(c);
+                                        // one image's gradient before the activation, channels first
   float *g = g_first + points * oc;     // the same, channels last, `wide` channels
   float *last = g + points * wide;      // the image, channels last
   float *d_last = last + ih * iw * ic;  // its gradient, channels last, `deep` channels
@@ -579,10 +658,9 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
   if (wide > oc) clear(g, points * wide);
   share(c->images, index, team->count, &from, &to);
   for (long n = from; n < to; n++) {
-    for (long o = 0; o < oc; o++)
-      bias_sums[o] += through_activation(g_first + o * points, c->d_active + (n * oc + o) * points,
-                                         c->z + (n * oc + o) * points, points, c->activation);
-    transpose(g, wide, g_first, points, oc, points);
+    const float *d_z = before_activation(g_first, c, n, points);
+    transpose(g, wide, d_z, points, oc, points);
+    add_rows(bias_sums, g, wide, points);
     const float *image = c->image + n * ic * ih * iw;
     if (ic > 1) {
       transpose(last, ic, image, ih * iw, ic, ih * iw);
@@ -603,27 +681,34 @@ KERNEL void convolution_gradient(struct team *team, long index, const struct con
         for (long j = 0; j < kw; j++) {
           struct tile t = {.c = d_last + (y * iw + j) * deep + p * PANEL, .c_stride = deep,
                            .a = g + (y - high) * ow * wide, .a_stride = wide, .a_step = 1, .a_segment = ow * wide,
-                           .b = c->scratch + ((p * kw + j) * kh + kh - 1 - high) * oc * PANEL, .b_stride = PANEL,
+                           .b = weights + ((p * kw + j) * kh + kh - 1 - high) * oc * PANEL, .b_stride = PANEL,
                            .run = oc, .segments = high - low + 1, .accumulate = 1};
           tile_row(t, ow);
         }
       }
     transpose(c->d_image + n * ic * ih * iw, ih * iw, d_last, deep, ih * iw, ic);
   }
-  barrier(team);
+}
+
+KERNEL void convolution_gradient_sum(struct team *team, long index, const struct convolution_gradient *c) {
+  const long ic = c->ic, oc = c->oc, taps = c->kh * c->kw, wide = round_up(oc, PANEL);
+  const float *sums = c->scratch;
+  long from, to;
   share(taps * ic, index, team->count, &from, &to);
   for (long k = from; k < to; k++)
     for (long o = 0; o < oc; o++) {
       float sum = 0;
-      for (long t = 0; t < team->count; t++) sum += shares[t * gradient_share(c) + k * wide + o];
+      for (long t = 0; t < c->shares; t++) sum += sums[t * gradient_sums(c) + k * wide + o];
       c->d_weight[(o * ic + k % ic) * taps + k / ic] = sum;
     }
   if (index || !c->d_bias) return;
   for (long o = 0; o < oc; o++) {
     c->d_bias[o] = 0;
-    for (long t = 0; t < team->count; t++) c->d_bias[o] += shares[t * gradient_share(c) + taps * ic * wide + o];
+    for (long t = 0; t < c->shares; t++) c->d_bias[o] += sums[t * gradient_sums(c) + taps * ic * wide + o];
   }
 }
+
+#include "winograd.c"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Element-wise kernels.
@@ -722,7 +807,7 @@ KERNEL static void batchnorm_rows(const struct batchnorm *b, long from, long n) 
 KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) {
   const long plane = b->height * b->width, w = b->width, oh = b->height / 2, ow = w / 2;
   const float count = (float)(b->images * plane);
-  float *normal = b->scratch + index * batchnorm_share(b->height, w);
+  float *normal = b->scratch + team->thread * batchnorm_share(b->height, w);
   long from, to;
   share(b->channels, index, team->count, &from, &to);
   if (plane == 1 && !b->pool) {
@@ -832,7 +917,7 @@ KERNEL static void batchnorm_rows_gradient(const struct batchnorm_gradient *b, l
 KERNEL void batchnorm_gradient(struct team *team, long index, const struct batchnorm_gradient *b) {
   const long plane = b->height * b->width, w = b->width, pooled = (b->height / 2) * (w / 2);
   const float count = (float)(b->images * plane);
-  float *normal = b->scratch + index * batchnorm_share(b->height, w);
+  float *normal = b->scratch + team->thread * batchnorm_share(b->height, w);
   long from, to;
   share(b->channels, index, team->count, &from, &to);
   if (plane == 1 && !b->pool) {

@@ -9,6 +9,8 @@ import ctypes
 import functools
 import os
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tinygrad import Device, Tensor, dtypes
@@ -21,10 +23,28 @@ from tinygrad.runtime.support.elf import elf_loader
 from explorer.machine import cores
 from models.kernels.source import activation_kinds, optimizer_kinds, source
 
-KERNELS = ("gemm", "convolution", "convolution_gradient", "activation_gradient", "batchnorm", "batchnorm_gradient",
-           "cross_entropy", "optimizer")  # fmt: skip
-RUN, POOL, SCRATCH, FIRST_KERNEL = range(4)  # slots of the table; from the last on, the kernels' addresses
+VERSION = 2  # of what the kernels compute: it changes when a run's last digits may, and is recorded with the run
+KERNELS = {  # each kernel's stages, one after the other
+    "gemm": ("gemm_pack", "gemm"),
+    "convolution": ("convolution_pack", "convolution"),
+    "convolution_gradient": ("convolution_gradient_pack", "convolution_gradient", "convolution_gradient_sum"),
+    "winograd": ("winograd_pack", "winograd"),
+    "winograd_gradient": ("winograd_gradient_pack", "winograd_gradient", "convolution_gradient_sum"),
+    "activation_gradient": ("activation_gradient",),
+    "batchnorm": ("batchnorm",),
+    "batchnorm_gradient": ("batchnorm_gradient",),
+    "cross_entropy": ("cross_entropy",),
+    "optimizer": ("optimizer",),
+}
+STAGES = list(dict.fromkeys(stage for stages in KERNELS.values() for stage in stages))
+UNDIVIDED = {"cross_entropy"}  # stages one thread does alone
+# stages that share the images, and where their structs count them
+BY_IMAGES = {"convolution": 6, "convolution_gradient": 8, "winograd": 6, "winograd_gradient": 8}
+SHARES_PER_THREAD = 4  # of the other stages: a thread that comes late, or is held up, leaves its shares to the others
+MOST_IMAGE_SHARES, LEAST_IMAGES = 16, 8  # each share sums weight gradients of its own: not too many, not too small
+RUN, POOL, SCRATCH, FIRST_STAGE = range(4)  # slots of the table; from the last on, the stages' addresses
 MAX_THREADS = 64  # as in kernels.c
+CACHE_LINE = 16  # floats: a vector that crosses from one line to the next costs twice
 SEMAPHORE_BYTES = 64  # more than any system's sem_t
 Word, Pointer = ctypes.c_int64, ctypes.c_void_p
 
@@ -33,16 +53,15 @@ class _Pool(ctypes.Structure):
     """struct pool of kernels.c"""
 
     _fields_ = (
-        ("count", Word),
-        ("arrived", ctypes.c_int32),
-        ("phase", ctypes.c_int32),
-        ("give_way", Pointer),
+        ("threads", Word),
         ("wait", Pointer),
         ("post", Pointer),
         ("tasks", Pointer),
         ("task_count", Word),
-        ("generation", ctypes.c_int32),
-        ("pending", ctypes.c_int32),
+        ("first", Word),
+        ("front", Word),
+        ("finished", Word),
+        ("running", Word),
         ("asleep", ctypes.c_int32 * MAX_THREADS),
         ("semaphores", Pointer * MAX_THREADS),
     )
@@ -61,7 +80,7 @@ class Native:
         self.threads = max(1, min(threads, MAX_THREADS))
         self.scratch = np.empty(0, np.float32)
         self._start_threads()
-        words = [self.address["pool_run"], ctypes.addressof(self.pool), 0, *(self.address[name] for name in KERNELS)]
+        words = [self.address["pool_run"], ctypes.addressof(self.pool), 0, *(self.address[name] for name in STAGES)]
         self.table = Tensor.empty(len(words), dtype=dtypes.uint64, device="CPU").is_param_(False)
         buffer = self.table.uop.buffer
         assert isinstance(buffer, Buffer)  # not one spread over several devices
@@ -69,12 +88,13 @@ class Native:
         self.words[:] = words
 
     def _start_threads(self) -> None:
-        pool = self.pool = _Pool(count=self.threads)
-        pool.give_way, pool.wait, pool.post = (_address(name) for name in ("sched_yield", "sem_wait", "sem_post"))
-        self._semaphores = [_semaphore() for _ in range(1, self.threads)]
-        work = ctypes.CFUNCTYPE(None, Pointer, Word)(self.address["pool_worker"])
-        for index, semaphore in enumerate(self._semaphores, start=1):
+        pool = self.pool = _Pool(threads=self.threads)
+        pool.wait, pool.post = _address("sem_wait"), _address("sem_post")
+        self._semaphores = [_semaphore() for _ in range(self.threads)]
+        for index, semaphore in enumerate(self._semaphores):
             pool.semaphores[index] = ctypes.addressof(semaphore)
+        work = ctypes.CFUNCTYPE(None, Pointer, Word)(self.address["pool_worker"])
+        for index in range(1, self.threads):
             # the call releases Python's lock; a daemon, because it sleeps in C when the program ends
             threading.Thread(target=work, args=(ctypes.addressof(pool), index), daemon=True).start()
         # holds self: the threads need its memory to the end, whatever becomes of the rest of it
@@ -87,11 +107,19 @@ class Native:
         """Make the scratch memory as large as the kernel asks. Captured steps read its address from the table."""
         size = ctypes.CFUNCTYPE(Word, *[Word] * len(arguments))(self.address[f"{kernel}_scratch"])
         if (floats := size(*arguments)) > self.scratch.size:
-            self.scratch = np.empty(floats, np.float32)
+            memory = np.empty(floats + CACHE_LINE, np.float32)
+            self.scratch = memory[-memory.ctypes.data // 4 % CACHE_LINE :][:floats]
             self.words[SCRATCH] = self.scratch.ctypes.data
 
-    def reserve_gemm(self, n: int, k: int) -> None:
-        self._reserve("gemm", n, k)
+    def shares(self, stage: str, members: Sequence[Any]) -> int:
+        """How many parts a stage is cut in, given its argument struct. Where sums are made in parts, the shape alone
+        decides, so that any number of threads gives the same result."""
+        if stage in BY_IMAGES:
+            return image_shares(members[BY_IMAGES[stage]])
+        return 1 if stage in UNDIVIDED or self.threads == 1 else SHARES_PER_THREAD * self.threads
+
+    def reserve_gemm(self, m: int, n: int, k: int) -> None:
+        self._reserve("gemm", m, n, k)
 
     def reserve_batchnorm(self, height: int, width: int) -> None:
         self._reserve("batchnorm", height, width, self.threads)
@@ -119,6 +147,10 @@ def native() -> Native | None:
         if os.environ.get("KERNELS") == "1":  # asked for by name: say what is wrong
             raise
         return None
+
+
+def image_shares(images: int) -> int:
+    return min(MOST_IMAGE_SHARES, max(1, images // LEAST_IMAGES))
 
 
 def _address(function: str) -> int:

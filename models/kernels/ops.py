@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from tinygrad import Device, Tensor, UOp
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
-from models.kernels.native import FIRST_KERNEL, KERNELS, POOL, RUN, SCRATCH, Native, native
+from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
 
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
 
@@ -70,17 +70,20 @@ def _source(tasks: list[Task], buffers: int) -> str:
     for index, (_, members) in enumerate(tasks):
         values = ", ".join("0" if member is None else str(member) for member in members)
         lines.append(f"  word arguments{index}[] = {{{values}}};")
-    addresses = [f"table[{FIRST_KERNEL + KERNELS.index(name)}]" for name, _ in tasks]
-    pairs = ", ".join(f"{address}, (word)arguments{index}" for index, address in enumerate(addresses))
-    lines.append(f"  word tasks[] = {{{pairs}}};")
-    lines.append(f"  ((void (*)(word, word *, word))table[{RUN}])(table[{POOL}], tasks, {len(tasks)});")
+    stages = [(stage, index) for index, (name, _) in enumerate(tasks) for stage in KERNELS[name]]
+    parts = [
+        f"table[{FIRST_STAGE + STAGES.index(stage)}], (word)arguments{index}, {loaded().shares(stage, tasks[index][1])}"
+        for stage, index in stages
+    ]
+    lines.append(f"  word tasks[] = {{{', '.join(parts)}}};")
+    lines.append(f"  ((void (*)(word, word *, word))table[{RUN}])(table[{POOL}], tasks, {len(stages)});")
     return f"typedef long word;\nvoid call({parameters}word *table) {{\n" + "\n".join(lines) + "\n}\n"
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
     """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
     (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), loaded().activations[activation]
-    loaded().reserve_gemm(outputs, inputs)
+    loaded().reserve_gemm(rows, outputs, inputs)
     result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
@@ -108,10 +111,17 @@ def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = 
     """op(a) (M, K) @ op(b) (K, N) -> (M, N), where op transposes if asked to. No gradient."""
     rows, inner = dimensions(a)[::-1] if transpose_a else dimensions(a)
     columns = dimensions(b)[0 if transpose_b else 1]
-    loaded().reserve_gemm(columns, inner)
+    loaded().reserve_gemm(rows, columns, inner)
     sizes = (rows, columns, inner, int(transpose_a), int(transpose_b), 0)
     task: Task = ("gemm", ("b0", None, "b1", "b2", None, SCRATCH_MEMBER, *sizes))
     return call([Tensor.empty(rows, columns)], [a, b], [task])[0]
+
+
+def convolution_kernels(channels: int, height: int, width: int, filters: int, high: int, wide: int) -> tuple[str, str]:
+    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's."""
+    if high == wide and high in (3, 5) and channels >= 8:
+        return "winograd", "winograd_gradient"
+    return "convolution", "convolution_gradient"
 
 
 def conv2d(
@@ -125,8 +135,10 @@ def conv2d(
     (images, channels, height, width), (filters, _, high, wide) = dimensions(x), dimensions(weight)
     kind, shape = loaded().activations[activation], (images, filters, height - high + 1, width - wide + 1)
     sizes = (images, channels, height, width, filters, high, wide, kind)
-    loaded().reserve_convolution("convolution", [0] * 6 + list(sizes))
-    loaded().reserve_convolution("convolution_gradient", [0] * 8 + list(sizes))
+    forward_kernel, backward_kernel = convolution_kernels(*sizes[1:7])
+    loaded().reserve_convolution(forward_kernel, [0] * 6 + list(sizes))
+    gradient_sizes = (*sizes, image_shares(images))
+    loaded().reserve_convolution(backward_kernel, [0] * 8 + list(gradient_sizes))
 
     def gradient(upstream: UOp, forward: UOp) -> tuple[UOp | None, ...]:
         operands = [Tensor(source) for source in forward.src[1:]]
@@ -139,15 +151,15 @@ def conv2d(
         inputs = [Tensor(upstream), x, weight, *z]
         at = [f"b{len(outputs) + index}" for index in range(4)]
         pointers = ("b2" if wanted else None, "b0", "b1", at[0], at[3] if activation else None, at[1], at[2])
-        found = call(outputs, inputs, [("convolution_gradient", (*pointers, SCRATCH_MEMBER, *sizes))])
+        found = call(outputs, inputs, [(backward_kernel, (*pointers, SCRATCH_MEMBER, *gradient_sizes))])
         nothing = (None,) * (len(operands) - 4)
         return (*nothing, found[2].uop if wanted else None, found[0].uop, found[1].uop, None)
 
     result, before = Tensor.empty(*shape), Tensor.empty(*shape)
     if activation is None:
-        task: Task = ("convolution", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        task: Task = (forward_kernel, ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
         return call([result], [x, weight, bias], [task], gradient)[0]
-    task = ("convolution", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
+    task = (forward_kernel, ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
 
 

@@ -3,6 +3,7 @@
 An entry's number, its *kind*, is how the callers of kernels name it: kernels.c makes one instance of a loop for each.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import indent
@@ -14,11 +15,14 @@ FILE = Path(__file__).with_name("kernels.c")
 
 
 def source() -> str:
-    """What the compiler gets: kernels.c, complete."""
-    text = FILE.read_text()
-    for name, generated in (("activations.h", _activations()), ("optimizers.h", _optimizers())):
-        text = text.replace(f'#include "{name}"\n', generated)
-    return text
+    """What the compiler gets: kernels.c, with all it includes."""
+    generated = {"activations.h": _activations, "optimizers.h": _optimizers}
+
+    def included(match: re.Match[str]) -> str:
+        name = match[1]
+        return generated[name]() if name in generated else FILE.with_name(name).read_text()
+
+    return re.sub(r'#include "(.+)"\n', included, FILE.read_text())
 
 
 def activation_kinds() -> dict[str | None, int]:

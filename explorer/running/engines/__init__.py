@@ -1,1 +1,43 @@
-"""Where runs are computed: processes of this machine, or others."""
+"""Where runs are computed: in this process, in processes of this machine, or elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from explorer.config import Config
+from explorer.running.runner import Runner, Trained
+from explorer.running.trackers import Tracker
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a worker needs to train: the data set (its name, or the path of a person's own), and the folder it lies in
+    (None: where it is found)."""
+
+    dataset: str
+    data_dir: Path | None = None
+
+    def runner(self) -> Runner:
+        """Raises UserError where the data set is not to be had."""
+        import datasets
+
+        return Runner(datasets.load(self.dataset, self.data_dir))
+
+
+class Engine(Protocol):
+    """Trains configs of one data set. Whoever uses it keeps the records: no engine and no worker writes the ledger."""
+
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
+        """Train every config and yield what came of it as it ends, in the order they end, each config once.
+
+        ``tracker`` hears of each run's start and looks, wherever it is trained; ``finished`` is for the caller to
+        tell once the record is kept. A run that cannot be brought to an end (its worker dies, its memory runs out,
+        its code raises) yields a record of status ``failed`` with the reason, and costs no other run. A UserError
+        passes through: it would be every run's.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the workers, if there are any. The engine is done then."""
+        ...

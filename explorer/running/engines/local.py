@@ -1,7 +1,7 @@
-"""Many runs at once: worker processes that share one ledger. A worker that dies costs its run only.
+"""Many runs at once: worker processes of this machine. A worker that dies costs its run only.
 
 The parent hands out configs one at a time, runs of one shape to one worker as far as it goes, because the second run
-of a shape starts at once. Workers append to the ledger themselves; the parent only listens.
+of a shape starts at once. Workers write nothing: what they see and what comes of a run goes to the parent.
 """
 
 import contextlib
@@ -9,95 +9,124 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import TYPE_CHECKING, TypeAlias
 
-import datasets
 from explorer import machine
 from explorer.config import Config, make_config
-from explorer.record import Record
-from explorer.running.ledger import Ledger
-from explorer.running.runner import Runner
+from explorer.errors import UserError
+from explorer.running.engines import Engine, WorkerSetup
+from explorer.running.engines.here import InProcess
+from explorer.running.runner import Runner, Trained
+from explorer.running.trackers import TrackedRun, Tracker
 
-TRIES = 2  # a run whose worker died is tried once more
+if TYPE_CHECKING:  # importing it for real imports tinygrad
+    from explorer.training.trainer import Progress
+
+TRIES = 2  # a run whose worker died or that raised is tried once more: another run may have taken its memory
 
 
 @dataclass(frozen=True)
-class WorkerSetup:
-    """Where a worker finds what it needs: the data set's name and folder, and the ledger's folder."""
+class _Broken:
+    """A run could not be brought to an end."""
 
-    dataset: str
-    data_dir: Path | None
-    results: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A worker met a person's mistake, which every run would meet."""
+
+    line: str
+
+
+_Message: TypeAlias = "Progress | Trained | _Broken | _Refused"
 
 
 @dataclass
 class _Worker:
-    process: Any
+    process: SpawnProcess
     connection: Connection
     config: Config | None = None
-    shape: Any = None
+    shape: object = None
 
 
-def run_all(
-    configs: Sequence[Config],
-    runner: Runner,
-    place: WorkerSetup,
-    jobs: int,
-    listen: Callable[[Any], None] = lambda progress: None,
-) -> Iterator[Record]:
-    """Train every config and yield its record as it ends, in the order they end.
+class LocalProcesses:
+    """``jobs`` worker processes, each with its share of the cores, started at the first run and kept until `close`.
 
-    One job trains in this process on all cores; more train in as many processes, each with its share of the cores. A
-    run that fails twice yields a record of status ``failed`` with the reason. ``listen`` hears of the progress within
-    runs, in one job only.
+    ``runner`` is the parent's: it knows ids and writes the records of runs that failed.
     """
-    if jobs == 1 or len(configs) == 1:
-        for config in configs:
-            yield runner.run(config, listen)
-        return
-    jobs = min(jobs, len(configs))
-    context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
-    threads = max(1, machine.cores() // jobs)
-    waiting = deque(configs)
-    tries: dict[Config, int] = {}
-    workers = [_start(context, place, threads) for _ in range(jobs)]
-    try:
-        while True:
-            for worker in workers:
-                if worker.config is None and waiting:
-                    _give(worker, waiting, {other.shape for other in workers if other is not worker})
-            busy = [worker for worker in workers if worker.config is not None]
-            if not busy:
-                return
-            ready = wait([worker.connection for worker in busy])
-            for worker in [worker for worker in busy if worker.connection in ready]:
-                ended, worker.config = worker.config, None
-                assert ended is not None
-                try:
-                    record, reason = worker.connection.recv()
-                except (EOFError, OSError):
-                    record = None
-                    worker.process.join()
-                    reason = _death(worker.process.exitcode)
-                    workers[workers.index(worker)] = _start(context, place, threads)
-                if record is not None:
-                    yield record
-                elif tries.setdefault(ended, 1) < TRIES:
-                    tries[ended] += 1
-                    waiting.appendleft(ended)
-                else:
-                    yield runner.record_failure(ended, reason)
-    finally:
-        for worker in workers:
-            worker.process.kill()
+
+    def __init__(self, runner: Runner, setup: WorkerSetup, jobs: int):
+        self.runner, self.setup, self.jobs = runner, setup, jobs
+        self.threads = max(1, machine.cores() // jobs)
+        self.context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
+        self.workers: list[_Worker] = []
+
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
+        waiting = deque(configs)
+        tries = dict.fromkeys(configs, 1)
+        while len(self.workers) < min(self.jobs, len(configs)):
+            self.workers.append(_start(self.context, self.setup, self.threads))
+        try:
+            while True:
+                for worker in self.workers:
+                    if worker.config is None and waiting:
+                        _give(worker, waiting, {other.shape for other in self.workers if other is not worker})
+                        assert worker.config is not None
+                        tracker.started(self._tracked(worker.config))
+                busy = [worker for worker in self.workers if worker.config is not None]
+                if not busy:
+                    return
+                ready = wait([worker.connection for worker in busy])
+                for worker in [worker for worker in busy if worker.connection in ready]:
+                    config = worker.config
+                    assert config is not None
+                    told = self._hear(worker)
+                    if isinstance(told, _Refused):
+                        raise UserError(told.line)
+                    if not isinstance(told, Trained | _Broken):
+                        tracker.looked(self._tracked(config), told)
+                        continue
+                    worker.config = None
+                    if isinstance(told, Trained):
+                        yield told
+                    elif tries[config] < TRIES:
+                        tries[config] += 1
+                        waiting.appendleft(config)
+                    else:
+                        yield Trained(self.runner.failed(config, told.reason))
+        finally:
+            for worker in self.workers:
+                if worker.config is not None:  # nobody waits for its run any more
+                    _end(worker)
+            self.workers = [worker for worker in self.workers if worker.config is None]
+
+    def close(self) -> None:
+        for worker in self.workers:
+            _end(worker)
+        self.workers = []
+
+    def _tracked(self, config: Config) -> TrackedRun:
+        return TrackedRun(self.runner.id_of(config), config)
+
+    def _hear(self, worker: _Worker) -> _Message:
+        """The worker's next message; where it has died, how, and another takes its place."""
+        try:
+            message: _Message = worker.connection.recv()
+            return message
+        except (EOFError, OSError):
             worker.process.join()
+            reason = _death(worker.process.exitcode)
+            fresh = _start(self.context, self.setup, self.threads)
+            worker.process, worker.connection, worker.shape = fresh.process, fresh.connection, None
+            return _Broken(reason)
 
 
-def _give(worker: _Worker, waiting: deque[Config], elsewhere: set[Any]) -> None:
+def _give(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> None:
     """Send the next config: one of the worker's own shape, else of a shape no other worker has, else the first."""
     config = next(
         (config for config in waiting if config.shape == worker.shape),
@@ -109,34 +138,48 @@ def _give(worker: _Worker, waiting: deque[Config], elsewhere: set[Any]) -> None:
         worker.connection.send(config.to_json())
 
 
-def _start(context: Any, place: WorkerSetup, threads: int) -> _Worker:
+def _start(context: SpawnContext, setup: WorkerSetup, threads: int) -> _Worker:
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, place, threads), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, setup, threads), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _serve(connection: Connection, place: WorkerSetup, threads: int) -> None:
-    """A worker's life: configs in, (record, None) or (None, reason) out, until the parent is gone."""
+def _end(worker: _Worker) -> None:
+    worker.process.kill()
+    worker.process.join()
+    worker.connection.close()
+
+
+def _serve(connection: Connection, setup: WorkerSetup, threads: int) -> None:
+    """A worker's life: configs in, looks and what came of each run out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
-    runner = Runner(datasets.load(place.dataset, place.data_dir), Ledger(place.results))
-    while True:
-        try:
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        runner: Runner | None = None
+        while True:
             config = make_config(connection.recv())
-        except EOFError:
-            return
-        try:
-            answer: tuple[Record | None, str | None] = runner.run(config), None
-        except Exception as error:  # whatever went wrong in this run is this run's matter
-            runner.trainer = None
-            answer = None, f"{type(error).__name__}: {error}"
-        connection.send(answer)
+            answer: _Message
+            try:
+                runner = runner or setup.runner()
+                answer = runner.run(config, connection.send)
+            except UserError as error:
+                answer = _Refused(str(error))
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            except Exception as error:  # whatever went wrong in this run is this run's matter
+                answer = _Broken(f"{type(error).__name__}: {error}")
+            connection.send(answer)
 
 
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return f"the worker process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"the worker process ended with exit code {code}"
+    return f"the worker process trained with exit code {code}"
+
+
+def local_engine(runner: Runner, setup: WorkerSetup, jobs: int) -> Engine:
+    """This machine's engine for so many runs at once: one alone has this process and all cores."""
+    return InProcess(runner) if jobs == 1 else LocalProcesses(runner, setup, jobs)

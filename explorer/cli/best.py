@@ -1,0 +1,47 @@
+"""``best``: the best configuration of a model on each data set, as the command that trains it."""
+
+import argparse
+from pathlib import Path
+
+import datasets
+import models
+from explorer.cli.command import Command
+from explorer.cli.options import add_results
+from explorer.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("which", nargs="?", choices=models.names(), help="the model (default: every one)")
+    add_results(parser.add_argument_group("where"))
+
+
+def run(namespace: argparse.Namespace) -> int:
+    return best(namespace.results, namespace.which)
+
+
+def best(results: Path, which: str | None) -> int:
+    from explorer.judging.results import Runs, best_first, training_command
+    from explorer.running.ledger import Ledger
+    from explorer.telling import tables
+
+    runs = Runs(Ledger(results, read_only=True).records())
+    found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
+    said = 0
+    for model in [which] if which else models.names():
+        for dataset in found:
+            ranked = best_first(runs, model, dataset)
+            if not ranked:
+                continue
+            first, said = ranked[0], said + 1
+            print(
+                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, "
+                f"test {tables.figure(first.test)} % (n={len(first.validation)}), "
+                f"{tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"{training_command(first.config)}"
+            )
+    if not said:
+        raise UserError(f"no finished run of {which or 'any model'} is recorded in {results}")
+    return 0
+
+
+COMMAND = Command("best", "the best configuration, as the command that trains it", add_arguments, run)

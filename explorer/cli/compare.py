@@ -1,0 +1,60 @@
+"""``compare``: a paired test between two configurations, named by a record's id or by a sweep's label."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer.cli.command import Command
+from explorer.cli.options import add_results
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    results: Path
+    first: str
+    second: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    for which in ("first", "second"):
+        parser.add_argument(which, metavar="ID|LABEL", help="a record's id, or [dataset/model/sweep/]label")
+    add_results(parser.add_argument_group("where"))
+
+
+def run(namespace: argparse.Namespace) -> int:
+    return compare(CompareOptions(namespace.results, namespace.first, namespace.second))
+
+
+def compare(options: CompareOptions) -> int:
+    from explorer.judging import comparing, stats
+    from explorer.judging.results import Runs, short_name
+    from explorer.running.ledger import Ledger
+    from explorer.telling import report, tables
+
+    runs = Runs(Ledger(options.results, read_only=True).records())
+    judged, _ = report.read_study(runs, options.results)
+    named = {
+        f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
+        for one in judged
+        for outcome in one.outcomes
+        if outcome.records
+    }
+    first, second = (comparing.recorded_as(word, runs, named) for word in (options.first, options.second))
+    both = comparing.compare(first, second)
+    for what, a, b, paired in (
+        ("validation (decides)", first.validation, second.validation, both.validation),
+        ("test (only reported)", first.test, second.test, both.test),
+    ):
+        print(what)
+        print(f"  A {short_name(first.config)}: {tables.figure(a)} % (n={len(a)})")
+        print(f"  B {short_name(second.config)}: {tables.figure(b)} % (n={len(b)})")
+        if paired is None:
+            common = len(a.keys() & b.keys())
+            print(f"  {common} common seed{'s' * (common != 1)}: no verdict")
+            continue
+        word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
+        print(f"  B - A: {stats.format_difference(paired)} points, p = {paired.p:.3g}: {word}")
+    return 0
+
+
+COMMAND = Command("compare", "paired test between two configurations", add_arguments, run)

@@ -1,0 +1,51 @@
+"""``list``: every shipped sweep, its question, its grid and how far it has been run."""
+
+import argparse
+from pathlib import Path
+
+import datasets
+import models
+from explorer.cli.command import Command
+from explorer.cli.options import add_results
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_results(parser.add_argument_group("where"))
+
+
+def run(namespace: argparse.Namespace) -> int:
+    return list_sweeps(namespace.results)
+
+
+def list_sweeps(results: Path) -> int:
+    from tabulate import tabulate
+
+    from explorer.asking import questions
+    from explorer.judging.results import Runs, SweepResult
+    from explorer.running import requests
+    from explorer.running.ledger import Ledger
+
+    records = Ledger(results, read_only=True).records() if results.is_dir() else []
+    measured = Runs(records)
+    known = requests.read(results)
+    rows = []
+    for name in questions.available():
+        for model in models.names():
+            if name not in questions.available(model):
+                continue
+            run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
+            run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))
+            states = []
+            for request in run:
+                loaded = questions.load(name, model, request.dataset, request.overrides, yes=True)
+                judged = SweepResult(request, loaded, measured)
+                states.append(f"{request.dataset} {judged.runs_done}/{judged.runs_planned}")
+            loaded = questions.load(name, model, yes=True)
+            grid = f"{' x '.join(loaded.knobs) or 'points'}: {len(loaded.points)} points x {loaded.seeds_default} seeds"
+            rows.append((model, name, loaded.question, grid, ", ".join(states) or "not run"))
+    columns = [None, None, 46, 40, 24]
+    print(tabulate(rows, ("model", "sweep", "question", "grid", "runs done"), "simple", maxcolwidths=columns))
+    return 0
+
+
+COMMAND = Command("list", "the sweeps there are: question, grid, runs, state", add_arguments, run)

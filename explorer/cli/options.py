@@ -1,0 +1,157 @@
+"""What a person asked for, parsed once: small frozen values made from argparse's Namespace, which ends here."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from explorer import places
+from explorer.config import fields_for, from_environment, merge
+from explorer.errors import UserError
+from explorer.fields import flag_of
+
+
+def whole(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where records are, and where what is derived from them goes."""
+
+    results: Path
+    media: Path
+    report: Path
+
+    @staticmethod
+    def add_arguments(group: argparse._ArgumentGroup) -> None:
+        add_results(group)
+        add_place(group, "media", "folder of the pictures")
+        add_place(group, "report", "the report's file", "REPORT.md")
+
+    @classmethod
+    def of(cls, namespace: argparse.Namespace) -> "Places":
+        if namespace.report.is_dir():  # told now, not when all is trained
+            raise UserError(f"{namespace.report}: is a folder; --report names the file to write")
+        return cls(namespace.results, namespace.media, namespace.report)
+
+
+def add_results(group: argparse._ArgumentGroup) -> None:
+    add_place(group, "results", "folder of the ledger and the tables")
+
+
+def add_place(group: argparse._ArgumentGroup, name: str, meaning: str, default: str = "") -> None:
+    default = default or name
+    group.add_argument(
+        f"--{name}", type=Path, default=places.default(default), help=f"{meaning} (default: {default})"
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it runs on: a tinygrad device and whether with our own kernels; None is what the environment says."""
+
+    device: str | None
+    kernels: bool | None
+
+    @staticmethod
+    def add_arguments(group: argparse._ArgumentGroup) -> None:
+        group.add_argument(
+            "--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)"
+        )
+        group.add_argument(
+            "--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS=1|0; default on)"
+        )
+
+    @classmethod
+    def of(cls, namespace: argparse.Namespace) -> "Machine":
+        return cls(namespace.device, None if namespace.kernels is None else namespace.kernels == "on")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The hyperparameters that flags and environment set, and what the person called each."""
+
+    model: str
+    values: dict[str, object]
+    named: dict[str, str]
+    data: str | None
+    """The data set as the person named it, which may be a path; ``values`` has its name. None: nobody named one."""
+
+    @classmethod
+    def of(cls, namespace: argparse.Namespace) -> "Asked":
+        """Raises UserError where two environment variables contradict each other, or no data set is called so."""
+        import datasets
+
+        known = fields_for(namespace.command)
+        flags = {field: value for field, value in vars(namespace).items() if field in known}
+        from_variables, names = from_environment()
+        values = merge(from_variables, flags)
+        named = {field: flag_of(field) if field in flags else names[field] for field in values}
+        data = values.get("dataset")
+        if data is not None:
+            values["dataset"], _ = datasets.locate(str(data), namespace.data_dir, named["dataset"])
+        return cls(namespace.command, values, named, None if data is None else str(data))
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """One run."""
+
+    asked: Asked
+    machine: Machine
+    data_dir: Path | None
+    strict_data: bool
+    results: Path
+    force: bool
+    quiet: bool
+    json: bool
+    json_lines: bool
+
+    @classmethod
+    def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
+        """Raises UserError for flags of sweeps: they would be ignored."""
+        for flag in ("seeds", "jobs", "dry_run", "yes"):
+            if getattr(namespace, flag):
+                raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
+        if namespace.json and namespace.json_lines:
+            raise UserError("--json and --json-lines are two ways of printing; give one of them")
+        Places.of(namespace)  # a --report that is a folder is a mistake even where no report is written
+        return cls(
+            Asked.of(namespace), Machine.of(namespace), namespace.data_dir, namespace.strict_data, namespace.results,
+            namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """One or more sweeps."""
+
+    which: str
+    asked: Asked
+    seeds: int | None
+    jobs: int | None
+    dry_run: bool
+    yes: bool
+    machine: Machine
+    data_dir: Path | None
+    places: Places
+    force: bool
+    quiet: bool
+    json_lines: bool
+
+    @classmethod
+    def of(cls, namespace: argparse.Namespace) -> "SweepOptions":
+        """Raises UserError for ``--json``, which is for one run."""
+        if namespace.json:
+            raise UserError(
+                "--json is for one run; --json-lines prints a sweep's looks and records, and its records are lines of "
+                "JSON in runs.jsonl, under --results"
+            )
+        return cls(
+            namespace.sweep, Asked.of(namespace), namespace.seeds, namespace.jobs, namespace.dry_run, namespace.yes,
+            Machine.of(namespace), namespace.data_dir, Places.of(namespace), namespace.force, namespace.quiet,
+            namespace.json_lines,
+        )  # fmt: skip

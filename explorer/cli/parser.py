@@ -1,0 +1,73 @@
+"""The parser of the whole command line, made of the registry's commands, and what it says of a mistake."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from explorer import __version__
+from explorer.cli.registry import commands
+from explorer.config import fields_for
+from explorer.errors import UserError
+from explorer.fields import ENVIRONMENT_ALIASES, flag_of, nearest
+
+ABOUT = """Hyperparameters of an MLP and a CNN on MNIST and Fashion-MNIST, explored in tinygrad.
+
+    JIT=1 python mnist_explorer.py mlp                             train one net and watch it
+    python mnist_explorer.py cnn --lr 0.003 --steps 500            with other hyperparameters
+    LR=0.01 BS=256 STEPS=200 OPT=sgd python mnist_explorer.py mlp  in tinygrad's own manner
+    python mnist_explorer.py cnn --sweep bs                        a question: every batch size, several seeds
+    python mnist_explorer.py report                                REPORT.md from all that is recorded
+
+Every run is recorded in results/runs.jsonl; a recorded run is shown, not trained again, unless --force is given.
+"""
+# What a person may call a flag that has another name.
+ALSO_CALLED = {flag_of(short.lower()): flag_of(field) for short, field in ENVIRONMENT_ALIASES.items()}
+ALSO_CALLED["--learning-rate"] = "--lr"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that tells a mistake in one line and exits with code 2, as every other mistake here."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+    @property
+    def flags(self) -> list[str]:
+        return [flag for flag in self._option_string_actions if flag.startswith("--") and flag != "--help"]
+
+
+def parser() -> tuple[Parser, dict[str, Parser]]:
+    """(the whole, command -> its part)"""
+    program = "mnist-explorer" if Path(sys.argv[0]).stem == "mnist-explorer" else "mnist_explorer.py"
+    top = Parser(prog=program, description=ABOUT, allow_abbrev=False,
+                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    top.add_argument("--version", action="version", version=f"mnist_explorer {__version__}")
+    subparsers = top.add_subparsers(dest="command", metavar="command", parser_class=Parser)
+    parts: dict[str, Parser] = {}
+    for name, command in commands().items():
+        about = command.help[0].upper() + command.help[1:] + "."
+        if command.fields:
+            about += " Each hyperparameter has a flag and an environment variable; a flag wins."
+        parts[name] = subparsers.add_parser(
+            name, help=command.help, description=about, epilog=command.epilog, allow_abbrev=False,
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=110),
+        )  # fmt: skip
+        command.add_arguments(parts[name])
+    return top, parts
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Raises UserError for what cannot be understood, naming the nearest known word."""
+    top, parts = parser()
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in parts:
+        raise UserError(f"unknown command {arguments[0]!r}{nearest(arguments[0], parts)}")
+    namespace, unknown = top.parse_known_args(arguments)
+    if unknown:
+        word = unknown[0].split("=")[0]
+        fields = commands()[namespace.command].fields if namespace.command else ()
+        if fields and word in map(flag_of, fields_for(None)):
+            raise UserError(f"{word} is not a hyperparameter of {namespace.command}; see {namespace.command} --help")
+        known = (parts[namespace.command] if namespace.command else top).flags
+        raise UserError(f"unknown argument {unknown[0]!r}{nearest(ALSO_CALLED.get(word, word), known)}")
+    return namespace

@@ -1,0 +1,10 @@
+"""Every command there is: the models' own, then those around them."""
+
+from explorer.cli import best, compare, listing, report, train
+from explorer.cli.command import Command
+
+
+def commands() -> dict[str, Command]:
+    """name -> command, in the order of the overview."""
+    every = (*train.commands(), listing.COMMAND, report.COMMAND, best.COMMAND, compare.COMMAND)
+    return {command.name: command for command in every}

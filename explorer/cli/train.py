@@ -1,0 +1,138 @@
+"""``mlp``, ``cnn``, ...: train one run of a model and watch it; with ``--sweep``, a sweep of it."""
+
+import argparse
+import json
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+import models
+from explorer.cli.command import Command
+from explorer.cli.options import Machine, Places, TrainOptions, whole
+from explorer.config import bounds, default_text, fields_for, meaning
+from explorer.fields import environment_names, flag_of
+
+EXIT_CODES = {"ok": 0, "failed": 1, "diverged": 3}  # by a run's status; 2 is a mistake, 130 Ctrl-C, 141 a closed pipe
+EPILOG = (
+    "Exit codes: 0 the run ended well, 1 it failed, 2 a mistake in what was asked, 3 it diverged, 130 interrupted. "
+    "Environment: KERNEL_THREADS=N is how many threads the own kernels use (default: as many as cores; a sweep's "
+    "workers share the cores), and tinygrad's own JIT, BEAM and DEBUG are heeded."
+)
+
+
+def commands() -> list[Command]:
+    """A command for each model."""
+    return [
+        Command(
+            model,
+            f"train the {_uncapitalized(models.get(model).title())}",
+            partial(add_arguments, model=model),
+            run,
+            tuple(fields_for(model)),
+            EPILOG,
+        )
+        for model in models.names()
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
+    knobs = parser.add_argument_group("hyperparameters (with --sweep: fixed for the whole sweep)")
+    for field in fields_for(model):
+        text = knob_help(field, model).replace("%", "%%")
+        knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
+    many = parser.add_argument_group("sweeps")
+    many.add_argument("--sweep", metavar="NAME", help="run a sweep: a name, names with commas, all, or a TOML file")
+    many.add_argument(
+        "--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)"
+    )
+    many.add_argument("--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores)")
+    many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
+    many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")
+    place = parser.add_argument_group("where")
+    Machine.add_arguments(place)
+    place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    place.add_argument(
+        "--strict-data", action="store_true",
+        help="refuse to take the small digits in place of an MNIST that is nowhere to be had",
+    )  # fmt: skip
+    Places.add_arguments(place)
+    how = parser.add_argument_group("how")
+    how.add_argument("--force", action="store_true", help="train even what is recorded already")
+    how.add_argument("--quiet", action="store_true", help="no header and no progress, one line at the end")
+    how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
+    how.add_argument(
+        "--json-lines", action="store_true", help="print each look as a line of JSON as it is taken, the record last"
+    )
+
+
+def _uncapitalized(text: str) -> str:
+    return text[0].lower() + text[1:]
+
+
+def knob_help(field: str, model: str) -> str:
+    default = default_text(field, model)
+    facts = [bounds(field), f"default {default}" if default else "", f"env {' or '.join(environment_names(field))}"]
+    return f"{meaning(field, model)} ({'; '.join(fact for fact in facts if fact)})"
+
+
+def run(namespace: argparse.Namespace) -> int:
+    if namespace.sweep is None:
+        return train(TrainOptions.of(namespace))
+    from explorer.cli import sweep
+
+    return sweep.run(sweep.SweepOptions.of(namespace))
+
+
+def train(options: TrainOptions) -> int:
+    """One run: shown from the ledger where it is recorded, else trained. The exit code says how it ended."""
+    import datasets
+    from explorer.cli import console
+    from explorer.config import make_config
+    from explorer.running.engines.here import InProcess
+    from explorer.running.ledger import Ledger
+    from explorer.running.prepare import prepared
+    from explorer.running.recorder import Recorder
+    from explorer.running.runner import Runner
+    from explorer.running.trackers import Silent, TrackedRun, Tracker
+    from explorer.running.trackers.json_lines import JsonLines
+    from explorer.running.trackers.terminal import one_run
+    from explorer.training import device as environment
+
+    asked = options.asked
+    config = make_config({**asked.values, "model": asked.model}, asked.named)
+    ledger = Ledger(options.results)
+    fall_back = asked.data is None and not options.strict_data
+    dataset = datasets.load(asked.data or config.dataset, options.data_dir, fall_back)
+    if dataset.name != config.dataset:
+        config = make_config({**config.to_json(), "dataset": dataset.name})
+    runner = Runner(dataset)
+    runner.check([config])
+    recorder = Recorder(ledger, dataset.digest)
+
+    silent = options.quiet or options.json or options.json_lines
+    record = None if options.force else recorder.recorded(config)
+    if record is not None:
+        if not silent:
+            where = f"{record.environment.cpu}, {record.started[:10]}"
+            print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
+        if options.json_lines:
+            JsonLines(sys.stdout).replay(record)
+    else:
+        recorder.prepare()
+        with prepared(options.machine.device, options.machine.kernels):
+            if not silent:
+                print(console.header(config, dataset, environment.describe()), flush=True)
+            watched: AbstractContextManager[Tracker] = nullcontext(Silent()) if silent else one_run()
+            if options.json_lines:
+                watched = nullcontext(JsonLines(sys.stdout))
+            with watched as tracker, console.told_of_interruption(ledger, "this run is not recorded"):
+                for trained in InProcess(runner).run([config], tracker):
+                    record = recorder.keep(trained)
+                    tracker.finished(TrackedRun(record.id, config), record)
+    assert record is not None
+    if options.json:
+        print(json.dumps(record.to_json()))
+    elif not options.json_lines:
+        print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
+    return EXIT_CODES[record.status]

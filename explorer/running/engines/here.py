@@ -1,0 +1,51 @@
+"""Runs one after the other in this process, each on all cores."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from explorer.config import Config
+from explorer.errors import UserError
+from explorer.running.runner import Runner, Trained
+from explorer.running.trackers import TrackedRun, Tracker
+
+if TYPE_CHECKING:  # importing it for real imports tinygrad
+    from explorer.training.trainer import Progress
+
+
+class InProcess:
+    """The engine of a single run, and of a sweep with ``--jobs 1``."""
+
+    def __init__(self, runner: Runner):
+        self.runner = runner
+
+    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
+        for config in configs:
+            run = TrackedRun(self.runner.id_of(config), config)
+
+            def listen(progress: "Progress", run: TrackedRun = run) -> None:
+                try:
+                    tracker.looked(run, progress)
+                except Exception as error:
+                    raise _TrackerError(error) from error
+
+            tracker.started(run)
+            try:
+                trained = self.runner.run(config, listen)
+            except UserError:
+                raise
+            except _TrackerError as error:
+                raise error.cause from None
+            except Exception as error:  # whatever went wrong in this run is this run's matter
+                trained = Trained(self.runner.failed(config, f"{type(error).__name__}: {error}"))
+            yield trained
+
+    def close(self) -> None:
+        self.runner.forget()
+
+
+class _TrackerError(Exception):
+    """What a tracker raised in the middle of a run: not the run's mistake, so it must not be recorded as one."""
+
+    def __init__(self, cause: Exception):
+        super().__init__(str(cause))
+        self.cause = cause

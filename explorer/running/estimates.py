@@ -1,0 +1,29 @@
+"""How long a run should take, going by the recorded runs most like it."""
+
+from collections.abc import Sequence
+
+from explorer.config import Config
+from explorer.record import Record
+
+ALIKE = ("batch_size", "units", "filters", "optimizer")  # what a step's time depends on most, the most telling first
+
+
+def estimate(run: Config, records: Sequence[Record], training_images: int) -> float | None:
+    """Seconds of training and looking, from the median step of the recorded runs most like it; None without any.
+
+    ``records``: runs that ended well and were timed. ``training_images``: how many it trains on, for its epochs.
+    """
+    alike = [record for record in records if record.config["model"] == run.model]
+    wanted = run.to_json()
+    for field in ALIKE:
+        alike = [record for record in alike if record.config.get(field) == wanted.get(field)] or alike
+    same_batch = [record for record in alike if record.config["batch_size"] == run.batch_size]
+    if not same_batch:
+        return None
+    step_ms = _median([record.step_ms or 0.0 for record in same_batch])
+    looking = _median([record.seconds.eval for record in same_batch])
+    return run.total_steps(training_images) * step_ms / 1000 + looking
+
+
+def _median(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 2]

@@ -1,0 +1,60 @@
+"""The compiler and the device a run needs, set up for a while, and everything put back as it was."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from explorer.errors import UserError
+from explorer.training import device as environment
+
+# What tinygrad reads with int() as it is imported, and would blame the device for; name -> (least, greatest).
+NUMBERS = {"KERNELS": (0, 1), "KERNEL_THREADS": (1, 64), "JIT": (0, 9), "BEAM": (0, 1000), "DEBUG": (0, 100)}
+
+
+def check_variables() -> None:
+    """Raises UserError for an environment variable of ours or tinygrad's that is no number it could be."""
+    for variable, (low, high) in NUMBERS.items():
+        value = os.environ.get(variable, str(low))
+        if value not in map(str, range(low, high + 1)):
+            raise UserError(f"{variable} must be a whole number from {low} to {high}, got {value!r}")
+
+
+@contextmanager
+def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator[None]:
+    """Open tinygrad's device (None: what DEV says, else the best) with a compiler for its CPU device.
+
+    ``kernels``: whether our own C kernels run on the CPU device (None: what KERNELS says, else they do). Worker
+    processes started inside find the same. Afterwards the environment and tinygrad's settings are as they were.
+    Raises UserError where the device or a compiler is not to be had.
+    """
+    from explorer.training import compiler
+
+    check_variables()
+    with ExitStack() as stack:
+        stack.enter_context(_environment_restored())
+        if device:
+            os.environ["DEV"] = device
+        if kernels is not None:
+            os.environ["KERNELS"] = "1" if kernels else "0"
+        # tinygrad would start worker processes to compile its kernels: they take longer to start than we leave it
+        os.environ.setdefault("PARALLEL", "0")
+        compiler.ensure_compiler()
+        try:  # tinygrad may have been imported before, and reads its variables only once
+            from tinygrad.helpers import Context
+
+            settings: dict[str, str | int] = {"PARALLEL": int(os.environ["PARALLEL"])}
+            stack.enter_context(Context(**settings, **({"DEV": device} if device else {})))
+        except Exception as error:
+            raise environment.cannot_open(os.environ.get("DEV", ""), error) from None
+        environment.open_device()
+        yield
+
+
+@contextmanager
+def _environment_restored() -> Iterator[None]:
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,76 @@
+"""What is recorded already and what is to be. The parent process alone has a Recorder: it alone writes the ledger."""
+
+from collections.abc import Iterator
+
+from explorer.asking.search import Search
+from explorer.config import Config
+from explorer.record import Record, run_id
+from explorer.running import predictions
+from explorer.running.engines import Engine
+from explorer.running.ledger import Ledger
+from explorer.running.runner import Trained
+from explorer.running.trackers import TrackedRun, Tracker
+
+
+class Recorder:
+    """Looks runs on one data set up in a ledger and appends new ones to it."""
+
+    def __init__(self, ledger: Ledger, digest: str):
+        self.ledger, self.digest = ledger, digest
+        self.best: dict[tuple[object, object], float] | None = None
+        """(model, data set) -> the best validation accuracy of its runs of seed 0."""
+
+    def recorded(self, config: Config) -> Record | None:
+        """The record of this very run, if it has been run; a failed run does not count."""
+        record = self.ledger.find(run_id(config.identity(), self.digest))
+        return record if record and record.status != "failed" else None
+
+    def prepare(self) -> None:
+        """Read the whole ledger, once: a line that is no record is refused before anything is computed, not after."""
+        if self.best is not None:
+            return
+        self.best = {}
+        for record in self.ledger.records():
+            if record.seed == 0 and record.val_accuracy is not None:
+                self.best[_kind(record)] = max(record.val_accuracy, self.best.get(_kind(record), 0.0))
+
+    def keep(self, trained: Trained) -> Record:
+        """Append the record, and the predictions of a run that leads: to have them later is to train once more."""
+        self.prepare()
+        assert self.best is not None
+        record, accuracy, kind = trained.record, trained.record.val_accuracy, _kind(trained.record)
+        self.ledger.append(record)
+        if trained.logits is not None and accuracy is not None and accuracy >= self.best.get(kind, 0.0):
+            self.best[kind] = accuracy
+            predictions.save(self.ledger.path.parent, record.id, trained.logits)
+        return record
+
+
+def _kind(record: Record) -> tuple[object, object]:
+    return record.config["model"], record.config["dataset"]
+
+
+def answer(
+    search: Search, engine: Engine, recorder: Recorder, tracker: Tracker, force: bool = False
+) -> Iterator[Record]:
+    """Train what ``search`` asks for until it asks no more, keep every record and yield it as its run ends.
+
+    A run that is recorded already is told to the search from there, and trained only with ``force``. Raises UserError
+    before anything is computed where the ledger holds a foreign line.
+    """
+    recorder.prepare()
+    while asked := search.ask():
+        waiting = []
+        for config in asked:
+            record = None if force else recorder.recorded(config)
+            if record is None:
+                waiting.append(config)
+            else:
+                search.tell(config, record)
+        by_id = {run_id(config.identity(), recorder.digest): config for config in waiting}
+        for trained in engine.run(waiting, tracker):
+            record = recorder.keep(trained)
+            config = by_id[record.id]
+            tracker.finished(TrackedRun(record.id, config), record)
+            search.tell(config, record)
+            yield record

@@ -1,0 +1,46 @@
+"""Who hears of runs while they go on: a tracker is told that a run started, how far it is, and what came of it."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from explorer.config import Config
+from explorer.record import Record
+
+if TYPE_CHECKING:  # importing it for real imports tinygrad
+    from explorer.training.trainer import Progress
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """Which run a tracker hears of: ``id`` is its record's."""
+
+    id: str
+    config: Config
+
+
+class Tracker(Protocol):
+    """Hears of any number of runs at once, in the parent process alone, whichever process trains them.
+
+    Of each run: ``started`` once (again if its worker died and it is tried once more); ``looked`` about ten times a
+    second, with ``progress.look`` set where the run looked at the validation set; ``finished`` once, when its record
+    is kept. What a tracker raises ends the whole, not the run it was told of.
+    """
+
+    def started(self, run: TrackedRun) -> None: ...
+
+    def looked(self, run: TrackedRun, progress: "Progress") -> None: ...
+
+    def finished(self, run: TrackedRun, record: Record) -> None: ...
+
+
+class Silent:
+    """Hears everything and says nothing."""
+
+    def started(self, run: TrackedRun) -> None:
+        pass
+
+    def looked(self, run: TrackedRun, progress: "Progress") -> None:
+        pass
+
+    def finished(self, run: TrackedRun, record: Record) -> None:
+        pass
