@@ -16,7 +16,7 @@ class Activation:
 
     ``c_value`` and ``c_slope``, its derivative, let the CPU's kernels compute it along with the layer before it. Each
     is the body of a C function of a vector ``x`` that returns a vector; ``where``, ``splat``, ``exp_vec`` and
-    ``sigmoid`` of kernels.c are at hand. Without both, tinygrad's own code follows the kernel.
+    ``sigmoid`` of kernels/elementwise.c are at hand. Without both, tinygrad's own code follows the kernel.
     """
 
     name: str

@@ -28,6 +28,7 @@ from tinygrad.runtime.support.compiler_cpu import ClangCompiler
 
 from explorer.config import make_config
 from explorer.rules.optimizers import OPTIMIZERS
+from explorer.training.augment import augment
 from explorer.training.trainer import Run, Trainer, loss_and_accuracy
 from models.activations import ACTIVATIONS
 from models.kernels import native as native_module
@@ -35,7 +36,7 @@ from models.kernels import ops, replay
 from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
 from models.kernels.source import activation_kinds, optimizer_kinds
 from models.kernels.source import source as kernels_source
-from models.layers import Linear, max_pool
+from models.layers import BatchNorm, Conv2d, Linear, max_pool
 from tests.conftest import PROJECT
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -86,12 +87,7 @@ def kernels(processor: str, threads: int) -> Native:
 def run(loaded: Native, name: str, *arguments: np.ndarray | int | None) -> None:
     """One kernel on all threads; arguments in the order of its struct."""
     words = [item.ctypes.data if isinstance(item, np.ndarray) else item or 0 for item in arguments]
-    members = (Word * len(words))(*words)
-    stages = native_module.KERNELS[name]
-    parts = [(loaded.address[stage], ctypes.addressof(members), loaded.shares(stage, words)) for stage in stages]
-    tasks = (Word * (3 * len(stages)))(*(word for part in parts for word in part))
-    call = ctypes.CFUNCTYPE(None, Pointer, Pointer, Word)(loaded.address["pool_run"])
-    call(ctypes.addressof(loaded.pool), ctypes.addressof(tasks), len(stages))
+    loaded.run(name, words)
 
 
 def floats_of(loaded: Native, function: str, *arguments: int) -> int:
@@ -778,7 +774,8 @@ def test_values_and_gradients_agree_with_tinygrads_own_and_with_finite_differenc
     found = []
     for function in (ours, theirs):
         tensors = [Tensor(array).realize() for array in arrays]
-        result = function(*tensors)
+        with Context(TRAINING=1):
+            result = function(*tensors)
         gradients = (result * Tensor(upstream).realize()).sum().gradient(*tensors)
         found.append(numbers(result, *gradients))
     near(found[0][0], wanted, 1e-5)
@@ -811,6 +808,47 @@ def test_more_parameters_than_one_program_takes_are_all_updated():
         np.testing.assert_array_equal(param.numpy(), np.full(param.shape, index - 1.0))
 
 
+@pytest.mark.parametrize("sampling", ["nearest", "bilinear"])
+@pytest.mark.parametrize("pivot", ["center", "corner"])
+def test_augmentation_is_the_one_tinygrads_code_makes(sampling, pivot, monkeypatch):
+    random = np.random.default_rng(0)
+    images = Tensor(random.integers(0, 256, (37, 13, 21), np.uint8)).realize()
+    draws = Tensor(random.uniform(-1, 1, (37, 4)).astype(np.float32)).realize()
+    extremes = [Tensor(np.float32([extreme])).realize() for extreme in (170, 0.4, 9)]
+    found = []
+    for switch in ("1", "0"):
+        monkeypatch.setenv("KERNELS", switch)
+        found.append(augment(images, draws, *extremes, sampling, pivot).numpy())
+    off = np.abs(found[0] - found[1])
+    if sampling == "nearest":  # where a place lies between two pixels, the last bit may decide for the other one
+        assert (off > 0).mean() < 1e-3
+    else:
+        assert off.max() < 0.02
+    assert (found[0] > 0).mean() > 0.1
+    assert (found[0] == 0).mean() > 0.1
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (4, 3, 6, 9)])
+def test_evaluation_gives_what_tinygrads_code_gives(shape, monkeypatch):
+    random = np.random.default_rng(0)
+    x = Tensor(random.standard_normal(shape).astype(np.float32)).realize()
+    layer = BatchNorm(3, pool=len(shape) == 4)
+    for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_variance):
+        tensor.assign(Tensor(random.uniform(0.5, 2, 3).astype(np.float32))).realize()
+    statistics = layer.running_mean.numpy(), layer.running_variance.numpy()
+    linear = Linear(3, 4, "silu") if len(shape) == 2 else Conv2d(3, 9, 3, "silu")
+    for tensor, array in linear.initial(random):
+        tensor.assign(Tensor(array)).realize()
+    found = []
+    for switch in ("1", "0"):
+        monkeypatch.setenv("KERNELS", switch)
+        found.append(numbers(layer(x), linear(x)))
+    for one, other in zip(*found, strict=True):
+        near(one, other.astype(np.float64), 1e-5)
+    for one, other in zip(statistics, (layer.running_mean, layer.running_variance), strict=True):
+        np.testing.assert_array_equal(one, other.numpy())
+
+
 def test_layers_use_the_kernels_and_with_kernels_0_do_not(monkeypatch):
     def values():
         random = np.random.default_rng(0)
@@ -819,7 +857,8 @@ def test_layers_use_the_kernels_and_with_kernels_0_do_not(monkeypatch):
             tensor.assign(Tensor(array)).realize()
         x = Tensor(random.standard_normal((4, 1, 7, 6)).astype(np.float32)).realize()
         found = max_pool(x)
-        loss, correct = loss_and_accuracy(linear(found.flatten(1)), Tensor(LABELS[:4] % 5))
+        with Context(TRAINING=1):
+            loss, correct = loss_and_accuracy(linear(found.flatten(1)), Tensor(LABELS[:4] % 5))
         return numbers(found, loss, correct, *loss.gradient(linear.weight, linear.bias))
 
     used = []

@@ -205,6 +205,32 @@ def test_find_gives_the_last_record_with_an_id(folder: Path) -> None:
     assert ids_in_order(ledger) == ["a", "b", "a"]
 
 
+@pytest.mark.parametrize("block", [1, 7, 64, 400, 10_000])
+def test_find_reads_from_the_end_in_blocks_of_any_size(
+    folder: Path, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "BLOCK", block)
+    ledger = Ledger(folder)
+    for number in range(6):  # each names another in another field, which must not be taken for it
+        ledger.append(a_record(f"id{number % 5}", started=f"id{(number + 2) % 5}", error=Failed("x" * 90 * number)))
+    reason = {number: Ledger(folder).find(f"id{number}") for number in range(5)}
+    assert [len(str(found.error)) for found in reason.values() if found] == [450, 90, 180, 270, 360]
+    assert Ledger(folder).find("id") is None
+    assert Ledger(folder).find("id5") is None
+    assert ids_in_order(Ledger(folder)) == ["id0", "id1", "id2", "id3", "id4", "id0"]
+
+
+def test_the_first_find_and_later_ones_agree_and_see_what_others_append(folder: Path) -> None:
+    ledger, other = Ledger(folder), Ledger(folder)
+    assert ledger.find("a") is None
+    other.append(a_record("a", val_loss=1.0))
+    for loss in (1.0, 2.0, 3.0):
+        found = ledger.find("a")
+        assert found is not None
+        assert found.val_loss == loss
+        other.append(a_record("a", val_loss=loss + 1))
+
+
 def test_records_of_another_writer_are_seen_without_rereading_the_rest(folder: Path) -> None:
     ledger, other = Ledger(folder), Ledger(folder)
     ledger.append(a_record("a"))

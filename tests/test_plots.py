@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.judging import stats
+from explorer.judging import stats, study
 from explorer.judging.runs import Lost, Runs
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Seconds
 from explorer.running.ledger import Ledger
-from explorer.telling import plots, report
+from explorer.telling import plots
 from explorer.telling.plots import (
     PLOTS,
     accuracy,
@@ -180,7 +180,7 @@ def shipped(digits):
     found = Runs(
         record for record in Ledger(SHIPPED, read_only=True).records() if record.config["dataset"] == "fashion"
     )
-    sweeps = [item for item in report.read_study(found, SHIPPED)[0] if item.request.model == "mlp"]
+    sweeps = [item for item in study.read(found, SHIPPED).sweeps if item.request.model == "mlp"]
     by_name = {item.slug: item for item in sweeps}
     images, labels = digits.train_images.astype(float), digits.train_labels
     middles = np.array([images[labels == label].mean(axis=0).ravel() for label in range(10)])

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from explorer.asking import questions
+from explorer.judging import study
 from explorer.judging.runs import Runs
-from explorer.judging.sweeps import judge
 from explorer.record import Environment, stored
 from explorer.running.ledger import Ledger
 from explorer.running.requests import Request
@@ -256,7 +255,7 @@ def test_a_persons_own_sweeps_have_a_section_and_change_nothing_else(tmp_path, u
     path.write_text(text)
     asked = Request("pair", "mlp", "digits", {}, 2, str(path))
     own_runs = Runs([*ledger.records(), *pair_records()])
-    own = judge([(asked, questions.load(str(path), "mlp", "digits"))], own_runs, origin="own")
+    own = study.of_requests(own_runs, [asked], "own").sweeps
     more, both = rebuild(tmp_path, ledger, own=own)
     section = both.split("## Your own sweeps")[1].split("\n## ")[0]
     assert "### Learning rate x batch size: MLP on digits" in section

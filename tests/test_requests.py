@@ -6,6 +6,7 @@ from msgspec.structs import asdict
 from explorer.errors import UserError
 from explorer.running import requests
 from explorer.running.requests import Request
+from tests.conftest import PROJECT
 
 LR = Request("lr", "mlp", "mnist", {"steps": 300}, 5)
 
@@ -61,3 +62,28 @@ def test_a_line_that_is_no_plan_is_named(tmp_path, line):
     (tmp_path / requests.FILE).write_text(f"{line}\n")
     with pytest.raises(UserError, match=r"sweeps\.jsonl, line 1"):
         requests.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["/../../V/x", "..", ".hidden", "a/b", "a b", "", "x" * 200, "a\nb", "a\\b"])
+@pytest.mark.parametrize("field", ["name", "model", "dataset"])
+def test_a_name_that_could_lead_out_of_its_folder_is_refused_where_it_is_read_and_made(tmp_path, name, field):
+    (tmp_path / requests.FILE).write_text(json.dumps({**asdict(LR), field: name}) + "\n")
+    with pytest.raises(UserError, match=rf"line 1: .*the {field} .* other signs"):
+        requests.read(tmp_path)
+    with pytest.raises(ValueError, match="other signs"):
+        Request(**{**asdict(LR), field: name})
+
+
+def test_a_persons_own_data_are_part_of_the_question(tmp_path):
+    for data in ("one.npz", "two.npz", "one.npz"):
+        requests.append(tmp_path, Request("lr", "mlp", "one", {}, 3, None, data))
+    assert [request.data for request in requests.read(tmp_path)] == ["one.npz", "two.npz"]
+
+
+def test_requests_as_shipped_are_written_as_they_were(tmp_path):
+    shipped = PROJECT / "results"
+    for request in requests.read(shipped):
+        requests.append(tmp_path, request)
+    written = (tmp_path / requests.FILE).read_text().splitlines()
+    assert set(written) <= set((shipped / requests.FILE).read_text().splitlines())
+    assert requests.read(tmp_path) == requests.read(shipped)

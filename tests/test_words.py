@@ -31,12 +31,12 @@ from explorer.telling import words
     ],
 )
 def test_the_training_command_trains_that_very_configuration(values):
-    from mnist_explorer import parser
+    from explorer.cli.parser import parse
 
     config = make_config(values)
     command = shlex.split(words.training_command(config))
     assert command[:2] == ["python", "mnist_explorer.py"]
-    said = vars(parser().parse_args(command[2:]))
+    said = vars(parse(command[2:]))
     flags = {field: value for field, value in said.items() if field in fields_for(config.model)}
     assert make_config({"model": config.model} | flags) == config
 

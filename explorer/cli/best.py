@@ -20,24 +20,24 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def best(results: Path, which: str | None) -> int:
-    from explorer.judging.results import Runs, best_first, training_command
+    from explorer.judging.runs import Runs
     from explorer.running.ledger import Ledger
-    from explorer.telling import tables
+    from explorer.telling import words
 
     runs = Runs(Ledger(results, read_only=True).records())
     found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
     said = 0
     for model in [which] if which else models.names():
         for dataset in found:
-            ranked = best_first(runs, model, dataset)
+            ranked = runs.ranked(model, dataset)
             if not ranked:
                 continue
             first, said = ranked[0], said + 1
             print(
-                f"# {model} on {dataset}: validation {tables.figure(first.validation)} %, "
-                f"test {tables.figure(first.test)} % (n={len(first.validation)}), "
-                f"{tables.seconds(first.mean_seconds)} s of training; chosen on validation\n"
-                f"{training_command(first.config)}"
+                f"# {model} on {dataset}: validation {words.figure(first.validation)} %, "
+                f"test {words.figure(first.test)} % (n={len(first.validation)}), "
+                f"{words.seconds(first.mean_seconds)} s of training; chosen on validation\n"
+                f"{words.training_command(first.config)}"
             )
     if not said:
         raise UserError(f"no finished run of {which or 'any model'} is recorded in {results}")

@@ -26,13 +26,13 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def compare(options: CompareOptions) -> int:
-    from explorer.judging import comparing, stats
-    from explorer.judging.results import Runs, short_name
+    from explorer.judging import comparing, study
+    from explorer.judging.runs import Runs
     from explorer.running.ledger import Ledger
-    from explorer.telling import report, tables
+    from explorer.telling import words
 
     runs = Runs(Ledger(options.results, read_only=True).records())
-    judged, _ = report.read_study(runs, options.results)
+    judged = study.read(runs, options.results).sweeps
     named = {
         f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
         for one in judged
@@ -46,14 +46,14 @@ def compare(options: CompareOptions) -> int:
         ("test (only reported)", first.test, second.test, both.test),
     ):
         print(what)
-        print(f"  A {short_name(first.config)}: {tables.figure(a)} % (n={len(a)})")
-        print(f"  B {short_name(second.config)}: {tables.figure(b)} % (n={len(b)})")
+        print(f"  A {words.short_name(first.config)}: {words.figure(a)} % (n={len(a)})")
+        print(f"  B {words.short_name(second.config)}: {words.figure(b)} % (n={len(b)})")
         if paired is None:
             common = len(a.keys() & b.keys())
             print(f"  {common} common seed{'s' * (common != 1)}: no verdict")
             continue
         word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
-        print(f"  B - A: {stats.format_difference(paired)} points, p = {paired.p:.3g}: {word}")
+        print(f"  B - A: {words.difference_with_n(paired)} points, p = {paired.p:.3g}: {word}")
     return 0
 
 

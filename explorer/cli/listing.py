@@ -21,7 +21,8 @@ def list_sweeps(results: Path) -> int:
     from tabulate import tabulate
 
     from explorer.asking import questions
-    from explorer.judging.results import Runs, SweepResult
+    from explorer.judging.runs import Runs
+    from explorer.judging.sweeps import SweepResult
     from explorer.running import requests
     from explorer.running.ledger import Ledger
 

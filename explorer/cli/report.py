@@ -10,7 +10,7 @@ from explorer.cli.options import Places
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
-    from explorer.judging.results import Runs
+    from explorer.judging.runs import Runs
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def report(options: ReportOptions) -> int:
     results = options.places.results
     if not results.is_dir():
         raise UserError(f"{results}: no such folder; --results names the one that holds runs.jsonl")
-    from explorer.judging.results import Runs
+    from explorer.judging.runs import Runs
     from explorer.running.ledger import Ledger
 
     files = rebuild(options.places, Runs(Ledger(results, read_only=True).records()))

@@ -14,7 +14,8 @@ from explorer.cli import console
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
-from explorer.judging.results import Runs, best_first
+from explorer.judging.runs import Runs
+from explorer.judging.sweeps import judge
 from explorer.record import run_id
 from explorer.running import predictions, requests
 from explorer.running.engines import WorkerSetup
@@ -137,7 +138,7 @@ def watch(options: SweepOptions, total: int, labels: dict[Config, str]) -> Abstr
 
 def conclude(options: SweepOptions, ledger: Ledger, planned: list[Planned]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    from explorer.telling import report, tables
+    from explorer.telling import report, tables, words
 
     places = options.places
     runs = Runs(ledger.records())
@@ -145,19 +146,16 @@ def conclude(options: SweepOptions, ledger: Ledger, planned: list[Planned]) -> i
     files = rebuild(places, runs, options.data_dir)
     if options.quiet or options.json_lines:
         return 0
-    judged, _ = report.read_study(runs, places.results)
-    asked = {one.request.key for one in planned}
-    for one in judged:
-        if one.request.key not in asked:
-            continue
-        print(f"\n{one.sweep.title} ({one.request.model}, {one.request.dataset}): {one.sweep.question}")
+    asked = [(one.request, one.sweep) for one in planned]
+    for one in judge(asked, runs, requests.read(places.results)):
+        print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
         print(tables.sweep_table(one, "simple"))
         if one.winner:
             print(f"best on validation: {one.winner.label}")
             if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
                 print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
         if one.hypothesis:
-            print(f"hypothesis {one.hypothesis.verdict}: {one.hypothesis.reason}")
+            print(f"hypothesis {one.hypothesis.verdict}: {words.reason(one.hypothesis)}")
         mine = [path for path in report.files_of(one, places.results, places.media) if path in files]
         print("\n".join(f"  {path}" for path in mine))
     print(f"  {files[-1]}")
@@ -174,7 +172,7 @@ def keep_predictions(options: SweepOptions, runs: Runs, swept: set[tuple[str, st
     results: Path = options.places.results
     kept = set()
     for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
-        ranked = best_first(runs, model, dataset_name)
+        ranked = runs.ranked(model, dataset_name)
         if not ranked:
             continue
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))

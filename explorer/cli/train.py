@@ -72,7 +72,11 @@ def _uncapitalized(text: str) -> str:
 
 def knob_help(field: str, model: str) -> str:
     default = default_text(field, model)
-    facts = [bounds(field), f"default {default}" if default else "", f"env {' or '.join(environment_names(field))}"]
+    facts = [
+        bounds(field, model),
+        f"default {default}" if default else "",
+        f"env {' or '.join(environment_names(field))}",
+    ]
     return f"{meaning(field, model)} ({'; '.join(fact for fact in facts if fact)})"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from explorer.errors import UserError
 from explorer.fields import nearest
 from explorer.judging import stats
-from explorer.judging.results import ConfigResult, Runs, key_of
+from explorer.judging.runs import ConfigResult, Runs
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ def recorded_as(word: str, runs: Runs, named: Mapping[str, ConfigResult]) -> Con
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
     matches = {
-        key_of(item.config.to_json()): (record.id, item)
+        item.config: (record.id, item)
         for item in runs.configurations
         for record in item.records.values()
         if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():
         if f"/{name}".endswith(f"/{word}"):
-            matches.setdefault(key_of(outcome.config.to_json()), (name, outcome))
+            matches.setdefault(outcome.config, (name, outcome))
     if len(matches) == 1:
         return next(iter(matches.values()))[1]
     if matches:

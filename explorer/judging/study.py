@@ -1,6 +1,6 @@
 """All there is to say something about: the runs, the sweeps over them, and the best of each model and data set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import models
 from explorer.asking import questions
 from explorer.errors import UserError
 from explorer.judging.runs import ConfigResult, Runs, mean
-from explorer.judging.sweeps import SweepResult, judge
+from explorer.judging.sweeps import Origin, SweepResult, judge
 from explorer.running import requests
 from explorer.running.requests import Request
 
@@ -95,7 +95,11 @@ def read(runs: Runs, results: Path) -> Study:
 
     UserError where the list of sweeps cannot be read.
     """
-    known = requests.read(results)
+    return of_requests(runs, requests.read(results))
+
+
+def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "published") -> Study:
+    """The sweeps that were asked for, with any record among ``runs``, judged; and those that can no longer be read."""
     asked, unreadable = [], []
     for request in known:
         name = request.path or request.name
@@ -103,7 +107,7 @@ def read(runs: Runs, results: Path) -> Study:
             asked.append((request, questions.load(name, request.model, request.dataset, request.overrides, yes=True)))
         except UserError as error:
             unreadable.append(Unreadable(request, str(error)))
-    judged = [found for found in judge(asked, runs, known) if found.runs_done]
+    judged = [found for found in judge(asked, runs, known, origin) if found.runs_done]
     judged.sort(
         key=lambda j: (
             datasets.rank(j.dataset), models.names().index(j.model), j.request.name, j.slug != j.request.name, j.slug

@@ -24,8 +24,8 @@ class Ledger:
     With ``read_only`` nothing is created, written or repaired: a torn last line is ignored, ``say`` is told, and a
     folder without a ledger has no records. The lock is taken only where its file exists and could be written.
 
-    Its records say ``own`` as it was opened. Any number of processes may use one folder. The object holds nothing open between calls, so it may be forked;
-    threads need one each.
+    Its records say ``own`` as it was opened. Any number of processes may use one folder. The object holds nothing open
+    between calls, so it may be forked; threads need one each.
 
     Every method that touches the file raises UserError when the folder or file cannot be read or written, when a line
     is foreign or of a newer schema, or when another process holds the lock for more than a minute.

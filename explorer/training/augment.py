@@ -8,6 +8,9 @@ import math
 
 from tinygrad import Tensor, dtypes
 
+from models.kernels import ops
+from models.kernels.native import enabled
+
 DRAWS = 4  # per image: rotation, zoom, shift across, shift down; each uniform in [-1, 1]
 
 
@@ -19,6 +22,8 @@ def augment(
     ``draws`` (B, 4) in [-1, 1]; ``angle`` (1,) degrees, ``scale`` (1,) share, ``shift`` (1,) pixels are the extremes.
     ``sampling``: "nearest" or "bilinear". ``pivot``: what rotation and zoom turn about, "center" or "corner" (0, 0).
     """
+    if images.dtype == dtypes.uint8 and enabled():
+        return ops.augment(images, draws, angle, scale, shift, sampling == "bilinear", pivot == "corner")
     batch, height, width = map(int, images.shape)
     turn = (draws[:, 0] * angle * (math.pi / 180)).reshape(batch, 1, 1)
     zoom = (1 + draws[:, 1] * scale).reshape(batch, 1, 1)

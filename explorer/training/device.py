@@ -31,17 +31,17 @@ def cannot_open(device: str, error: Exception) -> UserError:
 
 
 def describe() -> Environment:
-    """What a run here runs on, for its record."""
+    """What a run here runs on: device, renderer, kernels, versions, CPU, and the state of the code."""
     from tinygrad import Device
 
-    from models.kernels.native import enabled, native
+    from models.kernels.native import VERSION, enabled, native
 
     kernels = native() if enabled() else None
     commit, dirty = machine.git_state()
     return Environment(
         device=Device.DEFAULT,
         renderer=type(Device[Device.DEFAULT].renderer).__name__,
-        kernels=int(kernels is not None),
+        kernels=VERSION if kernels else 0,
         tinygrad=version("tinygrad"),
         python=platform.python_version(),
         cpu=machine.cpu_model(),

@@ -35,6 +35,7 @@ KERNELS = {  # each kernel's stages, one after the other
     "batchnorm_gradient": ("batchnorm_gradient",),
     "cross_entropy": ("cross_entropy",),
     "optimizer": ("optimizer",),
+    "augment": ("augment",),
 }
 STAGES = list(dict.fromkeys(stage for stages in KERNELS.values() for stage in stages))
 UNDIVIDED = {"cross_entropy"}  # stages one thread does alone
@@ -43,14 +44,14 @@ BY_IMAGES = {"convolution": 6, "convolution_gradient": 8, "winograd": 6, "winogr
 SHARES_PER_THREAD = 4  # of the other stages: a thread that comes late, or is held up, leaves its shares to the others
 MOST_IMAGE_SHARES, LEAST_IMAGES = 16, 8  # each share sums weight gradients of its own: not too many, not too small
 RUN, POOL, SCRATCH, FIRST_STAGE = range(4)  # slots of the table; from the last on, the stages' addresses
-MAX_THREADS = 64  # as in kernels.c
+MAX_THREADS = 64  # as in threads.c
 CACHE_LINE = 16  # floats: a vector that crosses from one line to the next costs twice
 SEMAPHORE_BYTES = 64  # more than any system's sem_t
 Word, Pointer = ctypes.c_int64, ctypes.c_void_p
 
 
 class _Pool(ctypes.Structure):
-    """struct pool of kernels.c"""
+    """struct pool of threads.c"""
 
     _fields_ = (
         ("threads", Word),
@@ -111,6 +112,14 @@ class Native:
             self.scratch = memory[-memory.ctypes.data // 4 % CACHE_LINE :][:floats]
             self.words[SCRATCH] = self.scratch.ctypes.data
 
+    def run(self, kernel: str, words: Sequence[int]) -> None:
+        """One kernel, at once, on all threads; ``words``: its argument struct."""
+        members, stages = (Word * len(words))(*words), KERNELS[kernel]
+        parts = [(self.address[stage], ctypes.addressof(members), self.shares(stage, words)) for stage in stages]
+        tasks = (Word * (3 * len(stages)))(*(word for part in parts for word in part))
+        call = ctypes.CFUNCTYPE(None, Pointer, Pointer, Word)(self.address["pool_run"])
+        call(ctypes.addressof(self.pool), ctypes.addressof(tasks), len(stages))
+
     def shares(self, stage: str, members: Sequence[Any]) -> int:
         """How many parts a stage is cut in, given its argument struct. Where sums are made in parts, the shape alone
         decides, so that any number of threads gives the same result."""
@@ -123,6 +132,9 @@ class Native:
 
     def reserve_batchnorm(self, height: int, width: int) -> None:
         self._reserve("batchnorm", height, width, self.threads)
+
+    def reserve_augment(self, height: int, width: int) -> None:
+        self._reserve("augment", height, width, self.threads)
 
     def reserve_convolution(self, kernel: str, arguments: list[int]) -> None:
         """``arguments``: the kernel's struct, with anything for the pointers."""
@@ -143,7 +155,7 @@ def native() -> Native | None:
         return None
     try:
         return Native(int(os.environ.get("KERNEL_THREADS", 0)) or cores())
-    except Exception:  # a compiler or a processor that kernels.c does not suit
+    except Exception:  # a compiler or a processor that the kernels do not suit
         if os.environ.get("KERNELS") == "1":  # asked for by name: say what is wrong
             raise
         return None

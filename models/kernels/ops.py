@@ -7,10 +7,12 @@ buffers' addresses and the sizes, and hands them to the threads.
 from collections.abc import Callable, Sequence
 
 from tinygrad import Device, Tensor, UOp
+from tinygrad.helpers import TRAINING
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
 from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
 
+LEAST_CHANNELS = 4  # from which on Winograd's convolution is the faster one
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
 
 Member = int | str | None  # of an argument struct: a size, "b3" for the address of the fourth buffer, None for NULL
@@ -81,7 +83,10 @@ def _source(tasks: list[Task], buffers: int) -> str:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = None) -> Tensor:
-    """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)"""
+    """x (B, I), weight (O, I), bias (O,) -> (B, O): activation(x @ weight.T + bias)
+
+    Through an activation gradients flow under ``Context(TRAINING=1)`` alone: else what they need is not kept.
+    """
     (rows, inputs), (outputs, _), kind = dimensions(x), dimensions(weight), loaded().activations[activation]
     loaded().reserve_gemm(rows, outputs, inputs)
     result, before = Tensor.empty(rows, outputs), Tensor.empty(rows, outputs)
@@ -100,9 +105,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: str | None = Non
         return (*nothing, d_x.uop, d_weight.uop, d_bias.uop, None)
 
     sizes = (rows, outputs, inputs, 0, 1, kind)
-    if activation is None:
-        task: Task = ("gemm", ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
-        return call([result], [x, weight, bias], [task], gradient)[0]
+    if activation is None or not TRAINING:  # without gradients the activation takes the place of what it is of
+        task: Task = ("gemm", ("b0", "b0" if activation else None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        return call([result], [x, weight, bias], [task], None if activation else gradient)[0]
     task = ("gemm", ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
 
@@ -118,10 +123,22 @@ def matmul(a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = 
 
 
 def convolution_kernels(channels: int, height: int, width: int, filters: int, high: int, wide: int) -> tuple[str, str]:
-    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's."""
-    if high == wide and high in (3, 5) and channels >= 8:
-        return "winograd", "winograd_gradient"
-    return "convolution", "convolution_gradient"
+    """The kernels, forward and backward, that serve a convolution fastest: direct, or Winograd's.
+
+    A rule by shape, never a clock: the choice moves the last digits, and a run must repeat. ``python -m
+    benchmarks.convolutions`` measures what it is worth. Winograd's pays where the multiplications it saves, the edge of
+    its windows counted, outweigh its maps; with one channel in there is nothing to share the maps of the image.
+    """
+    if high != wide or high not in (3, 5):
+        return "convolution", "convolution_gradient"
+    rows, columns = height - high + 1, width - wide + 1
+    products = min(
+        side**2 * -(-rows // (side + 1 - high)) * -(-columns // (side + 1 - high))
+        for side in ((8,) if high == 5 else (4, 6))
+    )
+    if channels < LEAST_CHANNELS or rows * columns * high * wide < 1.5 * products:
+        return "convolution", "convolution_gradient"
+    return "winograd", "winograd_gradient"
 
 
 def conv2d(
@@ -130,7 +147,8 @@ def conv2d(
     """x (B, I, H, W), weight (O, I, h, w), bias (O,) -> (B, O, H-h+1, W-w+1): activation(x.conv2d(weight, bias))
 
     ``input_gradient`` False saves the gradient with respect to x. None: it is wanted if a kernel made x, as the layer
-    before does; the images come from no kernel and want none.
+    before does; the images come from no kernel and want none. Like ``linear`` it keeps what gradients need only in
+    training.
     """
     (images, channels, height, width), (filters, _, high, wide) = dimensions(x), dimensions(weight)
     kind, shape = loaded().activations[activation], (images, filters, height - high + 1, width - wide + 1)
@@ -156,9 +174,9 @@ def conv2d(
         return (*nothing, found[2].uop if wanted else None, found[0].uop, found[1].uop, None)
 
     result, before = Tensor.empty(*shape), Tensor.empty(*shape)
-    if activation is None:
-        task: Task = (forward_kernel, ("b0", None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
-        return call([result], [x, weight, bias], [task], gradient)[0]
+    if activation is None or not TRAINING:
+        task: Task = (forward_kernel, ("b0", "b0" if activation else None, "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+        return call([result], [x, weight, bias], [task], None if activation else gradient)[0]
     task = (forward_kernel, ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
 
@@ -188,6 +206,16 @@ def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tens
     return result, mean.detach(), variance.detach()
 
 
+def batchnorm_given(x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor, pool: bool) -> Tensor:
+    """The same with statistics that are given, as in evaluation. No gradient."""
+    images, channels, height, width = (*dimensions(x), 1, 1)[:4]
+    loaded().reserve_batchnorm(height, width)
+    shape = (images, channels, height // 2, width // 2) if pool else dimensions(x)
+    sizes = (images, channels, height, width, 2, int(pool))
+    task: Task = ("batchnorm", ("b0", "b4", "b5", "b1", "b2", "b3", SCRATCH_MEMBER, *sizes))
+    return call([Tensor.empty(*shape)], [x, weight, bias, mean, variance], [task])[0]
+
+
 def max_pool(x: Tensor) -> Tensor:
     """x (B, C, H, W) -> (B, C, H//2, W//2): x.max_pool2d()"""
     images, channels, height, width = dimensions(x)
@@ -202,6 +230,17 @@ def max_pool(x: Tensor) -> Tensor:
 
     task: Task = ("batchnorm", ("b0", None, None, "b1", None, None, SCRATCH_MEMBER, *sizes))
     return call([Tensor.empty(images, channels, height // 2, width // 2)], [x], [task], gradient)[0]
+
+
+def augment(
+    images: Tensor, draws: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, bilinear: bool, corner: bool
+) -> Tensor:
+    """images (B, H, W) uint8 -> (B, H, W) float32: as explorer/training/augment.py does it, which explains the rest"""
+    count, height, width = dimensions(images)
+    loaded().reserve_augment(height, width)
+    sizes = (count, height, width, int(bilinear), int(corner))
+    task: Task = ("augment", (*(f"b{index}" for index in range(6)), SCRATCH_MEMBER, *sizes))
+    return call([Tensor.empty(count, height, width)], [images, draws, angle, scale, shift], [task])[0]
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from tinygrad.uop.ops import Ops
 
 from models.kernels.native import enabled, native
 
-WORDS = 64  # of a row: the program's address and its arguments, as in kernels.c
+WORDS = 64  # of a row: the program's address and its arguments, as in threads.c
 
 
 class Replay:

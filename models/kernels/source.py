@@ -1,6 +1,6 @@
 """The kernels' source: kernels.c and what it includes, C generated from the activations' and optimizers' entries.
 
-An entry's number, its *kind*, is how the callers of kernels name it: kernels.c makes one instance of a loop for each.
+An entry's number, its *kind*, is how the callers of kernels name it: they make one instance of a loop for each.
 """
 
 import re
@@ -18,11 +18,14 @@ def source() -> str:
     """What the compiler gets: kernels.c, with all it includes."""
     generated = {"activations.h": _activations, "optimizers.h": _optimizers}
 
+    def complete(text: str) -> str:
+        return re.sub(r'#include "(.+)"\n', included, text)
+
     def included(match: re.Match[str]) -> str:
         name = match[1]
-        return generated[name]() if name in generated else FILE.with_name(name).read_text()
+        return generated[name]() if name in generated else complete(FILE.with_name(name).read_text())
 
-    return re.sub(r'#include "(.+)"\n', included, FILE.read_text())
+    return complete(FILE.read_text())
 
 
 def activation_kinds() -> dict[str | None, int]:

@@ -1,0 +1,102 @@
+"""Records as data frames, for a person's own questions: one row a run, or one row a look."""
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from explorer.config import fields_for
+from explorer.judging.sweeps import SweepResult
+from explorer.record import Look, Record
+
+MARKS = (90, 95, 97, 98, 99)  # per cent of validation accuracy: how many steps it takes to each
+BETWEEN = "; "  # sweeps and points, where a run belongs to several
+
+Cell = str | int | float | bool | None
+
+
+def runs_frame(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) -> pd.DataFrame:
+    """One row a run, in the order of ``records``; accuracies are fractions, seconds seconds, losses nats.
+
+    ``sweep`` and ``point`` name what it belongs to among ``sweeps``, ``dataset/model/sweep`` and labels; a run may
+    answer several. Every field of a configuration that any run has is a column of its name, empty where it does not
+    apply. ``train_accuracy`` is the last look's; ``gap`` is that less the validation accuracy of the same look.
+    ``steps_to_95`` is the first look at 95 % or more of the validation slice, empty where there was none.
+    """
+    belongs: dict[str, tuple[list[str], list[str]]] = {}
+    for sweep in sweeps:
+        for outcome in sweep.distinct:
+            for record in outcome.records.values():
+                names, labels = belongs.setdefault(record.id, ([], []))
+                names.append(f"{sweep.dataset}/{sweep.model}/{sweep.slug}")
+                labels.append(outcome.label)
+    kept = list(records)
+    there = {name for record in {record.settings: record for record in kept}.values() for name in record.config}
+    fields = [name for name in ("model", *fields_for(None)) if name in there]
+    return pd.DataFrame([_row(record, fields, *belongs.get(record.id, ([], []))) for record in kept])
+
+
+def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: Sequence[str]) -> dict[str, Cell]:
+    looks = list(record.history)
+    last = looks[-1] if looks else None
+    seen = last.val_accuracy if last else None
+    return {
+        "id": record.id,
+        "own": record.own,
+        "sweep": BETWEEN.join(sweeps),
+        "point": BETWEEN.join(labels),
+        **{name: _cell(record.config.get(name)) for name in fields},
+        "status": record.status,
+        "diverged_at": record.diverged_at,
+        "train_loss": record.train_loss,
+        "val_loss": record.val_loss,
+        "train_accuracy": last.train_accuracy if last else None,
+        "val_accuracy": record.val_accuracy,
+        "gap": None if last is None or seen is None else last.train_accuracy - seen,
+        "test_accuracy": record.test_accuracy,
+        "best_val_accuracy": record.best_val_accuracy,
+        "best_step": record.best_step,
+        **{f"steps_to_{mark}": steps_to(looks, mark / 100) for mark in MARKS},
+        "parameters": record.parameters,
+        "compile_seconds": record.seconds.compile,
+        "train_seconds": record.seconds.train,
+        "eval_seconds": record.seconds.eval,
+        "step_ms": record.step_ms,
+        "device": record.environment.device,
+        "cpu": record.environment.cpu,
+        "tinygrad": record.environment.tinygrad,
+        "data_digest": record.data.digest,
+        "started": record.started,
+    }
+
+
+def _cell(value: object) -> Cell:
+    """Lists as a flag takes them: ``512,512``."""
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(str, value))
+    assert value is None or isinstance(value, (str, int, float))
+    return value
+
+
+def steps_to(looks: Sequence[Look], accuracy: float) -> int | None:
+    """The steps done at the first look with this validation accuracy or more; None where there was none."""
+    return next((look.step for look in looks if look.val_accuracy is not None and look.val_accuracy >= accuracy), None)
+
+
+def runs_csv(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) -> str:
+    """`runs_frame` as CSV: 6 significant digits, empty where there is no figure; the same bytes from the same runs."""
+    whole = ("diverged_at", "best_step", *(f"steps_to_{mark}" for mark in MARKS))
+    frame = runs_frame(records, sweeps)
+    counts = {name: "Int64" for name in frame.columns if name in whole or _is_whole(frame[name])}
+    return frame.astype(counts).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def _is_whole(column: "pd.Series[float]") -> bool:
+    """Whether a column with gaps holds whole numbers alone: pandas would write them as ``3.0``."""
+    return column.dtype.kind == "f" and bool(column.isna().any()) and bool((column.dropna() % 1 == 0).all())
+
+
+def looks_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a look, its run's ``id`` before it."""
+    names = Look.__struct_fields__
+    rows = [(record.id, *(getattr(look, name) for name in names)) for record in records for look in record.history]
+    return pd.DataFrame(rows, columns=["id", *names])
