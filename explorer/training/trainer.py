@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from tinygrad import Tensor, TinyJit, dtypes
@@ -99,7 +98,8 @@ class Trainer:
         images, labels, draws = self.feed.take()
         if draws is not None and self.augmentation:
             angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
-            images = augment.augment(images, draws, angle, scale, shift, *self.augmentation)
+            # detached: nobody learns the magnitudes, and a kernel has no gradient for them
+            images = augment.augment(images, draws, angle, scale, shift, *self.augmentation).detach()
         logits = self._forward(images)
         loss, accuracy = loss_and_accuracy(logits, labels)
         loss.backward()
@@ -160,9 +160,7 @@ class Run:
         weights, order, draws, keys = (np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(4))
         self.draws, self.keys = draws, keys
         self.batches = batches(self.training_images, config.batch_size, order)
-        multiplier, offset = affine(
-            config.scaling, data.train_images[: len(data.train_images) - data.validation_count]
-        )
+        multiplier, offset = affine(config.scaling, data.train_images[: len(data.train_images) - data.validation_count])
         rate = config.get("dropout")
         self.fixed_numbers = {
             "dropout": rate if isinstance(rate, float) else 0.0,
@@ -234,9 +232,10 @@ class Run:
         config = self.config
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
         lr *= self.watcher.factor if self.watcher else 1.0
-        values = rules.scalar_values(
-            config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0
-        ) | {"position": (step - 1) % LOG_STEPS, **self.fixed_numbers}
+        values = rules.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0) | {
+            "position": (step - 1) % LOG_STEPS,
+            **self.fixed_numbers,
+        }
         return np.array([values[name] for name in SCALARS], np.float32)
 
     def deliver_again(self, done: int) -> None:

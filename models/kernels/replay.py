@@ -18,7 +18,7 @@ WORDS = 64  # of a row: the program's address and its arguments, as in threads.c
 
 
 class Replay:
-    """Calls a TinyJit; once it is captured, where it takes no arguments, on the CPU device runs its programs directly."""
+    """Calls a TinyJit; once it is captured without arguments, on the CPU device, runs its programs directly."""
 
     def __init__(self, jit: _TinyJit):
         self.jit = jit
