@@ -83,13 +83,14 @@ def ours(rows: list[Row], folder: str) -> None:
     from explorer.config import make_config
     from explorer.running.recorder import Recorder
     from explorer.running.runner import Runner
+    from explorer.running.store import Store
     from explorer.training import compiler
     from explorer.training import device as environment
 
     compiler.ensure_compiler()
     environment.open_device()
     dataset = machine.load_data()
-    runner, recorder = Runner(dataset), Recorder(Ledger(Path(folder)), dataset.digest)
+    runner, recorder = Runner(dataset), Recorder(Store(Path(folder)), dataset.digest)
     for row in sorted(rows, key=lambda row: row.batch):  # one shape after the other: its step is captured once
         fields = {"model": "mlp", "dataset": dataset.name, "lr": row.lr, "batch_size": row.batch, "steps": row.steps}
         recorder.keep(runner.run(make_config(fields)))

@@ -7,6 +7,7 @@ applies has its value, what does not apply to this model, optimizer or schedule 
 error. So no field can be set and then ignored.
 """
 
+import functools
 import json
 import math
 import os
@@ -224,13 +225,17 @@ def field_info(field: str, model: str | None = None) -> FieldInfo:
     return own
 
 
-def fields_for(model: str | None) -> list[str]:
+def fields_for(model: str | None) -> tuple[str, ...]:
     """The fields a person may set for this model (None: for any), in the declared order; ``model`` is the command."""
-    of = [model] if model else models.names()
-    own = list(dict.fromkeys(field for name in of for field in models.get(name).model_fields))
-    names = [name for name in Config.model_fields if name != "model"]
+    return _fields_of((model,) if model else models.names())
+
+
+@functools.cache
+def _fields_of(these: tuple[str, ...]) -> tuple[str, ...]:
+    own = tuple(dict.fromkeys(field for name in these for field in models.get(name).model_fields))
+    names = tuple(name for name in Config.model_fields if name != "model")
     place = names.index("net")
-    return [*names[:place], *own, *names[place + 1 :]]
+    return (*names[:place], *own, *names[place + 1 :])
 
 
 def choices(field: str) -> tuple[str, ...]:

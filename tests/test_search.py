@@ -7,9 +7,9 @@ from explorer.asking.search import Listed
 from explorer.config import make_config
 from explorer.record import Failed
 from explorer.running.engines.here import InProcess
-from explorer.running.ledger import Ledger
 from explorer.running.recorder import Recorder, answer
 from explorer.running.runner import Runner
+from explorer.running.store import Store
 from explorer.running.trackers import Silent
 from tests.engine_suite import Notes, configs
 from tests.search_suite import SearchSuite
@@ -50,17 +50,17 @@ def runner(digits) -> Runner:
 
 
 def test_each_answer_is_kept_and_told_before_the_next_question(runner, tmp_path):
-    ledger = Ledger(tmp_path)
+    store = Store(tmp_path)
     search, notes = Rounds(configs(3)), Notes()
-    for done, record in enumerate(answer(search, InProcess(runner), Recorder(ledger, runner.data.digest), notes), 1):
-        assert ledger.find(record.id) == record
+    for done, record in enumerate(answer(search, InProcess(runner), Recorder(store, runner.data.digest), notes), 1):
+        assert store.find(record.id) == record
         assert len(search.told) == done
     assert [config for config, _ in search.told] == configs(3)
     assert [run.config for event, run, _ in notes.heard if event == "finished"] == configs(3)
 
 
 def test_what_is_recorded_is_told_and_not_trained_unless_forced(runner, tmp_path):
-    recorder = Recorder(Ledger(tmp_path), runner.data.digest)
+    recorder = Recorder(Store(tmp_path), runner.data.digest)
     assert len(list(answer(Listed(configs(2)), InProcess(runner), recorder, Silent()))) == 2
     search = Rounds(configs(3))
     assert [one.seed for one in answer(search, InProcess(runner), recorder, Silent())] == [2]
@@ -73,11 +73,11 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
 
     poor, good = configs(1, lr=1e-6) + configs(1, lr=0.01)
     worse = make_config({**good.to_json(), "lr": 1e-5})
-    recorder = Recorder(Ledger(tmp_path), runner.data.digest)
+    recorder = Recorder(Store(tmp_path), runner.data.digest)
     list(answer(Listed([poor, good, worse]), InProcess(runner), recorder, Silent()))  # leads, leads, does not
     kept = {path.stem for path in (tmp_path / "predictions").glob("*.npz")}
     assert kept == {runner.id_of(poor), runner.id_of(good)}
-    logits, labels, _ = predictions.reader(tmp_path)(good)
+    logits, labels, _ = predictions.reader([tmp_path])(good)
     assert (logits.argmax(1) == labels).mean() == pytest.approx(recorder.recorded(good).test_accuracy, rel=1e-5)
     predictions.clear(tmp_path, {runner.id_of(good)})
     assert [path.stem for path in (tmp_path / "predictions").iterdir()] == [runner.id_of(good)]
@@ -88,7 +88,7 @@ def test_a_failed_run_is_recorded_but_tried_again_by_the_same_question(digits, t
         def run(self, config, listen=None):
             raise MemoryError("too much")
 
-    recorder = Recorder(Ledger(tmp_path), digits.digest)
+    recorder = Recorder(Store(tmp_path), digits.digest)
     (failed,) = answer(Listed(configs(1)), InProcess(Unlucky(digits)), recorder, Silent())
     assert (failed.status, failed.error) == ("failed", Failed("MemoryError: too much"))
     assert recorder.recorded(configs(1)[0]) is None

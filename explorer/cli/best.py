@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import models
 from explorer.cli.command import Command
-from explorer.cli.options import add_results
+from explorer.cli.options import add_results, results_of
 from explorer.errors import UserError
 
 
@@ -16,15 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return best(namespace.results, namespace.which)
+    return best(results_of(namespace), namespace.which)
 
 
-def best(results: Path, which: str | None) -> int:
+def best(results: Path | None, which: str | None) -> int:
     from explorer.judging.runs import Runs
-    from explorer.running.ledger import Ledger
+    from explorer.running.store import Store
     from explorer.telling import words
 
-    runs = Runs(Ledger(results, read_only=True).records())
+    store = Store(results, read_only=True)
+    runs = Runs(store.records())
     found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
     said = 0
     for model in [which] if which else models.names():
@@ -40,7 +41,7 @@ def best(results: Path, which: str | None) -> int:
                 f"{words.training_command(first.config)}"
             )
     if not said:
-        raise UserError(f"no finished run of {which or 'any model'} is recorded in {results}")
+        raise UserError(f"no finished run of {which or 'any model'} is recorded in {store.folder}")
     return 0
 
 

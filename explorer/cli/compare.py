@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.cli.command import Command
-from explorer.cli.options import add_results
+from explorer.cli.options import add_results, results_of
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    results: Path
+    results: Path | None
     first: str
     second: str
 
@@ -22,17 +22,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return compare(CompareOptions(namespace.results, namespace.first, namespace.second))
+    return compare(CompareOptions(results_of(namespace), namespace.first, namespace.second))
 
 
 def compare(options: CompareOptions) -> int:
     from explorer.judging import comparing, study
     from explorer.judging.runs import Runs
-    from explorer.running.ledger import Ledger
+    from explorer.running.store import Store
     from explorer.telling import words
 
-    runs = Runs(Ledger(options.results, read_only=True).records())
-    judged = study.read(runs, options.results).sweeps
+    store = Store(options.results, read_only=True)
+    runs = Runs(store.records())
+    judged = [one for folder in store.folders for one in study.read(runs, folder).sweeps]
     named = {
         f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
         for one in judged

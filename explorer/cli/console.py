@@ -7,7 +7,7 @@ from pathlib import Path
 from datasets.dataset import Dataset
 from explorer.config import Config
 from explorer.record import Environment, Record
-from explorer.running.ledger import Ledger
+from explorer.running.store import Store
 from explorer.running.trackers.terminal import outcome, percent
 
 
@@ -59,11 +59,11 @@ def brief(record: Record) -> str:
 
 
 @contextmanager
-def told_of_interruption(ledger: Ledger, what: str) -> Iterator[None]:
+def told_of_interruption(store: Store, what: str) -> Iterator[None]:
     """Turns Ctrl-C into one that says what was kept."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = len(ledger.records())
+        kept = len(store.ledger.records())
         records = "1 record is" if kept == 1 else f"{kept} records are"
-        raise KeyboardInterrupt(f"{what}; {records} kept in {ledger.path}") from None
+        raise KeyboardInterrupt(f"{what}; {records} kept in {store.path}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import models
 from explorer.cli.command import Command
-from explorer.cli.options import add_results
+from explorer.cli.options import add_results, results_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,26 +14,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return list_sweeps(namespace.results)
+    return list_sweeps(results_of(namespace))
 
 
-def list_sweeps(results: Path) -> int:
+def list_sweeps(results: Path | None) -> int:
     from tabulate import tabulate
 
     from explorer.asking import questions
     from explorer.judging.runs import Runs
     from explorer.judging.sweeps import SweepResult
-    from explorer.running import requests
-    from explorer.running.ledger import Ledger
+    from explorer.running.store import Store
 
-    records = Ledger(results, read_only=True).records() if results.is_dir() else []
-    measured = Runs(records)
-    known = requests.read(results)
+    store = Store(results, read_only=True)
+    measured = Runs(store.records())
+    asked = sorted(store.requests(), key=lambda request: request.seeds)
+    known = {request.key: request for request in asked}.values()  # of one question that with the most seeds
     rows = []
+    offered = {model: questions.available(model) for model in models.names()}
     for name in questions.available():
-        for model in models.names():
-            if name not in questions.available(model):
-                continue
+        for model in [model for model, names in offered.items() if name in names]:
             run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
             run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))
             states = []

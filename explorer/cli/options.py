@@ -8,6 +8,7 @@ from explorer import places
 from explorer.config import fields_for, from_environment, merge
 from explorer.errors import UserError
 from explorer.fields import flag_of
+from explorer.places import CHECKOUT
 
 
 def whole(text: str) -> int:
@@ -19,9 +20,9 @@ def whole(text: str) -> int:
 
 @dataclass(frozen=True)
 class Places:
-    """Where records are, and where what is derived from them goes."""
+    """Where records are (None: the published study and this clone's own runs), and where what is derived goes."""
 
-    results: Path
+    results: Path | None
     media: Path
     report: Path
 
@@ -35,11 +36,21 @@ class Places:
     def of(cls, namespace: argparse.Namespace) -> "Places":
         if namespace.report.is_dir():  # told now, not when all is trained
             raise UserError(f"{namespace.report}: is a folder; --report names the file to write")
-        return cls(namespace.results, namespace.media, namespace.report)
+        return cls(results_of(namespace), namespace.media, namespace.report)
 
 
 def add_results(group: argparse._ArgumentGroup) -> None:
-    add_place(group, "results", "folder of the ledger and the tables")
+    group.add_argument(
+        "--results", type=Path,
+        help="folder of the ledger and the tables, to be read and written alone (default: results with the published "
+        "study, which is only read, and results/own with your own runs)",
+    )  # fmt: skip
+
+
+def results_of(namespace: argparse.Namespace) -> Path | None:
+    """The folder a person named; where the program is installed without a study beside it, ./results."""
+    named: Path | None = namespace.results
+    return named if named or CHECKOUT else places.default("results")
 
 
 def add_place(group: argparse._ArgumentGroup, name: str, meaning: str, default: str = "") -> None:
@@ -78,7 +89,10 @@ class Asked:
     values: dict[str, object]
     named: dict[str, str]
     data: str | None
-    """The data set as the person named it, which may be a path; ``values`` has its name. None: nobody named one."""
+    """The data set that was named: its name, or the path of a person's own; ``values`` has the name. None: nobody
+    named one."""
+    own_data: bool = False
+    """Whether ``data`` is a path."""
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "Asked":
@@ -90,10 +104,11 @@ class Asked:
         from_variables, names = from_environment()
         values = merge(from_variables, flags)
         named = {field: flag_of(field) if field in flags else names[field] for field in values}
-        data = values.get("dataset")
-        if data is not None:
-            values["dataset"], _ = datasets.locate(str(data), namespace.data_dir, named["dataset"])
-        return cls(namespace.command, values, named, None if data is None else str(data))
+        if "dataset" not in values:
+            return cls(namespace.command, values, named, None)
+        name, path = datasets.locate(str(values["dataset"]), namespace.data_dir, named["dataset"])
+        values["dataset"] = name
+        return cls(namespace.command, values, named, str(path.resolve()) if path else name, path is not None)
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,7 @@ class TrainOptions:
     machine: Machine
     data_dir: Path | None
     strict_data: bool
-    results: Path
+    results: Path | None
     force: bool
     quiet: bool
     json: bool
@@ -120,8 +135,8 @@ class TrainOptions:
             raise UserError("--json and --json-lines are two ways of printing; give one of them")
         Places.of(namespace)  # a --report that is a folder is a mistake even where no report is written
         return cls(
-            Asked.of(namespace), Machine.of(namespace), namespace.data_dir, namespace.strict_data, namespace.results,
-            namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
+            Asked.of(namespace), Machine.of(namespace), namespace.data_dir, namespace.strict_data,
+            results_of(namespace), namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
         )  # fmt: skip
 
 

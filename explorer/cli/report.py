@@ -10,43 +10,52 @@ from explorer.cli.options import Places
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
-    from explorer.judging.runs import Runs
+    from explorer.running.store import Store
 
 
 @dataclass(frozen=True)
 class ReportOptions:
     places: Places
+    published: bool
     quiet: bool
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     Places.add_arguments(parser.add_argument_group("where"))
+    parser.add_argument("--published", action="store_true", help="the published study alone, without your own sweeps")
     parser.add_argument("--quiet", action="store_true", help="name the report alone, not all that was written")
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return report(ReportOptions(Places.of(namespace), namespace.quiet))
+    return report(ReportOptions(Places.of(namespace), namespace.published, namespace.quiet))
 
 
 def report(options: ReportOptions) -> int:
     results = options.places.results
-    if not results.is_dir():
+    if results and not results.is_dir():
         raise UserError(f"{results}: no such folder; --results names the one that holds runs.jsonl")
-    from explorer.judging.runs import Runs
-    from explorer.running.ledger import Ledger
+    from explorer.running.store import Store
 
-    files = rebuild(options.places, Runs(Ledger(results, read_only=True).records()))
+    files = rebuild(Store(results, read_only=True), options.places, published_only=options.published)
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
     return 0
 
 
-def rebuild(places: Places, runs: "Runs", data_dir: Path | None = None) -> list[Path]:
-    """REPORT.md, CSVs and pictures from the ledger's runs; returns the files, the report last."""
+def rebuild(store: "Store", places: Places, data_dir: Path | None = None, published_only: bool = False) -> list[Path]:
+    """REPORT.md, CSVs and pictures from the store's records; returns the files, the report last.
+
+    A person's own sweeps have a section of their own, which ``published_only`` leaves out.
+    """
+    from explorer.judging import study
+    from explorer.judging.runs import Runs
     from explorer.running import predictions
     from explorer.telling import report
 
-    predict = predictions.reader([places.results], data_dir)
-    return report.rebuild(runs, places.results, places.media, places.report, predict=predict)
+    asked = [request for request in store.requests(published_only) if request.own]
+    own = study.of_requests(Runs(store.records()), asked, "own").sweeps if asked else ()
+    predict = predictions.reader(store.folders, data_dir)
+    runs = Runs(store.records(published_only=True))
+    return report.rebuild(runs, store.published_folder, places.media, places.report, predict, own)
 
 
 COMMAND = Command("report", "rebuild REPORT.md, its tables and pictures from the ledger", add_arguments, run)

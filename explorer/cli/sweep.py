@@ -11,21 +11,21 @@ from explorer import machine
 from explorer.asking import questions
 from explorer.asking.search import Listed
 from explorer.cli import console
-from explorer.cli.options import SweepOptions
+from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
 from explorer.judging.runs import Runs
-from explorer.judging.sweeps import judge
+from explorer.judging.sweeps import SweepResult, judge
 from explorer.record import run_id
-from explorer.running import predictions, requests
+from explorer.running import predictions
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import estimate
-from explorer.running.ledger import Ledger
 from explorer.running.prepare import prepared
 from explorer.running.recorder import Recorder, answer
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
+from explorer.running.store import Store
 from explorer.running.trackers import Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.terminal import duration, many_runs
@@ -43,35 +43,35 @@ class Planned:
 
 
 def run(options: SweepOptions) -> int:
-    ledger = Ledger(options.places.results)
+    store = Store(options.places.results)
     runners: dict[str, Runner] = {}
-    planned = plan(options, ledger, runners)
+    planned = plan(options, store, runners)
     to_do = [config for one in planned for config in one.waiting]
     jobs = min(options.jobs or machine.cores(), max(1, len(to_do)))
     quiet = options.quiet or options.json_lines
     if not quiet:
-        print(plan_table(planned, runners, ledger, jobs), flush=True)
+        print(plan_table(planned, runners, store, jobs), flush=True)
     if options.dry_run:
         return 0
     for one in planned:
-        requests.append(options.places.results, one.request)
+        store.note(one.request, trained=bool(one.waiting))
     if to_do:
         with (
             prepared(options.machine.device, options.machine.kernels),
-            console.told_of_interruption(ledger, "the same command goes on where this one stopped"),
+            console.told_of_interruption(store, "the same command goes on where this one stopped"),
         ):
             for name, runner in runners.items():
                 mine = [config for config in to_do if config.dataset == name]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
                 engine = local_engine(runner, setup, jobs)
-                recorder = Recorder(ledger, runner.data.digest)
+                recorder = Recorder(store, runner.data.digest)
                 with watch(options, len(mine), labels_of(planned)) as tracker, closing(engine):
                     for _ in answer(Listed(mine), engine, recorder, tracker, options.force):
                         pass
-    return conclude(options, ledger, planned)
+    return conclude(options, store, planned)
 
 
-def plan(options: SweepOptions, ledger: Ledger, runners: dict[str, Runner]) -> list[Planned]:
+def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> list[Planned]:
     """What there is to do, checked before anything is computed. Adds a Runner for each data set to ``runners``."""
     asked = options.asked
     overrides = {field: value for field, value in asked.values.items() if field != "dataset"}
@@ -88,18 +88,19 @@ def plan(options: SweepOptions, ledger: Ledger, runners: dict[str, Runner]) -> l
             runners[sweep.dataset] = Runner(datasets.load(asked.data or sweep.dataset, options.data_dir))
         runner = runners[sweep.dataset]
         runner.check(runs)
-        recorder = Recorder(ledger, runner.data.digest)
+        recorder = Recorder(store, runner.data.digest)
         waiting = [run for run in runs if run not in seen and (options.force or not recorder.recorded(run))]
         seen.update(waiting)
         seeds = 1 + max(run.seed for run in runs)
-        request = Request(sweep.name, sweep.model, sweep.dataset, overrides, seeds, sweep.path)
+        own_data = asked.data if asked.own_data else None
+        request = Request(sweep.name, sweep.model, sweep.dataset, overrides, seeds, sweep.path, own_data)
         planned.append(Planned(sweep, request, runs, waiting))
     return planned
 
 
-def plan_table(planned: list[Planned], runners: dict[str, Runner], ledger: Ledger, jobs: int) -> str:
+def plan_table(planned: list[Planned], runners: dict[str, Runner], store: Store, jobs: int) -> str:
     """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
-    records = [record for record in ledger.records() if record.status == "ok" and record.step_ms]
+    records = [record for record in store.records() if record.status == "ok" and record.step_ms]
     lines, seconds, unknown = [], 0.0, 0
     for one in planned:
         name = f"{one.sweep.model} {one.sweep.dataset} {one.sweep.name}"
@@ -136,40 +137,46 @@ def watch(options: SweepOptions, total: int, labels: dict[Config, str]) -> Abstr
     return nullcontext(Silent()) if options.quiet else many_runs(total, labels)
 
 
-def conclude(options: SweepOptions, ledger: Ledger, planned: list[Planned]) -> int:
+def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
-    from explorer.telling import report, tables, words
-
     places = options.places
-    runs = Runs(ledger.records())
-    keep_predictions(options, runs, {(one.sweep.model, one.sweep.dataset) for one in planned})
-    files = rebuild(places, runs, options.data_dir)
+    keep_predictions(options, store, {(one.sweep.model, one.sweep.dataset) for one in planned})
+    files = rebuild(store, places, options.data_dir)
     if options.quiet or options.json_lines:
         return 0
-    asked = [(one.request, one.sweep) for one in planned]
-    for one in judge(asked, runs, requests.read(places.results)):
-        print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
-        print(tables.sweep_table(one, "simple"))
-        if one.winner:
-            print(f"best on validation: {one.winner.label}")
-            if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
-                print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
-        if one.hypothesis:
-            print(f"hypothesis {one.hypothesis.verdict}: {words.reason(one.hypothesis)}")
-        mine = [path for path in report.files_of(one, places.results, places.media) if path in files]
-        print("\n".join(f"  {path}" for path in mine))
+    runs, known = Runs(store.records()), store.requests()
+    for one in planned:
+        own = next((request.own for request in reversed(known) if request.key == one.request.key), False)
+        alike = [request for request in known if request.own == own]
+        show(judge([(one.request, one.sweep)], runs, alike, "own" if own else "published")[0], store, places, files)
     print(f"  {files[-1]}")
     return 0
 
 
-def keep_predictions(options: SweepOptions, runs: Runs, swept: set[tuple[str, str]]) -> None:
+def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> None:
+    """A sweep's comparison table, what came of it, and where its files lie."""
+    from explorer.telling import report, tables, words
+
+    print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
+    print(tables.sweep_table(one, "simple"))
+    if one.winner:
+        print(f"best on validation: {one.winner.label}")
+        if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
+            print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
+    if one.hypothesis:
+        print(f"hypothesis {one.hypothesis.verdict}: {words.reason(one.hypothesis)}")
+    mine = [path for path in report.files_of(one, store.published_folder, places.media) if path in files]
+    print("\n".join(f"  {path}" for path in mine))
+
+
+def keep_predictions(options: SweepOptions, store: Store, swept: set[tuple[str, str]]) -> None:
     """Keep what the best configuration of each model and data set says of the test images, and of no other.
 
     The ledger has figures alone; the report shows where the best model errs. The run that leads leaves its predictions
     behind as it ends; where the best by its mean over seeds is another, it is trained once more, if a sweep of its
     (model, data set) was run.
     """
-    results: Path = options.places.results
+    runs = Runs(store.records(published_only=True))
     kept = set()
     for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
         ranked = runs.ranked(model, dataset_name)
@@ -178,7 +185,8 @@ def keep_predictions(options: SweepOptions, runs: Runs, swept: set[tuple[str, st
         config, record = ranked[0].config, next(iter(ranked[0].records.values()))
         best = run_id(config.identity(), record.data.digest)
         kept.add(best)
-        if (model, dataset_name) not in swept or predictions.path_of(results, best).exists():
+        there = any(predictions.path_of(folder, best).exists() for folder in store.folders)
+        if there or (model, dataset_name) not in swept:
             continue
         dataset = datasets.load(options.asked.data or dataset_name, options.data_dir)
         if dataset.digest != record.data.digest:  # the best was found on other data than lies here
@@ -188,5 +196,5 @@ def keep_predictions(options: SweepOptions, runs: Runs, swept: set[tuple[str, st
         with prepared(options.machine.device, options.machine.kernels):
             logits: Any = Runner(dataset).run(config).logits
         if logits is not None:
-            predictions.save(results, best, logits)
-    predictions.clear(results, kept)
+            predictions.save(store.folder, best, logits)
+    predictions.clear(store.folder, kept)

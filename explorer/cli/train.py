@@ -94,10 +94,10 @@ def train(options: TrainOptions) -> int:
     from explorer.cli import console
     from explorer.config import make_config
     from explorer.running.engines.here import InProcess
-    from explorer.running.ledger import Ledger
     from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder
     from explorer.running.runner import Runner
+    from explorer.running.store import Store
     from explorer.running.trackers import Silent, TrackedRun, Tracker
     from explorer.running.trackers.json_lines import JsonLines
     from explorer.running.trackers.terminal import one_run
@@ -105,14 +105,14 @@ def train(options: TrainOptions) -> int:
 
     asked = options.asked
     config = make_config({**asked.values, "model": asked.model}, asked.named)
-    ledger = Ledger(options.results)
+    store = Store(options.results)
     fall_back = asked.data is None and not options.strict_data
     dataset = datasets.load(asked.data or config.dataset, options.data_dir, fall_back)
     if dataset.name != config.dataset:
         config = make_config({**config.to_json(), "dataset": dataset.name})
     runner = Runner(dataset)
     runner.check([config])
-    recorder = Recorder(ledger, dataset.digest)
+    recorder = Recorder(store, dataset.digest, own_only=True)
 
     silent = options.quiet or options.json or options.json_lines
     record = None if options.force else recorder.recorded(config)
@@ -130,7 +130,7 @@ def train(options: TrainOptions) -> int:
             watched: AbstractContextManager[Tracker] = nullcontext(Silent()) if silent else one_run()
             if options.json_lines:
                 watched = nullcontext(JsonLines(sys.stdout))
-            with watched as tracker, console.told_of_interruption(ledger, "this run is not recorded"):
+            with watched as tracker, console.told_of_interruption(store, "this run is not recorded"):
                 for trained in InProcess(runner).run([config], tracker):
                     record = recorder.keep(trained)
                     tracker.finished(TrackedRun(record.id, config), record)
@@ -138,5 +138,5 @@ def train(options: TrainOptions) -> int:
     if options.json:
         print(json.dumps(record.to_json()))
     elif not options.json_lines:
-        print(console.brief(record) if options.quiet else console.summary(record, ledger.path))
+        print(console.brief(record) if options.quiet else console.summary(record, store.path))
     return EXIT_CODES[record.status]

@@ -7,30 +7,33 @@ from explorer.config import Config
 from explorer.record import Record, run_id
 from explorer.running import predictions
 from explorer.running.engines import Engine
-from explorer.running.ledger import Ledger
 from explorer.running.runner import Trained
+from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun, Tracker
 
 
 class Recorder:
-    """Looks runs on one data set up in a ledger and appends new ones to it."""
+    """Looks runs on one data set up in a store and appends new ones to it.
 
-    def __init__(self, ledger: Ledger, digest: str):
-        self.ledger, self.digest = ledger, digest
+    With ``own_only`` what the published study has counts as not recorded: a run of one's own is to be trained here.
+    """
+
+    def __init__(self, store: Store, digest: str, own_only: bool = False):
+        self.store, self.digest, self.own_only = store, digest, own_only
         self.best: dict[tuple[object, object], float] | None = None
         """(model, data set) -> the best validation accuracy of its runs of seed 0."""
 
     def recorded(self, config: Config) -> Record | None:
         """The record of this very run, if it has been run; a failed run does not count."""
-        record = self.ledger.find(run_id(config.identity(), self.digest))
+        record = self.store.find(run_id(config.identity(), self.digest), self.own_only)
         return record if record and record.status != "failed" else None
 
     def prepare(self) -> None:
-        """Read the whole ledger, once: a line that is no record is refused before anything is computed, not after."""
+        """Read all records, once: a line that is no record is refused before anything is computed, not after."""
         if self.best is not None:
             return
         self.best = {}
-        for record in self.ledger.records():
+        for record in self.store.records():
             if record.seed == 0 and record.val_accuracy is not None:
                 self.best[_kind(record)] = max(record.val_accuracy, self.best.get(_kind(record), 0.0))
 
@@ -39,10 +42,10 @@ class Recorder:
         self.prepare()
         assert self.best is not None
         record, accuracy, kind = trained.record, trained.record.val_accuracy, _kind(trained.record)
-        self.ledger.append(record)
+        self.store.append(record)
         if trained.logits is not None and accuracy is not None and accuracy >= self.best.get(kind, 0.0):
             self.best[kind] = accuracy
-            predictions.save(self.ledger.path.parent, record.id, trained.logits)
+            predictions.save(self.store.folder, record.id, trained.logits)
         return record
 
 

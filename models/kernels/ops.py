@@ -163,7 +163,7 @@ def conv2d(
         x, weight = operands[-4], operands[-3]
         wanted = input_gradient
         if wanted is None:
-            wanted = any(node.op is Ops.CALL for node in forward.src[-4].toposort())
+            wanted = _made_by_a_kernel(forward.src[-4])
         z = [Tensor(forward.src[2].after(forward))] if activation else []
         outputs = [Tensor.empty(*weight.shape), Tensor.empty(filters), *([Tensor.empty(*x.shape)] if wanted else [])]
         inputs = [Tensor(upstream), x, weight, *z]
@@ -179,6 +179,11 @@ def conv2d(
         return call([result], [x, weight, bias], [task], None if activation else gradient)[0]
     task = (forward_kernel, ("b1", "b0", "b2", "b3", "b4", SCRATCH_MEMBER, *sizes))
     return call([result, before], [x, weight, bias], [task], gradient)[0]
+
+
+def _made_by_a_kernel(x: UOp) -> bool:
+    """Whether a kernel made x, as far back as gradients flow."""
+    return any(node.op is Ops.CALL for node in x.toposort(gate=lambda node: node.op is not Ops.DETACH))
 
 
 def batchnorm(x: Tensor, weight: Tensor, bias: Tensor, pool: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -240,7 +245,8 @@ def augment(
     loaded().reserve_augment(height, width)
     sizes = (count, height, width, int(bilinear), int(corner))
     task: Task = ("augment", (*(f"b{index}" for index in range(6)), SCRATCH_MEMBER, *sizes))
-    return call([Tensor.empty(count, height, width)], [images, draws, angle, scale, shift], [task])[0]
+    # detached: nothing before it wants a gradient, and the first convolution must not compute one for it
+    return call([Tensor.empty(count, height, width)], [images, draws, angle, scale, shift], [task])[0].detach()
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
