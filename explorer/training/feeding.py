@@ -70,7 +70,7 @@ class Feed(Protocol):
         """Called within the step: the next step's batch, when `numbers` and `key` are that step's, too."""
 
     def logits(self, first: int, count: int) -> np.ndarray:
-        """(count, classes) float32 of consecutive images; ``first`` counts the training images, then the test images."""
+        """(count, classes) float32 of images in a row; ``first`` counts the training images, then the test images."""
 
 
 class HostFed:

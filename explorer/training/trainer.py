@@ -98,8 +98,7 @@ class Trainer:
         images, labels, draws = self.feed.take()
         if draws is not None and self.augmentation:
             angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
-            # detached: nobody learns the magnitudes, and a kernel has no gradient for them
-            images = augment.augment(images, draws, angle, scale, shift, *self.augmentation).detach()
+            images = augment.augment(images, draws, angle, scale, shift, *self.augmentation)
         logits = self._forward(images)
         loss, accuracy = loss_and_accuracy(logits, labels)
         loss.backward()
