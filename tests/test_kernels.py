@@ -927,7 +927,7 @@ def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(
 def test_a_replayed_step_is_the_step_tinyjit_replays(digits, monkeypatch):
     ours, trainer = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
     assert trainer.step.rows is not None
-    assert trainer.forward.rows is not None
+    assert trainer.feed.forward.rows is not None
     assert trainer.step.rows.shape[1] == replay.WORDS
     monkeypatch.setattr(replay, "_rows", lambda captured: None)
     theirs, plain = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
