@@ -26,14 +26,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-import datasets
-import models
-from explorer import fields
+from explorer import datasets, fields, models
 from explorer.errors import UserError
 from explorer.fields import Value, environment_names, flag_of, nearest, one_of
+from explorer.models.model import Model
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.rules.schedules import SCHEDULES
-from models.model import Model
 
 Json = dict[str, object]
 """A JSON object."""
@@ -101,6 +99,16 @@ class Config(BaseModel):
         if not datasets.valid_name(value):
             raise ValueError(f"{value!r} is no name of a data set{nearest(value, datasets.names())}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, said: object) -> object:
+        """The model's own fields may be said beside the others: ``Config(model="mlp", units=[64])``."""
+        if not isinstance(said, Mapping) or "net" in said or said.get("model") not in models.names():
+            return said
+        kind = models.get(said["model"])
+        own = {name: value for name, value in said.items() if name in kind.model_fields}
+        return {**{name: said[name] for name in said if name not in own}, "net": kind.model_validate(own)}
 
     @model_validator(mode="after")
     def _settle(self) -> Self:

@@ -41,8 +41,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import datasets
-import models
+from explorer import datasets, models
 from explorer.config import (
     Config,
     bounds,
@@ -57,7 +56,7 @@ from explorer.config import (
 from explorer.errors import UserError
 from explorer.fields import flag_of, nearest, text_of, type_of
 
-FOLDER = Path(__file__).resolve().parents[2] / "sweeps"
+FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 MOST_POINTS = 10_000
 LONGEST_LABEL = 60
 

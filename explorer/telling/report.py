@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import datasets
-import models
-from datasets.dataset import LOOK_IMAGES
+from explorer import datasets, models
 from explorer.asking import questions
 from explorer.config import Config
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.files import write_atomically
 from explorer.judging import study

@@ -82,7 +82,7 @@ def describe() -> Environment:
     """What a run here runs on: device, renderer, kernels, versions, CPU, and the state of the code."""
     from tinygrad import Device
 
-    from models.kernels.native import VERSION, enabled, native
+    from explorer.models.kernels.native import VERSION, enabled, native
 
     kernels = native() if enabled() else None
     commit, dirty = machine.git_state()

@@ -14,9 +14,14 @@ import numpy as np
 from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.helpers import Context
 
-from datasets.dataset import LOOK_IMAGES, Dataset
-from datasets.scaling import affine
 from explorer.config import Config
+from explorer.datasets.dataset import LOOK_IMAGES, Dataset
+from explorer.datasets.scaling import affine
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled
+from explorer.models.kernels.replay import Replay
+from explorer.models.layers import Dropout
+from explorer.models.model import Images
 from explorer.record import Diverged, Failed, Look
 from explorer.rules import optimizers as rules
 from explorer.rules.schedules import SCHEDULES, lr_at
@@ -24,11 +29,6 @@ from explorer.training import augment
 from explorer.training.feeding import SCALARS, Feed, HostFed, Resident, StepInput, named
 from explorer.training.memory import buffer, read, write
 from explorer.training.optimizers import BoundOptimizer
-from models.kernels import ops
-from models.kernels.native import enabled
-from models.kernels.replay import Replay
-from models.layers import Dropout
-from models.model import Images
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 LOG_STEPS = 256  # losses kept on the device before they are fetched

@@ -12,7 +12,7 @@ from tinygrad.engine.jit import CapturedJit, _TinyJit
 from tinygrad.engine.realize import get_call_arg_uops, get_runtime
 from tinygrad.uop.ops import Ops
 
-from models.kernels.native import enabled, native
+from explorer.models.kernels.native import enabled, native
 
 WORDS = 64  # of a row: the program's address and its arguments, as in threads.c
 
