@@ -12,12 +12,12 @@ import numpy as np
 from tinygrad import Tensor, TinyJit, UOp, Variable, dtypes
 from tinygrad.helpers import Context
 
-from datasets.dataset import LOOK_IMAGES, Dataset
+from explorer.datasets.dataset import LOOK_IMAGES, Dataset
+from explorer.models.kernels.replay import Replay
+from explorer.models.model import Images
 from explorer.rules import optimizers as rules
 from explorer.training import augment
 from explorer.training.memory import buffer, read, write
-from models.kernels.replay import Replay
-from models.model import Images
 
 EVALUATION_BATCH = 500
 AHEAD = 256  # steps that Resident uploads at once
