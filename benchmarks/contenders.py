@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.machine import PROJECT, cores, load_data
-from datasets.dataset import Dataset
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 
 UNITS = (784, 512, 512, 10)

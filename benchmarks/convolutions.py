@@ -44,7 +44,7 @@ def aligned(count: int) -> np.ndarray:
 
 def measure(shape: tuple[int, int, int, int], rounds: int) -> list[float]:
     """Milliseconds of direct and of Winograd's."""
-    from models.kernels.native import Native, image_shares
+    from explorer.models.kernels.native import Native, image_shares
 
     loaded = Native(1)
     channels, side, filters, kernel = shape
@@ -81,7 +81,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=40, help="turns of each kernel (default 40)")
     options = parser.parse_args()
     compiler.ensure_compiler()
-    from models.kernels.ops import convolution_kernels
+    from explorer.models.kernels.ops import convolution_kernels
 
     rows = []
     for shape in SHAPES:

@@ -15,8 +15,8 @@ from typing import NoReturn
 
 import numpy as np
 
-import datasets
-from datasets.dataset import Dataset
+from explorer import datasets
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.machine import cores, cpu_model, git_state
 from explorer.training import compiler

@@ -24,7 +24,7 @@ from tabulate import tabulate
 
 from benchmarks import machine
 from benchmarks.contenders import TORCH_MISSING, stock_layers, stock_step, torch_net
-from datasets.dataset import LOOK_IMAGES
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.running.ledger import Ledger
 

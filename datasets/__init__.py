@@ -18,11 +18,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from datasets.entry import Entry, Own, Say, UnavailableError
+from explorer.datasets.entry import Entry, Own, Say, UnavailableError
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
-    from datasets.dataset import Dataset
+    from explorer.datasets.dataset import Dataset
 
 HERE = Path(__file__).resolve().parent
 DATA_VARIABLE = "MNIST_EXPLORER_DATA"  # the folder that holds mnist/, fashion/ and the user's own
@@ -116,7 +116,7 @@ def load(
     """
     name, path = locate(word, data_dir)
     if path is not None:
-        from datasets import own
+        from explorer.datasets import own
 
         found = own.read(path, name)
         _own[name] = own.entry_of(found, Path(os.path.abspath(path)))
@@ -197,7 +197,7 @@ def _declaring(folder: Path) -> list[Path]:
 def _module(file: Path) -> ModuleType:
     """The module in ``file``. UserError where it is somebody's own and cannot be imported."""
     if file.parent == HERE:
-        return importlib.import_module(f"datasets.{file.stem}")
+        return importlib.import_module(f"{__name__}.{file.stem}")
     spec = importlib.util.spec_from_file_location(f"datasets_own_{file.stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.model import Images
+from explorer.models.model import Images
 
 LOOK_IMAGES = 2000  # how many validation images a look along the way takes; the final figure takes all of them
 

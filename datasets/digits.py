@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.entry import Entry, Say
+from explorer.datasets.entry import Entry, Say
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from datasets.dataset import Dataset
+    from explorer.datasets.dataset import Dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class _Bundled(Entry):
         """All 1,797 images, shuffled by a fixed seed, for the original order has whole stretches by one writer."""
         import numpy as np
 
-        from datasets.dataset import make
+        from explorer.datasets.dataset import make
 
         # The file alone: importing scikit-learn takes two seconds.
         spec = importlib.util.find_spec("sklearn")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
-    from datasets.dataset import Dataset
+    from explorer.datasets.dataset import Dataset
 
 Say = Callable[[str], None]
 
@@ -51,7 +51,7 @@ class Own(Entry):
     path: Path
 
     def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
-        from datasets import own
+        from explorer.datasets import own
 
         return own.read(self.path, self.name)
 
@@ -74,6 +74,6 @@ class Published(Entry):
         return first, second, third, fourth
 
     def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
-        from datasets import fetch
+        from explorer.datasets import fetch
 
         return fetch.load(self, data_dir, say)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from datasets.entry import Published
+from explorer.datasets.entry import Published
 
 DATASET = Published(
     name="fashion",

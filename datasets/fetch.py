@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from datasets import DATA_VARIABLE, idx, known, names, path_of, reading
-from datasets.dataset import Dataset, make
-from datasets.entry import Published, Say, UnavailableError
-from datasets.idx import FILES
+from explorer.datasets import DATA_VARIABLE, idx, known, names, path_of, reading
+from explorer.datasets.dataset import Dataset, make
+from explorer.datasets.entry import Published, Say, UnavailableError
+from explorer.datasets.idx import FILES
 from explorer.errors import UserError
 from explorer.files import user_cache, write_atomically
 

@@ -1,6 +1,6 @@
 """MNIST: handwritten digits. Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", 1998."""
 
-from datasets.entry import Published
+from explorer.datasets.entry import Published
 
 DATASET = Published(
     name="mnist",

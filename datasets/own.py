@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets import idx, reading
-from datasets.dataset import Dataset, make
-from datasets.entry import Own
+from explorer.datasets import idx, reading
+from explorer.datasets.dataset import Dataset, make
+from explorer.datasets.entry import Own
 from explorer.errors import UserError
 
 LONGEST_SIDE = 64

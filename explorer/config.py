@@ -7,6 +7,7 @@ applies has its value, what does not apply to this model, optimizer or schedule 
 error. So no field can be set and then ignored.
 """
 
+import functools
 import json
 import math
 import os
@@ -25,14 +26,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-import datasets
-import models
-from explorer import fields
+from explorer import datasets, fields, models
 from explorer.errors import UserError
 from explorer.fields import Value, environment_names, flag_of, nearest, one_of
+from explorer.models.model import Model
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.rules.schedules import SCHEDULES
-from models.model import Model
 
 Json = dict[str, object]
 """A JSON object."""
@@ -100,6 +99,16 @@ class Config(BaseModel):
         if not datasets.valid_name(value):
             raise ValueError(f"{value!r} is no name of a data set{nearest(value, datasets.names())}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, said: object) -> object:
+        """The model's own fields may be said beside the others: ``Config(model="mlp", units=[64])``."""
+        if not isinstance(said, Mapping) or "net" in said or said.get("model") not in models.names():
+            return said
+        kind = models.get(said["model"])
+        own = {name: value for name, value in said.items() if name in kind.model_fields}
+        return {**{name: said[name] for name in said if name not in own}, "net": kind.model_validate(own)}
 
     @model_validator(mode="after")
     def _settle(self) -> Self:
@@ -224,13 +233,17 @@ def field_info(field: str, model: str | None = None) -> FieldInfo:
     return own
 
 
-def fields_for(model: str | None) -> list[str]:
+def fields_for(model: str | None) -> tuple[str, ...]:
     """The fields a person may set for this model (None: for any), in the declared order; ``model`` is the command."""
-    of = [model] if model else models.names()
-    own = list(dict.fromkeys(field for name in of for field in models.get(name).model_fields))
-    names = [name for name in Config.model_fields if name != "model"]
+    return _fields_of((model,) if model else models.names())
+
+
+@functools.cache
+def _fields_of(these: tuple[str, ...]) -> tuple[str, ...]:
+    own = tuple(dict.fromkeys(field for name in these for field in models.get(name).model_fields))
+    names = tuple(name for name in Config.model_fields if name != "model")
     place = names.index("net")
-    return [*names[:place], *own, *names[place + 1 :]]
+    return (*names[:place], *own, *names[place + 1 :])
 
 
 def choices(field: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from explorer.errors import UserError
-from models.model import Model
+from explorer.models.model import Model
 
 VARIABLE = "MNIST_EXPLORER_MODELS"
 SUPPORT = {"__init__", "model", "layers", "activations"}  # files beside the models that are none
@@ -64,12 +64,14 @@ def _declared(path: Path) -> type[Model]:
     ]
     if len(declared) != 1:
         found = f"{len(declared)} of them" if declared else "none"
-        raise UserError(f"{path}: a model's file declares one subclass of models.model.Model, this one has {found}")
+        raise UserError(
+            f"{path}: a model's file declares one subclass of explorer.models.model.Model, this one has {found}"
+        )
     return declared[0]
 
 
 def _module(path: Path) -> ModuleType:
-    name = f"models.{path.stem}"
+    name = f"{__name__}.{path.stem}"
     if path.parent == Path(__file__).parent:
         return importlib.import_module(name)
     specification = importlib.util.spec_from_file_location(name, path)

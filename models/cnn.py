@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from explorer.fields import COMMAS, Count
-from models.model import Activation, BatchNorm, Dropout, Images, Layer, Model
+from explorer.models.model import Activation, BatchNorm, Dropout, Images, Layer, Model
 
 Side = Annotated[int, Field(ge=1)]
 
@@ -42,7 +42,7 @@ class CNN(Model):
             raise ValueError(f"kernels {first},{second} leave nothing of a {images.height}x{images.width} image")
 
     def build(self, images: Images) -> list[Layer]:
-        from models import layers
+        from explorer.models import layers
 
         net: list[Layer] = []
         channels = 1

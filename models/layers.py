@@ -7,9 +7,9 @@ import numpy as np
 from tinygrad import Tensor, dtypes
 from tinygrad.helpers import TRAINING
 
-from models.activations import ACTIVATIONS
-from models.kernels import ops
-from models.kernels.native import enabled
+from explorer.models.activations import ACTIVATIONS
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled
 
 EPSILON, MOMENTUM = 1e-5, 0.1  # of batch normalization
 Values = list[tuple[Tensor, np.ndarray]]

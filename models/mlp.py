@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from models.model import Activation, BatchNorm, Dropout, HiddenLayers, Images, Layer
+from explorer.models.model import Activation, BatchNorm, Dropout, HiddenLayers, Images, Layer
 
 
 class MLP(HiddenLayers):
@@ -22,7 +22,7 @@ class MLP(HiddenLayers):
         return "-".join(map(str, (images.pixels, *self.units, images.classes)))
 
     def build(self, images: Images) -> list[Layer]:
-        from models import layers
+        from explorer.models import layers
 
         net: list[Layer] = [layers.flatten]
         for inputs, outputs in pairwise((images.pixels, *self.units)):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from explorer.fields import COMMAS, Count, Live, Value, one_of
-from models.activations import ACTIVATIONS
+from explorer.models.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
     from tinygrad import Tensor

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from datasets.dataset import Dataset
+from explorer import datasets
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.training import compiler
 

@@ -130,6 +130,6 @@ def test_the_readme_has_the_sections_that_are_written():
 
 def test_a_device_that_is_not_here_is_refused_in_one_line(monkeypatch):
     monkeypatch.delenv("MNIST_EXPLORER_DATA", raising=False)  # the digits load faster
-    with pytest.raises(UnavailableError, match="device QCOM cannot be opened here") as refusal:
+    with pytest.raises(UnavailableError, match="device QCOM cannot be used here") as refusal:
         Contender("ours", "mlp", 32, "QCOM")
     assert "\n" not in str(refusal.value)

@@ -11,9 +11,9 @@ import time
 import numpy as np
 import pytest
 
-import datasets
-from datasets.idx import FILES
+from explorer import datasets
 from explorer.config import fields_for, flag_of
+from explorer.datasets.idx import FILES
 from explorer.running.ledger import Ledger
 from tests.conftest import PROJECT
 

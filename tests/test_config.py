@@ -2,7 +2,7 @@
 
 import pytest
 
-import models
+from explorer import models
 from explorer.config import (
     Config,
     bounds,

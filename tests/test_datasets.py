@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from datasets import DATA_VARIABLE, fetch, idx
-from datasets.digits import enlarge
-from datasets.entry import Entry, Published
-from datasets.idx import FILES
-from datasets.scaling import affine
+from explorer import datasets
+from explorer.datasets import DATA_VARIABLE, fetch, idx
+from explorer.datasets.digits import enlarge
+from explorer.datasets.entry import Entry, Published
+from explorer.datasets.idx import FILES
+from explorer.datasets.scaling import affine
 from explorer.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -524,14 +524,14 @@ def test_the_registry_and_the_entries_import_no_numpy() -> None:
 STRIPES = """
 from dataclasses import dataclass
 
-from datasets.entry import Entry
+from explorer.datasets.entry import Entry
 
 @dataclass(frozen=True, kw_only=True)
 class Made(Entry):
     def load(self, data_dir, say):
         import numpy as np
 
-        from datasets.dataset import make
+        from explorer.datasets.dataset import make
 
         labels = np.arange(12, dtype=np.uint8) % 3
         images = np.zeros((12, 5, 9), np.uint8)

@@ -6,13 +6,13 @@ from tinygrad import Tensor, dtypes
 
 from explorer.config import make_config
 from explorer.errors import UserError
+from explorer.models.activations import ACTIVATIONS, Activation
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled, native
+from explorer.models.layers import Conv2d
 from explorer.rules.optimizers import OPTIMIZERS, Optimizer
 from explorer.rules.schedules import SCHEDULES, Schedule, lr_at
 from explorer.training.trainer import Trainer
-from models.activations import ACTIVATIONS, Activation
-from models.kernels import ops
-from models.kernels.native import enabled, native
-from models.layers import Conv2d
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (16,), "batch_size": 32, "steps": 12, "lr": 0.01}
 

@@ -27,16 +27,16 @@ from tinygrad.helpers import Context
 from tinygrad.runtime.support.compiler_cpu import ClangCompiler
 
 from explorer.config import make_config
+from explorer.models.activations import ACTIVATIONS
+from explorer.models.kernels import native as native_module
+from explorer.models.kernels import ops, replay
+from explorer.models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
+from explorer.models.kernels.source import activation_kinds, optimizer_kinds
+from explorer.models.kernels.source import source as kernels_source
+from explorer.models.layers import BatchNorm, Conv2d, Linear, max_pool
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.augment import augment
 from explorer.training.trainer import Run, Trainer, loss_and_accuracy
-from models.activations import ACTIVATIONS
-from models.kernels import native as native_module
-from models.kernels import ops, replay
-from models.kernels.native import SCRATCH, Native, Pointer, Word, enabled, native
-from models.kernels.source import activation_kinds, optimizer_kinds
-from models.kernels.source import source as kernels_source
-from models.layers import BatchNorm, Conv2d, Linear, max_pool
 from tests.conftest import PROJECT
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -927,7 +927,7 @@ def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(
 def test_a_replayed_step_is_the_step_tinyjit_replays(digits, monkeypatch):
     ours, trainer = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
     assert trainer.step.rows is not None
-    assert trainer.forward.rows is not None
+    assert trainer.feed.forward.rows is not None
     assert trainer.step.rows.shape[1] == replay.WORDS
     monkeypatch.setattr(replay, "_rows", lambda captured: None)
     theirs, plain = trained(digits, **CONVOLUTIONS, dropout=0.2, angle=5)
@@ -1009,12 +1009,12 @@ before, environment = facts(), dict(os.environ)
 import explorer.training.trainer
 assert dict(os.environ) == environment, "the environment changed"
 assert facts() == before, (facts(), before)
-import datasets
+from explorer import datasets
 from explorer.config import make_config
 config = make_config(dict(model="mlp", dataset="digits", units=(8,), steps=4, batch_size=16))
 digits = datasets.load("digits")
 explorer.training.trainer.Trainer(config, digits.of).run(config, digits)
-from models.kernels.native import native
+from explorer.models.kernels.native import native
 assert native().threads == 3
 after = facts()
 assert (after[0], after[2]) == (before[0], before[2]), (after, before)

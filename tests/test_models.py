@@ -6,10 +6,10 @@ from tinygrad import Tensor, dtypes
 from tinygrad.helpers import Context
 
 from explorer.config import make_config
-from models.activations import ACTIVATIONS
-from models.cnn import feature_side
-from models.layers import BatchNorm, Dropout, Linear, random_uniform
-from models.model import Images
+from explorer.models.activations import ACTIVATIONS
+from explorer.models.cnn import feature_side
+from explorer.models.layers import BatchNorm, Dropout, Linear, random_uniform
+from explorer.models.model import Images
 
 MNIST = Images(28, 28, 10)
 

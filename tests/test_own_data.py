@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from datasets import idx, own
-from datasets.dataset import Dataset
+from explorer import datasets
 from explorer.config import make_config
+from explorer.datasets import idx, own
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner

@@ -90,7 +90,7 @@ def test_none_of_its_knobs_is_dead(folder):
     [
         ("Net.py", "", "is named in small letters"),
         ("mlp.py", "", "there is a model 'mlp' already"),
-        ("net.py", "x = 1", "declares one subclass of models.model.Model, this one has none"),
+        ("net.py", "x = 1", "declares one subclass of explorer.models.model.Model, this one has none"),
         ("net.py", "def f(:\n", "line 1: cannot be read as a model (SyntaxError"),
         ("net.py", "import nothing_of_the_kind", "ModuleNotFoundError"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import models
+from explorer import models
 from explorer.asking import questions as sweep
 from explorer.config import make_config
 from explorer.errors import UserError

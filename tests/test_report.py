@@ -268,7 +268,7 @@ def test_a_persons_own_sweeps_have_a_section_and_change_nothing_else(tmp_path, u
 
 
 TINY = '''
-from models.model import Images, Layer, Model, Units
+from explorer.models.model import Images, Layer, Model, Units
 
 
 class Tiny(Model):
@@ -278,7 +278,7 @@ class Tiny(Model):
     units: Units = (8,)
 
     def build(self, images: Images) -> list[Layer]:
-        from models import layers
+        from explorer.models import layers
 
         return [layers.flatten, layers.Linear(images.pixels, images.classes)]
 '''

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from msgspec.structs import asdict
 
-import models
-from explorer import fields
+from explorer import fields, models
 from explorer.config import Config, make_config
 from explorer.errors import UserError
+from explorer.models.activations import ACTIVATIONS
 from explorer.record import Diverged
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.trainer import Trainer, batches, score
-from models.activations import ACTIVATIONS
 from tests.conftest import PROJECT
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 6, "eval_every": 3}

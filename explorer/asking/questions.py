@@ -30,6 +30,7 @@ hidden layers' widths as axes of their own.
 """
 
 import contextlib
+import functools
 import itertools
 import math
 import os
@@ -40,8 +41,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import datasets
-import models
+from explorer import datasets, models
 from explorer.config import (
     Config,
     bounds,
@@ -56,7 +56,7 @@ from explorer.config import (
 from explorer.errors import UserError
 from explorer.fields import flag_of, nearest, text_of, type_of
 
-FOLDER = Path(__file__).resolve().parents[2] / "sweeps"
+FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 MOST_POINTS = 10_000
 LONGEST_LABEL = 60
 
@@ -101,7 +101,12 @@ def top_keys() -> tuple[str, ...]:
 
 def fields() -> tuple[str, ...]:
     """The fields a file may set, of any model."""
-    return tuple(name for name in fields_for(None) if name not in ELSEWHERE)
+    return _settable(fields_for(None))
+
+
+@functools.cache
+def _settable(fields: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in fields if name not in ELSEWHERE)
 
 
 def axes() -> tuple[str, ...]:
@@ -189,7 +194,7 @@ def about() -> list[str]:
     found = {usual}
     for path in FOLDER.glob("*.toml"):
         with contextlib.suppress(UserError):  # loading it says what is wrong with it
-            found.add(_parse(path).get("dataset", usual))
+            found.add(_read(path).get("dataset", usual))
     return sorted(found, key=datasets.rank)
 
 
@@ -228,8 +233,7 @@ def load(
     overrides = dict(overrides or {})
     named = {field: flag_of(field) for field in overrides} | dict(named or {})
     with _told_of(shown):
-        document = _parse(path)
-        _check_document(document)
+        document = _read(path)
     fixed_dataset = document.get("dataset")
     if dataset and fixed_dataset and dataset != fixed_dataset:
         raise UserError(f"sweep {path.stem!r} is about {fixed_dataset}, not {dataset}; use --dataset {fixed_dataset}")
@@ -333,6 +337,22 @@ def _find(name_or_path: str) -> tuple[Path, str]:
     raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *available()])}")
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """The file's content, parsed and checked: once, as long as neither the file nor the models change."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}") from None
+    return _read_once(path, (state.st_mtime_ns, state.st_size), models.names())
+
+
+@functools.lru_cache(maxsize=256)
+def _read_once(path: Path, state: tuple[int, int], known: tuple[str, ...]) -> dict[str, Any]:
+    document = _parse(path)
+    _check_document(document)
+    return document
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         content = path.read_bytes()
@@ -363,8 +383,7 @@ def _told_of(shown: str, but: tuple[str, ...] = ()) -> Iterator[None]:
 
 def _serves(path: Path, model: str | None, dataset: str | None) -> bool:
     try:
-        document = _parse(path)
-        _check_document(document)
+        document = _read(path)
     except UserError:
         return True
     if dataset and document.get("dataset", dataset) != dataset:

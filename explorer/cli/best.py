@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import datasets
-import models
+from explorer import datasets, models
 from explorer.cli.command import Command
 from explorer.cli.options import add_results, results_of
 from explorer.errors import UserError

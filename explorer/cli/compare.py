@@ -33,13 +33,7 @@ def compare(options: CompareOptions) -> int:
 
     store = Store(options.results, read_only=True)
     runs = Runs(store.records())
-    judged = [one for folder in store.folders for one in study.read(runs, folder).sweeps]
-    named = {
-        f"{one.request.dataset}/{one.request.model}/{one.slug}/{outcome.label}": outcome
-        for one in judged
-        for outcome in one.outcomes
-        if outcome.records
-    }
+    named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
     first, second = (comparing.recorded_as(word, runs, named) for word in (options.first, options.second))
     both = comparing.compare(first, second)
     for what, a, b, paired in (

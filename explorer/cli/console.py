@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from datasets.dataset import Dataset
 from explorer.config import Config
+from explorer.datasets.dataset import Dataset
 from explorer.record import Environment, Record
 from explorer.running.store import Store
 from explorer.running.trackers.terminal import outcome, percent

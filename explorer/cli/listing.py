@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import datasets
-import models
+from explorer import datasets, models
 from explorer.cli.command import Command
 from explorer.cli.options import add_results, results_of
 
@@ -30,10 +29,9 @@ def list_sweeps(results: Path | None) -> int:
     asked = sorted(store.requests(), key=lambda request: request.seeds)
     known = {request.key: request for request in asked}.values()  # of one question that with the most seeds
     rows = []
+    offered = {model: questions.available(model) for model in models.names()}
     for name in questions.available():
-        for model in models.names():
-            if name not in questions.available(model):
-                continue
+        for model in [model for model, names in offered.items() if name in names]:
             run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
             run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))
             states = []

@@ -97,7 +97,7 @@ class Asked:
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "Asked":
         """Raises UserError where two environment variables contradict each other, or no data set is called so."""
-        import datasets
+        from explorer import datasets
 
         known = fields_for(namespace.command)
         flags = {field: value for field, value in vars(namespace).items() if field in known}

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
-from explorer import machine
+from explorer import datasets, machine
 from explorer.asking import questions
 from explorer.asking.search import Listed
 from explorer.cli import console

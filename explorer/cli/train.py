@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
-import models
+from explorer import models
 from explorer.cli.command import Command
 from explorer.cli.options import Machine, Places, TrainOptions, whole
 from explorer.config import bounds, default_text, fields_for, meaning
@@ -90,7 +90,7 @@ def run(namespace: argparse.Namespace) -> int:
 
 def train(options: TrainOptions) -> int:
     """One run: shown from the ledger where it is recorded, else trained. The exit code says how it ended."""
-    import datasets
+    from explorer import datasets
     from explorer.cli import console
     from explorer.config import make_config
     from explorer.running.engines.here import InProcess

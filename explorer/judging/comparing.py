@@ -1,12 +1,14 @@
 """Two configurations set against each other: which ones a person means, and a paired test between them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from explorer.config import Config
 from explorer.errors import UserError
 from explorer.fields import nearest
 from explorer.judging import stats
 from explorer.judging.runs import ConfigResult, Runs
+from explorer.judging.sweeps import SweepResult
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,27 @@ def compare(first: ConfigResult, second: ConfigResult) -> Comparison:
     return Comparison(first, second, validation, paired(first.test, second.test))
 
 
-def recorded_as(word: str, runs: Runs, named: Mapping[str, ConfigResult]) -> ConfigResult:
+def by_name(sweeps: Iterable[SweepResult]) -> dict[str, ConfigResult]:
+    """``dataset/model/sweep/label`` -> the point of that name, of points with any record."""
+    return {
+        f"{sweep.dataset}/{sweep.model}/{sweep.slug}/{outcome.label}": outcome
+        for sweep in sweeps
+        for outcome in sweep.outcomes
+        if outcome.records
+    }
+
+
+def recorded_as(word: str | Config, runs: Runs, named: Mapping[str, ConfigResult]) -> ConfigResult:
     """The configuration a person means by a record's id (its first letters do), or by the end of its name: its label
-    in a sweep, with as much of ``dataset/model/sweep/`` before it as it takes to name one.
+    in a sweep, with as much of ``dataset/model/sweep/`` before it as it takes to name one; or by the Config itself.
 
     Raises UserError where that names none, with the nearest, or several, with their names.
     """
+    if isinstance(word, Config):
+        found = next((item for item in runs.configurations if item.config == word.point), None)
+        if found is None:
+            raise UserError(f"no run of this configuration is recorded: {word.to_json()}")
+        return found
     matches = {
         item.config: (record.id, item)
         for item in runs.configurations

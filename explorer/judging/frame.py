@@ -62,6 +62,7 @@ def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: S
         "eval_seconds": record.seconds.eval,
         "step_ms": record.step_ms,
         "device": record.environment.device,
+        "kernels": record.environment.kernels,
         "cpu": record.environment.cpu,
         "tinygrad": record.environment.tinygrad,
         "data_digest": record.data.digest,

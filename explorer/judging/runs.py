@@ -49,8 +49,8 @@ class Runs:
     """The records that may stand side by side, by configuration and seed, and what was left out.
 
     Of one data set only the records of its commonest data digest and tinygrad version are kept (of equals the one
-    recorded last): other data or another training engine never mixes into a table. Of one configuration and seed
-    the newest record counts, one that did not fail before one that did.
+    recorded last; where there is a published study, it decides): other data or another training engine never mixes
+    into a table. Of one configuration and seed the newest record counts, one that did not fail before one that did.
     """
 
     def __init__(self, records: Iterable[Record]):
@@ -85,10 +85,11 @@ class Runs:
         value_of: Callable[[Record], str],
     ) -> list[Record]:
         """The records with the commonest value; the others are noted as left out."""
-        counts = Counter(value_of(record) for record in records)
-        last = {value_of(record): index for index, record in enumerate(records)}
+        deciding = [record for record in records if not record.own] or records
+        counts = Counter(value_of(record) for record in deciding)
+        last = {value_of(record): index for index, record in enumerate(deciding)}
         chosen = max(counts, key=lambda value: (counts[value], last[value]))
-        for value, count in sorted(counts.items()):
+        for value, count in sorted(Counter(value_of(record) for record in records).items()):
             if value != chosen:
                 self.left_out.append(LeftOut(what, count, dataset, value, chosen, counts[chosen]))
         return [record for record in records if value_of(record) == chosen]
@@ -97,6 +98,11 @@ class Runs:
         """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
         runs = self.by_config.get(config.point, {})
         return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
+
+    @property
+    def counted(self) -> list[Record]:
+        """One record of each configuration and seed: what the tables are made of."""
+        return [runs[seed] for runs in self.by_config.values() for seed in sorted(runs)]
 
     @cached_property
     def configurations(self) -> list["ConfigResult"]:

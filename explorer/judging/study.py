@@ -6,8 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-import datasets
-import models
+from explorer import datasets, models
 from explorer.asking import questions
 from explorer.errors import UserError
 from explorer.judging.runs import ConfigResult, Runs, mean

@@ -1,6 +1,7 @@
 """A sweep with its records, judged: winner, verdicts, ties, hypothesis, edges, power. No prose, no drawing."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +79,11 @@ class SweepResult:
     @property
     def runs_planned(self) -> int:
         return self.request.seeds * len(self.distinct)
+
+    @cached_property
+    def kernels(self) -> Counter[int]:
+        """Version of the kernels -> runs they made; 0 where there were none."""
+        return Counter(record.environment.kernels for outcome in self.distinct for record in outcome.records.values())
 
     @property
     def complete(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-import datasets
+from explorer import datasets
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.files import write_atomically

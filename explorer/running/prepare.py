@@ -43,7 +43,7 @@ def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator
             from tinygrad.helpers import Context
 
             settings: dict[str, str | int] = {"PARALLEL": int(os.environ["PARALLEL"])}
-            stack.enter_context(Context(**settings, **({"DEV": device} if device else {})))
+            stack.enter_context(Context(**settings, DEV=os.environ.get("DEV", "")))
         except Exception as error:
             raise environment.cannot_open(os.environ.get("DEV", ""), error) from None
         environment.open_device()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from datasets.dataset import Dataset
 from explorer.config import Config
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
 from explorer.training import device as environment

@@ -1,7 +1,6 @@
 """What the report calls a model on a data set, what is aimed at there, and what the classes are called."""
 
-import datasets
-import models
+from explorer import datasets, models
 
 
 def model_title(model: str) -> str:

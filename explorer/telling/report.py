@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import datasets
-import models
-from datasets.dataset import LOOK_IMAGES
+from explorer import datasets, models
 from explorer.asking import questions
 from explorer.config import Config
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.files import write_atomically
 from explorer.judging import study
+from explorer.judging.frame import runs_csv
 from explorer.judging.runs import Runs
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
@@ -113,6 +113,7 @@ class Builder:
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
         study = self.study
+        self.save(self.results / "runs.csv", runs_csv(self.runs.counted, study.sweeps))
         lines = ["# What the hyperparameters do", "", *self.preface(), ""]
         sections: list[tuple[str, list[str]]] = [
             ("Findings", bullets(findings.top(study))),

@@ -8,8 +8,8 @@ import math
 
 from tinygrad import Tensor, dtypes
 
-from models.kernels import ops
-from models.kernels.native import enabled
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled
 
 DRAWS = 4  # per image: rotation, zoom, shift across, shift down; each uniform in [-1, 1]
 

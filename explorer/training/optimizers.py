@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from tinygrad import Tensor
 
 from explorer.errors import UserError
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled
 from explorer.rules.optimizers import OPTIMIZERS, SCALARS, Step, optimizer_of
-from models.kernels import ops
-from models.kernels.native import enabled
 
 
 class BoundOptimizer:

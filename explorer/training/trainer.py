@@ -9,34 +9,31 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from tinygrad import Tensor, TinyJit, dtypes
-from tinygrad.device import Buffer
 from tinygrad.helpers import Context
 
-from datasets.dataset import LOOK_IMAGES, Dataset
-from datasets.scaling import affine
 from explorer.config import Config
+from explorer.datasets.dataset import LOOK_IMAGES, Dataset
+from explorer.datasets.scaling import affine
+from explorer.models.kernels import ops
+from explorer.models.kernels.native import enabled
+from explorer.models.kernels.replay import Replay
+from explorer.models.layers import Dropout
+from explorer.models.model import Images
 from explorer.record import Diverged, Failed, Look
 from explorer.rules import optimizers as rules
 from explorer.rules.schedules import SCHEDULES, lr_at
 from explorer.training import augment
+from explorer.training.feeding import SCALARS, Feed, HostFed, Resident, StepInput, named
+from explorer.training.memory import buffer, read, write
 from explorer.training.optimizers import BoundOptimizer
-from models.kernels import ops
-from models.kernels.native import enabled
-from models.kernels.replay import Replay
-from models.layers import Dropout
-from models.model import Images
 
 LOOKS = 20  # how often a run looks at the validation set unless told otherwise
-EVALUATION_BATCH = 500
 LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs ln(classes): Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
-
-SCALARS = (*rules.SCALARS, "dropout", "angle", "scale", "shift", "multiplier", "offset", "position")
 
 
 @dataclass(frozen=True)
@@ -74,40 +71,36 @@ class Result:
 class Trainer:
     """Trains any Config of one shape, one after the other, on tinygrad's default device."""
 
-    def __init__(self, config: Config, of: Images):
+    def __init__(self, config: Config, of: Images, feed: type[HostFed] | type[Resident] | None = None):
+        """``feed``: how steps get their batches; None: as suits the device."""
         self.shape = config.shape
         self.of = of
         self.augmentation = config.augmentation
-        batch = config.batch_size
-        self.images = buffer((batch, of.height, of.width), dtypes.uint8)
-        self.labels = buffer((batch,), dtypes.int32)
-        self.draws = buffer((batch, augment.DRAWS), dtypes.float32)
-        self.key = buffer((1,), dtypes.uint32)
+        kind = feed or (HostFed if enabled() else Resident)
+        self.feed: Feed = kind(of, config.batch_size, self.augmentation is not None, self._forward)
+        self.scalars = named(self.feed.numbers)
         self.log = buffer((2, LOG_STEPS), dtypes.float32)
-        self.numbers = buffer((len(SCALARS),), dtypes.float32)
-        self.scalars = {name: self.numbers[slot : slot + 1] for slot, name in enumerate(SCALARS)}
-        self.evaluation_images = buffer((EVALUATION_BATCH, of.height, of.width), dtypes.uint8)
 
         self.layers = config.net.build(of)
         for layer in self.layers:
             if isinstance(layer, Dropout):
-                layer.rate, layer.key = self.scalars["dropout"], self.key
+                layer.rate, layer.key = self.scalars["dropout"], self.feed.key
         self.reset(np.random.default_rng(0))  # gives every weight its memory, before the step is captured
         self.parameters = [tensor for tensor, _ in self._initial if tensor.is_param]
         self.running = [tensor for tensor, _ in self._initial if not tensor.is_param]
         self.optimizer = BoundOptimizer(
-            config.optimizer, self.parameters, self.scalars, bool(config.nesterov), self.numbers
+            config.optimizer, self.parameters, self.scalars, bool(config.nesterov), self.feed.numbers
         )
         # One TinyJit an instance: as a decorator of the method it would be one object for all trainers.
-        self.step, self.forward = Replay(TinyJit(self._step)), Replay(TinyJit(self._forward))
+        self.step = Replay(TinyJit(self._step))
 
     def _step(self) -> None:
-        images: Tensor = self.images
-        if self.augmentation:
+        images, labels, draws = self.feed.take()
+        if draws is not None and self.augmentation:
             angle, scale, shift = (self.scalars[name] for name in ("angle", "scale", "shift"))
-            images = augment.augment(images, self.draws, angle, scale, shift, *self.augmentation)
-        logits = self._inputs(images).sequential(self.layers)
-        loss, accuracy = loss_and_accuracy(logits, self.labels)
+            images = augment.augment(images, draws, angle, scale, shift, *self.augmentation)
+        logits = self._forward(images)
+        loss, accuracy = loss_and_accuracy(logits, labels)
         loss.backward()
         # The loss stays on the device: fetching it each step would make the host wait for each step. It is contiguous
         # because each of the log's places would compute it again.
@@ -115,12 +108,16 @@ class Trainer:
         self.log.assign(here.where(Tensor.stack(loss, accuracy).reshape(2, 1).contiguous(), self.log))
         Tensor.realize(self.log, *self.running, *self.optimizer.step_tensors())
 
-    def _forward(self) -> Tensor:
-        return self._inputs(self.evaluation_images).sequential(self.layers).realize()
-
-    def _inputs(self, images: Tensor) -> Tensor:
+    def _forward(self, images: Tensor) -> Tensor:
         x = images.cast(dtypes.float32) * self.scalars["multiplier"] + self.scalars["offset"]
-        return x.reshape(-1, 1, self.of.height, self.of.width).contiguous()
+        return x.reshape(-1, 1, self.of.height, self.of.width).contiguous().sequential(self.layers)
+
+    def begin(self, data: Dataset, random: np.random.Generator) -> None:
+        """Make ready for a run on ``data``, with fresh weights."""
+        if self.feed.begin(data):
+            self.step = Replay(TinyJit(self._step))
+        self.reset(random)
+        self.optimizer.reset()
 
     def reset(self, random: np.random.Generator) -> None:
         """Fresh weights, in the same memory."""
@@ -136,16 +133,10 @@ class Trainer:
         for tensor, values in zip((*self.parameters, *self.running), weights, strict=True):
             write(tensor, values)
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """(N, height, width) uint8 -> (N, classes) float32, in evaluation mode with the weights as they are."""
-        found = []
+    def logits(self, first: int, count: int) -> np.ndarray:
+        """`Feed.logits` in evaluation mode, with the weights as they are."""
         with Context(TRAINING=0):
-            for start in range(0, len(images), EVALUATION_BATCH):
-                part = images[start : start + EVALUATION_BATCH]
-                padding = ((0, EVALUATION_BATCH - len(part)), (0, 0), (0, 0))
-                write(self.evaluation_images, np.pad(part, padding) if len(part) < EVALUATION_BATCH else part)
-                found.append(read(self.forward())[: len(part)])
-        return np.concatenate(found)
+            return self.feed.logits(first, count)
 
     def run(self, config: Config, data: Dataset, listen: Callable[[Progress], None] = lambda progress: None) -> Result:
         """Train from scratch as ``config`` says and measure. KeyboardInterrupt passes through."""
@@ -164,21 +155,26 @@ class Run:
         self.training_images, validation = data.split(config.train_on)
         self.total_steps = config.total_steps(self.training_images)
         self.look_every = config.eval_every or math.ceil(self.total_steps / LOOKS)
-        kept = slice(self.training_images, self.training_images + validation)
-        self.validation = data.train_images[kept], data.train_labels[kept]
+        self.validation_labels = data.train_labels[self.training_images : self.training_images + validation]
         weights, order, draws, keys = (np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(4))
         self.draws, self.keys = draws, keys
         self.batches = batches(self.training_images, config.batch_size, order)
-        self.multiplier, self.offset = affine(
-            config.scaling, data.train_images[: len(data.train_images) - data.validation_count]
-        )
+        multiplier, offset = affine(config.scaling, data.train_images[: len(data.train_images) - data.validation_count])
+        rate = config.get("dropout")
+        self.fixed_numbers = {
+            "dropout": rate if isinstance(rate, float) else 0.0,
+            "multiplier": multiplier,
+            "offset": offset,
+            **{name: getattr(config, name) for name in ("angle", "scale", "shift")},
+        }
         schedule = SCHEDULES[config.lr_schedule]
         settings = {name: getattr(config, name) for name in schedule.defaults}
         self.watcher = schedule.watcher(**settings) if schedule.watcher else None
         self.best_weights: list[np.ndarray] = []
+        self.delivered: list[StepInput] = []  # the inputs of the steps from self.first_delivered on
+        self.first_delivered = 0
 
-        trainer.reset(weights)
-        trainer.optimizer.reset()
+        trainer.begin(data, weights)
         self.result = Result(parameters=sum(math.prod(tensor.shape) for tensor in trainer.parameters))
         self.accuracies: list[float] = []
         self.seconds = {"compile": time.perf_counter() - started, "train": 0.0, "eval": 0.0}
@@ -213,30 +209,41 @@ class Run:
         return self.result
 
     def take_step(self, step: int) -> None:
-        trainer, config = self.trainer, self.config
-        chosen = next(self.batches)
-        write(trainer.images, self.data.train_images[chosen])
-        write(trainer.labels, self.data.train_labels[chosen].astype(np.int32))
+        """Take the step of that number; they count from 1."""
+        if not self.delivered or step == self.first_delivered + len(self.delivered):
+            last = min(step + self.trainer.feed.ahead - 1, self.total_steps)
+            self.first_delivered = step
+            self.delivered = [self.step_input(coming) for coming in range(step, last + 1)]
+            self.trainer.feed.deliver(self.delivered)
+        self.trainer.step()
+
+    def step_input(self, step: int) -> StepInput:
+        """What a step takes; to be asked for step by step, as each draws from the run's random streams."""
+        config, batch = self.config, next(self.batches)
+        key = self.keys.integers(0, 2**32, 1, np.uint32) if config.get("dropout") else None
+        draws = None
         if config.augments:
-            draws = self.draws.uniform(-1, 1, (config.batch_size, augment.DRAWS))
-            write(trainer.draws, draws.astype(np.float32))
-        if config.get("dropout"):
-            write(trainer.key, self.keys.integers(0, 2**32, 1, np.uint32))
+            draws = self.draws.uniform(-1, 1, (config.batch_size, augment.DRAWS)).astype(np.float32)
+        return StepInput(batch, self.numbers(step), key, draws)
+
+    def numbers(self, step: int) -> np.ndarray:
+        """A step's `SCALARS`, as far as is known now: a watcher may yet cut the learning rate of steps to come."""
+        config = self.config
         lr = lr_at(config.lr_schedule, config.lr, step - 1, self.total_steps, config.warmup_steps)
         lr *= self.watcher.factor if self.watcher else 1.0
-        self.write_scalars(
-            position=(step - 1) % LOG_STEPS,
-            **rules.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0),
-        )
-        trainer.step()
+        values = rules.scalar_values(config.optimizer, step, lr, config.momentum or 0.0, config.weight_decay or 0.0) | {
+            "position": (step - 1) % LOG_STEPS,
+            **self.fixed_numbers,
+        }
+        return np.array([values[name] for name in SCALARS], np.float32)
 
-    def write_scalars(self, **values: float) -> None:
-        config = self.config
-        values |= {name: getattr(config, name) for name in ("angle", "scale", "shift")}
-        rate = config.get("dropout")
-        values["dropout"] = rate if isinstance(rate, float) else 0.0
-        values |= {"multiplier": self.multiplier, "offset": self.offset}
-        write(self.trainer.numbers, np.array([values.get(name, 0.0) for name in SCALARS], np.float32))
+    def deliver_again(self, done: int) -> None:
+        """Tell the device of a learning rate that was cut after step ``done``, for the steps it has the inputs of."""
+        coming = range(self.first_delivered, self.first_delivered + len(self.delivered))
+        if done + 1 in coming:
+            pairs = zip(coming, self.delivered, strict=True)
+            self.delivered = [inputs._replace(numbers=self.numbers(step)) for step, inputs in pairs]
+            self.trainer.feed.deliver(self.delivered)
 
     def fetch(self, step: int) -> None:
         """Bring the losses and accuracies of the steps since the last fetch to the host."""
@@ -261,16 +268,18 @@ class Run:
         started = time.perf_counter()
         loss: float = math.nan
         accuracy: float | None = None
-        if len(self.validation[0]):
-            loss, accuracy = self.measure(*(part[:LOOK_IMAGES] for part in self.validation))
+        if len(self.validation_labels):
+            loss, accuracy = self.validate(LOOK_IMAGES)
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
             if self.watcher:
                 verdict = self.watcher.observe(loss, step)
                 if verdict == "improved":
                     self.best_weights = self.trainer.weights()
-                elif verdict == "restore" and self.best_weights:
-                    self.trainer.set_weights(self.best_weights)
+                elif verdict == "restore":
+                    if self.best_weights:
+                        self.trainer.set_weights(self.best_weights)
+                    self.deliver_again(step)
         trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
@@ -293,11 +302,11 @@ class Run:
         """The figures that count: all validation images, and the test set, once."""
         started, result = time.perf_counter(), self.result
         if result.error is None:
-            logits = self.logits(self.data.test_images)
+            logits = self.trainer.logits(len(self.data.train_images), len(self.data.test_images))
             if np.isfinite(logits).all():
                 result.train_loss = result.history[-1].train_loss
-                if len(self.validation[0]):
-                    loss, result.val_accuracy = self.measure(*self.validation)
+                if len(self.validation_labels):
+                    loss, result.val_accuracy = self.validate()
                     result.val_loss = finite_or_none(loss)
                 result.test_logits = logits
                 _, result.test_accuracy = score(logits, self.data.test_labels)
@@ -308,13 +317,10 @@ class Run:
         if self.spans:
             result.step_ms = float(np.median([1000 * seconds / count for seconds, count in self.spans]))
 
-    def measure(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-        """(mean cross-entropy, accuracy) of the net as it stands."""
-        return score(self.logits(images), labels)
-
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        self.write_scalars()
-        return self.trainer.logits(images)
+    def validate(self, most: int | None = None) -> tuple[float, float]:
+        """(mean cross-entropy, accuracy) of the net as it stands, on the first ``most`` validation images or on all."""
+        labels = self.validation_labels[:most]
+        return score(self.trainer.logits(self.training_images, len(labels)), labels)
 
 
 def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -345,29 +351,6 @@ def batches(count: int, batch_size: int, random: np.random.Generator) -> Iterato
             waiting = np.concatenate([waiting, random.permutation(count)])
         yield waiting[:batch_size]
         waiting = waiting[batch_size:]
-
-
-def buffer(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """A tensor with memory of its own, zeroed, that `write` can fill and a captured step can read."""
-    tensor = Tensor.empty(*shape, dtype=dtype).is_param_(False)
-    write(tensor, np.zeros(shape, np.dtype(dtype.fmt)))
-    return tensor
-
-
-def write(tensor: Tensor, values: np.ndarray) -> None:
-    """Overwrite a tensor's memory in place: what a captured step reads is what was last written."""
-    memory = tensor.uop.buffer
-    assert isinstance(memory, Buffer)  # not one spread over several devices
-    memory.ensure_allocated()
-    content = np.ascontiguousarray(values).data.cast("B")
-    if hasattr(memory.allocator, "_as_buffer"):  # host memory: written directly once the device is idle
-        memory.as_memoryview(force_zero_copy=True)[:] = content
-    else:
-        memory.copy_from(Buffer("PYTHON", memory.size, memory.dtype, opaque=content))
-
-
-def read(tensor: Tensor) -> np.ndarray:
-    return tensor.numpy()
 
 
 def finite_or_none(value: float) -> float | None:

@@ -21,7 +21,7 @@ from tinygrad.runtime.ops_cpu import CPUDevice, CPUProgram
 from tinygrad.runtime.support.elf import elf_loader
 
 from explorer.machine import cores
-from models.kernels.source import activation_kinds, optimizer_kinds, source
+from explorer.models.kernels.source import activation_kinds, optimizer_kinds, source
 
 VERSION = 2  # of what the kernels compute: it changes when a run's last digits may, and is recorded with the run
 KERNELS = {  # each kernel's stages, one after the other

@@ -10,7 +10,17 @@ from tinygrad import Device, Tensor, UOp
 from tinygrad.helpers import TRAINING
 from tinygrad.uop.ops import KernelInfo, Ops, ProgramInfo
 
-from models.kernels.native import FIRST_STAGE, KERNELS, POOL, RUN, SCRATCH, STAGES, Native, image_shares, native
+from explorer.models.kernels.native import (
+    FIRST_STAGE,
+    KERNELS,
+    POOL,
+    RUN,
+    SCRATCH,
+    STAGES,
+    Native,
+    image_shares,
+    native,
+)
 
 LEAST_CHANNELS = 4  # from which on Winograd's convolution is the faster one
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments

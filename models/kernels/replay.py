@@ -12,13 +12,13 @@ from tinygrad.engine.jit import CapturedJit, _TinyJit
 from tinygrad.engine.realize import get_call_arg_uops, get_runtime
 from tinygrad.uop.ops import Ops
 
-from models.kernels.native import enabled, native
+from explorer.models.kernels.native import enabled, native
 
 WORDS = 64  # of a row: the program's address and its arguments, as in threads.c
 
 
 class Replay:
-    """Calls a TinyJit without arguments; once it is captured, on the CPU device, runs its programs directly."""
+    """Calls a TinyJit; once it is captured without arguments, on the CPU device, runs its programs directly."""
 
     def __init__(self, jit: _TinyJit):
         self.jit = jit
@@ -27,13 +27,13 @@ class Replay:
         self._run: Any = None
         self._result: Any = None
 
-    def __call__(self) -> Any:
+    def __call__(self, *arguments: Any) -> Any:
         if self.rows is not None:
             self._run(self.rows.ctypes.data, len(self.rows))
             return self._result
-        self._result = self.jit()
+        self._result = self.jit(*arguments)
         self.calls += 1
-        captured, kernels = self.jit.captured, native() if enabled() else None
+        captured, kernels = self.jit.captured, native() if enabled() and not arguments else None
         if captured is not None and kernels is not None and (found := _rows(captured)) is not None:
             self.rows, self._kept = found
             self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(kernels.address["replay"])

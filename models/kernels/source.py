@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from textwrap import indent
 
+from explorer.models.activations import ACTIVATIONS
 from explorer.rules.optimizers import OPTIMIZERS, SCALARS
-from models.activations import ACTIVATIONS
 
 FILE = Path(__file__).with_name("kernels.c")
 

@@ -20,7 +20,7 @@ class WorkerSetup:
 
     def runner(self) -> Runner:
         """Raises UserError where the data set is not to be had."""
-        import datasets
+        from explorer import datasets
 
         return Runner(datasets.load(self.dataset, self.data_dir))
 

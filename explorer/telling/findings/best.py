@@ -3,7 +3,7 @@
 import itertools
 import math
 
-import datasets
+from explorer import datasets
 from explorer.judging import stats
 from explorer.judging.runs import ConfigResult, mean
 from explorer.judging.study import Study

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from datasets.dataset import LOOK_IMAGES
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.judging import stats
 from explorer.judging.runs import Scores, mean, typical_deviation
 from explorer.judging.study import Study

@@ -122,6 +122,11 @@ def _beware(judged: SweepResult) -> list[Sentence]:
                 f"**Confounded**: every {knob.replace('_', ' ')} ran at lr {configs[0].lr:g}, which suits one better "
                 "than another."
             )
+    if len(judged.kernels) > 1:
+        told = [f"{plural(count, 'run')} with version {version}" for version, count in sorted(judged.kernels.items())]
+        sentences.append(
+            f"**Kernels of several versions** (0: none) made these runs: {', '.join(told)}. Their last digits differ."
+        )
     if judged.request.overrides:
         fixed = ", ".join(f"{field} {text_of(value)}" for field, value in judged.request.overrides.items())
         sentences.append(f"**Run with {fixed}** for all points, unlike the sweep's own file.")

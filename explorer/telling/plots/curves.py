@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-import datasets
-from datasets.dataset import LOOK_IMAGES
+from explorer import datasets
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.judging import stats
 from explorer.judging.runs import ConfigResult
 from explorer.judging.sweeps import SweepResult

@@ -1,0 +1,206 @@
+"""What the command line does, for programs: train runs and sweeps, read what is recorded, name the best, compare.
+
+Compiler, device and data are set up inside, and the environment is put back as it was. Mistakes are raised as
+`explorer.UserError`, whose text is one line. Nothing is written unless ``results`` names a folder.
+"""
+
+import functools
+import os
+import tempfile
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from explorer import places
+from explorer.errors import UserError
+
+if TYPE_CHECKING:  # importing these for real takes up to a second, and `from explorer import run` should not
+    import pandas as pd
+
+    from explorer.config import Config
+    from explorer.judging.comparing import Comparison
+    from explorer.judging.runs import ConfigResult
+    from explorer.judging.sweeps import SweepResult
+    from explorer.record import Record
+    from explorer.running.runner import Runner
+    from explorer.running.store import Store
+    from explorer.running.trackers import Tracker
+
+Folder = str | Path
+FieldValue = bool | int | float | str | list[int] | tuple[int, ...]
+
+
+def run(
+    config: "Config | None" = None,
+    *,
+    results: Folder | None = None,
+    data_dir: Folder | None = None,
+    device: str | None = None,
+    kernels: bool | None = None,
+    force: bool = False,
+    tracker: "Tracker | None" = None,
+    **fields: FieldValue,
+) -> "Record":
+    """Train one run in this process and return its record: ``run(model="mlp", lr=0.003)`` or ``run(config)``.
+
+    ``fields`` are hyperparameters by name, over those of ``config`` where both are given; ``dataset`` may be the path
+    of a person's own data. With ``results`` the record is kept there, and a run recorded there is returned, not
+    trained again, unless ``force``. ``tracker`` hears of it while it goes on. ``record.status`` says how it ended: a
+    run that diverged or ran out of memory is no exception. Runs that differ in numbers alone start at once after the
+    first.
+
+    Raises UserError for what cannot be run.
+    """
+    from explorer import datasets
+    from explorer.config import make_config, merge
+    from explorer.running.engines.here import InProcess
+    from explorer.running.prepare import prepared
+    from explorer.running.recorder import Recorder
+    from explorer.running.store import Store
+    from explorer.running.trackers import Silent, TrackedRun
+
+    known = config.to_json() if config else {}
+    word = str(fields.get("dataset", known.get("dataset", "mnist")))
+    name, path = datasets.locate(word, data_dir)
+    wanted = make_config(merge(known, {**fields, "dataset": name}))
+    tracker = tracker or Silent()
+    runner = _runner(str(path or name), _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
+    runner.check([wanted])
+    recorder = Recorder(Store(Path(results)), runner.data.digest) if results is not None else None
+    if recorder and not force and (found := recorder.recorded(wanted)):
+        return found
+    if recorder:
+        recorder.prepare()
+    with prepared(device, kernels):
+        (trained,) = InProcess(runner).run([wanted], tracker)
+    record = recorder.keep(trained) if recorder else trained.record
+    tracker.finished(TrackedRun(record.id, wanted), record)
+    return record
+
+
+def sweep(
+    which: Folder,
+    model: str = "mlp",
+    *,
+    dataset: Folder | None = None,
+    seeds: int | None = None,
+    jobs: int = 1,
+    results: Folder | None = None,
+    data_dir: Folder | None = None,
+    device: str | None = None,
+    kernels: bool | None = None,
+    force: bool = False,
+    tracker: "Tracker | None" = None,
+    **fields: FieldValue,
+) -> "SweepResult":
+    """Answer a question: train every point of a sweep with every seed, and judge.
+
+    ``which`` is a shipped sweep's name or the path of a TOML file; ``fields`` are fixed for all of it; ``jobs`` above
+    1 train in worker processes, which a script needs ``if __name__ == "__main__":`` for. With ``results`` records are
+    kept there and those that are there are not trained again.
+
+    Raises UserError for what cannot be asked.
+    """
+    from explorer import datasets
+    from explorer.asking import questions
+    from explorer.asking.search import Listed
+    from explorer.judging.runs import Runs
+    from explorer.judging.sweeps import judge
+    from explorer.running.engines import WorkerSetup
+    from explorer.running.engines.local import local_engine
+    from explorer.running.prepare import prepared
+    from explorer.running.recorder import Recorder, answer
+    from explorer.running.requests import Request
+    from explorer.running.store import Store
+    from explorer.running.trackers import Silent
+
+    name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
+    asked = questions.load(str(which), model, name, fields, named={field: field for field in fields})
+    runs = questions.configs(asked, asked.seeds_default if seeds is None else seeds)
+    word = str(path or asked.dataset)
+    runner = _runner(word, _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
+    runner.check(runs)
+    with ExitStack() as stack:
+        folder = results if results is not None else stack.enter_context(tempfile.TemporaryDirectory())
+        store = Store(Path(folder))
+        request = Request(
+            asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path,
+            str(path.resolve()) if path else None,
+        )  # fmt: skip
+        store.note(request)
+        recorder = Recorder(store, runner.data.digest)
+        stack.enter_context(prepared(device, kernels))
+        engine = local_engine(runner, WorkerSetup(word, Path(data_dir) if data_dir else None), min(jobs, len(runs)))
+        stack.enter_context(closing(engine))
+        records = list(answer(Listed(runs), engine, recorder, tracker or Silent(), force))
+        if results is not None:
+            records = store.records()
+        return judge([(request, asked)], Runs(records))[0]
+
+
+def load(results: Folder | None = None, looks: bool = False) -> "pd.DataFrame":
+    """What is recorded, one row a run; with ``looks`` one row a look, its run's ``id`` before it.
+
+    ``results`` is the folder that records were kept in. Without it: the published study and this clone's own runs, or
+    ``./results`` where the program is installed. `explorer.judging.frame` says what the columns are.
+    """
+    from explorer.judging import frame, study
+    from explorer.judging.runs import Runs
+
+    store = _store(results)
+    records = store.records()
+    if looks:
+        return frame.looks_frame(records)
+    return frame.runs_frame(records, study.of_requests(Runs(records), store.requests()).sweeps)
+
+
+def best(model: str, dataset: str = "mnist", results: Folder | None = None) -> "ConfigResult":
+    """The best configuration of a model on a data set, chosen on validation: its ``config``, and figures by seed.
+
+    Raises UserError where none is recorded. ``results`` as for `load`.
+    """
+    from explorer.judging.runs import Runs
+
+    store = _store(results)
+    ranked = Runs(store.records()).ranked(model, dataset)
+    if not ranked:
+        raise UserError(f"no finished run of {model} on {dataset} is recorded in {store.folder}")
+    return ranked[0]
+
+
+def compare(first: "str | Config", second: "str | Config", results: Folder | None = None) -> "Comparison":
+    """A paired test between two recorded configurations, each a Config, a record's id or a sweep's label.
+
+    Raises UserError where one is not recorded. ``results`` as for `load`.
+    """
+    from explorer.judging import comparing, study
+    from explorer.judging.runs import Runs
+
+    store = _store(results)
+    runs = Runs(store.records())
+    named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
+    a, b = (comparing.recorded_as(which, runs, named) for which in (first, second))
+    return comparing.compare(a, b)
+
+
+def _store(results: Folder | None) -> "Store":
+    from explorer.running.store import Store
+
+    if results is None and places.CHECKOUT is None:
+        results = places.default("results")
+    folder = None if results is None else Path(results)
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; results names the one that holds runs.jsonl")
+    return Store(folder, read_only=True)
+
+
+@functools.lru_cache(maxsize=1)  # so that a loop of runs reads its data once, and compiles each shape once
+def _runner(word: str, data_dir: str | None, device: str | None, kernels: bool | None, threads: str | None) -> "Runner":
+    from explorer import datasets
+    from explorer.running.runner import Runner
+
+    return Runner(datasets.load(word, data_dir))
+
+
+def _text(folder: Folder | None) -> str | None:
+    return None if folder is None else str(folder)
