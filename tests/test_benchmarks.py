@@ -25,10 +25,10 @@ def test_flops_of_the_cnn_are_those_counted_by_hand():
 
 def test_flops_count_the_models_that_are_trained():
     from explorer.config import make_config
-    from explorer.training.trainer import build_model
+    from models.model import Images
 
     for model, known in (("mlp", [(512, 784), (512, 512), (10, 512)]), ("cnn", [(32, 1, 5, 5), (32, 32, 5, 5)])):
-        layers = build_model(make_config({"model": model})).layers
+        layers = make_config({"model": model}).net.build(Images(28, 28, 10))
         weights = [layer.weight.shape for layer in layers if hasattr(layer, "weight")]
         assert weights[: len(known)] == known
 
