@@ -18,7 +18,6 @@ from explorer.config import make_config
 from explorer.datasets import idx, own
 from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
-from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
 
 Parts = dict[str, np.ndarray]
@@ -492,9 +491,9 @@ def test_lists_have_the_declared_data_sets_first(monkeypatch: pytest.MonkeyPatch
 
 def test_a_net_trains_on_a_persons_own_data(tmp_path: Path, parts: Parts) -> None:
     write_folder(tmp_path / "Signs", parts)
-    runner = Runner(datasets.load(tmp_path / "Signs"), Ledger(tmp_path / "results"))
+    runner = Runner(datasets.load(tmp_path / "Signs"))
     fields = {"model": "mlp", "dataset": "signs", "units": (24,), "batch_size": 32, "steps": 120, "angle": 5}
-    record = runner.run(make_config(fields))
-    assert record["data"] == {"name": "signs", "digest": runner.data.digest}
-    assert record["parameters"] == 12 * 20 * 24 + 24 + 24 * 5 + 5
-    assert record["test_accuracy"] > 0.6  # of five classes, guessing finds a fifth
+    record = runner.run(make_config(fields)).record
+    assert (record.data.name, record.data.digest) == ("signs", runner.data.digest)
+    assert record.parameters == 12 * 20 * 24 + 24 + 24 * 5 + 5
+    assert record.test_accuracy > 0.6  # of five classes, guessing finds a fifth
