@@ -25,7 +25,7 @@ def test_flops_of_the_cnn_are_those_counted_by_hand():
 
 def test_flops_count_the_models_that_are_trained():
     from explorer.config import make_config
-    from models.model import Images
+    from explorer.models.model import Images
 
     for model, known in (("mlp", [(512, 784), (512, 512), (10, 512)]), ("cnn", [(32, 1, 5, 5), (32, 32, 5, 5)])):
         layers = make_config({"model": model}).net.build(Images(28, 28, 10))
