@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from explorer.datasets.entry import Entry, Own, Say, UnavailableError
+from explorer.datasets.entry import Entry, Own, Published, Say, UnavailableError
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def load(
         return found
     entry = known(name)
     try:
-        return entry.load(data_dir, say)
+        return read(entry, data_dir, say)
     except UnavailableError:
         if not (fall_back and entry.stand_in):
             raise
@@ -133,7 +133,20 @@ def load(
         f"({sum(stand_in.split('all')) + stand_in.test:,} images) stands in for it: no figure of this run is one of "
         f"{entry.title}. --data-dir or {DATA_VARIABLE} names a folder that has the real one."
     )
-    return stand_in.load(data_dir, say)
+    return read(stand_in, data_dir, say)
+
+
+def read(entry: Entry, data_dir: str | Path | None, say: Say) -> "Dataset":
+    """The data set of an entry. UserError, or UnavailableError, where it cannot be had."""
+    if isinstance(entry, Published):
+        from explorer.datasets import fetch
+
+        return fetch.load(entry, data_dir, say)
+    if isinstance(entry, Own):
+        from explorer.datasets import own
+
+        return own.read(entry.path, entry.name)
+    return entry.load(data_dir, say)
 
 
 def name_of(path: Path) -> str:

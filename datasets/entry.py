@@ -40,7 +40,10 @@ class Entry:
         return (self.training, self.validation) if train_on == "split" else (self.training + self.validation, 0)
 
     def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
-        """The data set itself. UserError, or UnavailableError, where it cannot be had."""
+        """The data set itself. UserError, or UnavailableError, where it cannot be had.
+
+        An entry of a kind of its own says here how it is had; ``read`` of datasets/__init__.py knows the kinds below.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say how {self.name} is had")
 
 
@@ -49,11 +52,6 @@ class Own(Entry):
     """A person's own data: a folder or an .npz file."""
 
     path: Path
-
-    def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
-        from explorer.datasets import own
-
-        return own.read(self.path, self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +70,3 @@ class Published(Entry):
         shapes = ((together, self.height, self.width), (together,), (self.test, self.height, self.width), (self.test,))
         first, second, third, fourth = (4 + 4 * len(shape) + math.prod(shape) for shape in shapes)
         return first, second, third, fourth
-
-    def load(self, data_dir: str | Path | None, say: Say) -> Dataset:
-        from explorer.datasets import fetch
-
-        return fetch.load(self, data_dir, say)

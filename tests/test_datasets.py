@@ -592,4 +592,4 @@ def test_a_folder_of_data_sets_that_is_not_there_is_told(monkeypatch: pytest.Mon
 def test_an_entry_that_does_not_say_how_it_is_had_is_the_writers_mistake() -> None:
     entry = Entry(name="x", title="X", classes=("a", "b"), height=1, width=1, training=2, validation=1, test=1)
     with pytest.raises(NotImplementedError, match="x is had"):
-        entry.load(None, print)
+        datasets.read(entry, None, print)

@@ -475,7 +475,7 @@ def test_what_was_loaded_by_its_path_is_known_by_its_name_from_then_on(tmp_path:
     assert entry is not None
     assert (entry.classes, entry.height, entry.width, entry.test) == (tuple("abcde"), 12, 20, len(parts["y_test"]))
     assert entry.split("split") == first.split("split")
-    assert datasets.load("mine").digest == entry.load(None, print).digest == first.digest
+    assert datasets.load("mine").digest == datasets.read(entry, None, print).digest == first.digest
     assert datasets.title("mine") == "mine"
     assert "mine" not in datasets.names()
 

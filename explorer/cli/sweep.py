@@ -20,7 +20,7 @@ from explorer.running import predictions
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import estimate
-from explorer.running.prepare import prepared
+from explorer.running.prepare import device_for, prepared
 from explorer.running.recorder import Recorder, answer
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
@@ -28,6 +28,7 @@ from explorer.running.store import Store
 from explorer.running.trackers import Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.terminal import duration, many_runs
+from explorer.training.device import usual_jobs
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,13 @@ def run(options: SweepOptions) -> int:
     runners: dict[str, Runner] = {}
     planned = plan(options, store, runners)
     to_do = [config for one in planned for config in one.waiting]
-    jobs = min(options.jobs or machine.cores(), max(1, len(to_do)))
+    device = device_for(options.machine.device) if to_do else "CPU"
+    jobs = min(options.jobs or usual_jobs(device), max(1, len(to_do)))
     quiet = options.quiet or options.json_lines
     if not quiet:
         print(plan_table(planned, runners, store, jobs), flush=True)
+        if not options.jobs and jobs < min(machine.cores(), len(to_do)):
+            print(f"{device}: one run at a time, because more would share it; --jobs says otherwise", flush=True)
     if options.dry_run:
         return 0
     for one in planned:

@@ -50,6 +50,14 @@ def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator
         yield
 
 
+def device_for(device: str | None = None) -> str:
+    """The device that `prepared` will open. Where none is asked for, it takes opening them to find the best."""
+    if asked := device or os.environ.get("DEV", ""):
+        return asked.upper()
+    with prepared():
+        return environment.open_device()
+
+
 @contextmanager
 def _environment_restored() -> Iterator[None]:
     before = dict(os.environ)
