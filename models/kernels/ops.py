@@ -22,7 +22,7 @@ from explorer.models.kernels.native import (
     native,
 )
 
-LEAST_CHANNELS = 4  # from which on Winograd's convolution is the faster one
+LEAST_CHANNELS, LEAST_POINTS = 4, 16  # channels in, results of an image: from which on Winograd's is the faster one
 MAX_BUFFERS = 60  # a tinygrad CPU program takes 63 arguments
 
 Member = int | str | None  # of an argument struct: a size, "b3" for the address of the fourth buffer, None for NULL
@@ -146,7 +146,7 @@ def convolution_kernels(channels: int, height: int, width: int, filters: int, hi
         side**2 * -(-rows // (side + 1 - high)) * -(-columns // (side + 1 - high))
         for side in ((8,) if high == 5 else (4, 6))
     )
-    if channels < LEAST_CHANNELS or rows * columns * high * wide < 1.5 * products:
+    if channels < LEAST_CHANNELS or rows * columns < LEAST_POINTS or rows * columns * high * wide < 1.5 * products:
         return "convolution", "convolution_gradient"
     return "winograd", "winograd_gradient"
 
