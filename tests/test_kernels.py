@@ -636,6 +636,24 @@ def test_a_kernel_gives_the_same_bits_every_time_on_any_number_of_threads(kernel
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("transpose_a", [False, True])
+def test_a_product_gives_the_same_bits_every_time_on_any_number_of_threads(transpose_a):
+    """Of many strips, packed by several threads: none may write into what another one has packed."""
+    random, (m, n, k) = np.random.default_rng(0), (512, 784, 128)
+    a, b = (random.standard_normal(shape).astype(np.float32) for shape in ((k, m) if transpose_a else (m, k), (k, n)))
+    wanted = (a.T if transpose_a else a).astype(np.float64) @ b
+    every = []
+    for threads in (*THREADS, 3):
+        loaded = kernels("native", threads)
+        scratch = np.empty(floats_of(loaded, "gemm_scratch", m, n, k), np.float32)
+        for _ in range(20):
+            every.append(np.empty((m, n), np.float32))
+            run(loaded, "gemm", every[-1], None, a, b, None, scratch, m, n, k, transpose_a, 0, 0)
+    near(every[0], wanted, 2e-6)
+    for found in every:
+        np.testing.assert_array_equal(found, every[0])
+
+
 def use(monkeypatch: pytest.MonkeyPatch, loaded: Native | None) -> None:
     """Let the program run on these kernels."""
     for module in (native_module, ops, replay):

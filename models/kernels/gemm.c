@@ -47,8 +47,9 @@ KERNEL void gemm_pack(struct team *team, long index, const struct gemm *g) {
     const long row = tile_start(g->m, i, strips), rows = tile_start(g->m, i + 1, strips) - row;
     float *copy = g->scratch + round_up(g->n, PANEL) * g->k + i * g->k * ROWS;
     for (long j = 0; j < g->k; j++) {
-      // a whole vector, of which the next row's overwrites what is too much; but never past an array's end
-      if (ROWS <= LANES && j * g->m + row + LANES <= g->k * g->m && (i * g->k + j) * ROWS + LANES <= strips * g->k * ROWS)
+      // a whole vector, of which the next row's overwrites what is too much; but never past an array's end, nor into the
+      // strips of the next share, which another thread may have packed already
+      if (ROWS <= LANES && j * g->m + row + LANES <= g->k * g->m && (i * g->k + j) * ROWS + LANES <= to * g->k * ROWS)
         store(copy + j * ROWS, load(g->a + j * g->m + row));
       else
         for (long r = 0; r < rows; r++) copy[j * ROWS + r] = g->a[j * g->m + row + r];
