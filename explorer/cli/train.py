@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         "--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)"
     )
     many.add_argument(
-        "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; one on a GPU)"
+        "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; 1 on a GPU)"
     )
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")

@@ -24,6 +24,7 @@ def open_device() -> str:
         from tinygrad import Device
         from tinygrad.helpers import DEV
 
+        asked = repr(DEV)
         if not DEV.device:
             DEV.value = os.environ["DEV"] = next((name for name in GPUS if _is_gpu(name)), "CPU")
             # worker processes read the variable
