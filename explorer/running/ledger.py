@@ -4,24 +4,14 @@ import gc
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.errors import UserError
-from explorer.files import LineLog, print_to_stderr
+from explorer.files import Damaged, LineLog, print_to_stderr
 from explorer.record import Place, Reader, Record, stored
 
 FILE = "runs.jsonl"
 NAMED = 5  # of many damaged lines, so many are told by their number: to count lines takes time
-
-
-@dataclass(frozen=True)
-class Damaged:
-    """A line of a ledger that is left out. ``line`` is its number, None where it was not counted."""
-
-    path: Path
-    line: int | None
-    why: str
 
 
 class Ledger:

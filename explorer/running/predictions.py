@@ -2,6 +2,7 @@
 
 import functools
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,8 @@ from explorer.files import write_atomically
 from explorer.record import run_id
 
 FOLDER = "predictions"
+_OWN_NAME = re.compile(r"[0-9a-f]{16}\.npz")
+MOST_BYTES = 1 << 30  # of logits: what a file says it holds is checked before it is read
 
 
 def path_of(results: Path, run: str) -> Path:
@@ -31,9 +34,13 @@ def save(results: Path, run: str, logits: np.ndarray) -> None:
 
 
 def clear(results: Path, kept: set[str]) -> None:
-    """Remove the predictions of all runs but ``kept``."""
-    for path in (Path(results) / FOLDER).glob("*.npz"):
-        if path.stem not in kept:
+    """Remove the predictions of all runs but ``kept``: files of our own naming in a folder of our own, never through a
+    link, which may lead anywhere."""
+    folder = Path(results) / FOLDER
+    if folder.is_symlink():
+        return
+    for path in folder.glob("*.npz"):
+        if _OWN_NAME.fullmatch(path.name) and path.stem not in kept:
             path.unlink(missing_ok=True)
 
 
