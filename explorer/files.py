@@ -160,7 +160,8 @@ class LineLog:
 
     def extent(self) -> tuple[int, int]:
         """`end`, for who holds the lock."""
-        start, tail = _unterminated_tail(self.path)
+        with self._os_errors_told(f"cannot read the {self._holds}"):
+            start, tail = _unterminated_tail(self.path)
         return (start + len(tail), 0) if _is_json(tail) else (start, len(tail))
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
