@@ -15,10 +15,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import datasets
 from benchmarks import machine
-from datasets.dataset import Dataset
+from explorer import datasets
 from explorer.config import make_config
+from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.training import compiler
 
@@ -112,8 +112,8 @@ def report(names: list[str], fields: dict[str, object]) -> Iterator[str]:
     """The lines of the table, each as it is measured."""
     from tinygrad.helpers import Context
 
+    from explorer.models.kernels.native import enabled
     from explorer.training import device as environment
-    from models.kernels.native import enabled
 
     dataset = datasets.load("digits")
     yield "| device | way | 256 steps: copies in | copies out | waits | one step: launches | graph calls | host ms |"

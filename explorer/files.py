@@ -16,6 +16,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,6 +28,15 @@ from explorer.errors import UserError
 LOCK_TIMEOUT_SECONDS = 60.0
 LOCK_POLL_SECONDS = 0.005  # an append takes about a millisecond: filelock's own 50 ms would mostly be spent asleep
 BLOCK = 1 << 20  # bytes read at a time: a log of any size is read in so much memory
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A line of a log that is left out. ``line`` is its number, None where it was not counted."""
+
+    path: Path
+    line: int | None
+    why: str
 
 
 def user_cache() -> Path:
@@ -110,6 +120,7 @@ class LineLog:
         """
         with self._os_errors_told(f"cannot keep a {self._holds} here"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._refuse_links()
             with self.locked():
                 os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666))
                 notice = self._repair(judge)
@@ -129,6 +140,7 @@ class LineLog:
         """
         if self.read_only:
             raise ValueError(f"{self.path} was opened read-only")
+        self._refuse_links()
         notice = None
         try:
             with self._os_errors_told(f"{self._entry} not written, the {self._holds} is intact"), self.locked():
@@ -148,7 +160,8 @@ class LineLog:
 
     def extent(self) -> tuple[int, int]:
         """`end`, for who holds the lock."""
-        start, tail = _unterminated_tail(self.path)
+        with self._os_errors_told(f"cannot read the {self._holds}"):
+            start, tail = _unterminated_tail(self.path)
         return (start + len(tail), 0) if _is_json(tail) else (start, len(tail))
 
     def lines(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, bytes]]:
@@ -202,6 +215,12 @@ class LineLog:
         except FileNotFoundError:
             return
 
+    def _refuse_links(self) -> None:
+        """What somebody else's folder holds may lead out of it: nothing is written through a link."""
+        for path in (self.path, self.path.with_name(self.path.name + ".lock")):
+            if path.is_symlink():
+                raise UserError(f"{path}: is a link, and nothing is written through one; put the file itself here")
+
     def _repair(self, judge: Callable[[], object]) -> str | None:
         """Ends the file with a newline again, under the lock. Returns the line to say if bytes were set aside."""
         start, tail = _unterminated_tail(self.path)
@@ -245,6 +264,8 @@ class LineLog:
 
     @contextmanager
     def _os_errors_told(self, what: str) -> Iterator[None]:
+        if os.path.exists(self.path) and not os.path.isfile(self.path):  # to open a pipe waits, a device never ends
+            raise UserError(f"{self.path}: {what} (it is no regular file); use another results folder")
         try:
             yield
         except OSError as error:

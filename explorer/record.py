@@ -2,7 +2,8 @@
 
 Stored lines say their schema. Schema 1 (a line that names none) has a list of looks, every field of the configuration
 whether it applies or not, and the reason a run ended as a sentence. Schema 2 has the looks as columns, the fields that
-apply, and the reason as figures: half as long.
+apply, and the reason as figures: half as long. Its last field, ``check``, is the CRC-32 of all before it: a line that
+a disk or a hand has changed is told from one that was written so. Lines without one are older, and are read too.
 """
 
 import functools
@@ -10,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -19,11 +21,15 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.files import strict_json
+from explorer.files import print_to_stderr, strict_json
 
 SCHEMA = 2
 UNKNOWN = "unknown"  # what an old record does not say
 Status = Literal["ok", "diverged", "failed"]
+# What a figure can be: a stored one that is not makes its line no record.
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Positive = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
 
 
 def run_id(identity: Mapping[str, Any], data_digest: str) -> str:
@@ -32,27 +38,37 @@ def run_id(identity: Mapping[str, Any], data_digest: str) -> str:
     The order of the keys does not matter. ``1`` and ``1.0`` differ, so pass a validated configuration's.
     Raises ValueError for a NaN or an infinity, TypeError for what JSON cannot hold.
     """
+    return _hashed(_id_text(identity, data_digest))
+
+
+_SEED_MARK = "\0seed"  # no text of a configuration is this one
+
+
+def _id_text(identity: Mapping[str, Any], data_digest: str) -> str:
     content = {"config": dict(identity), "data": data_digest}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _hashed(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Look(Struct, frozen=True, gc=False):
     """What a run saw of itself along the way. The validation figures are of a fixed slice, at most 2,000 images."""
 
-    step: Annotated[int, Meta(description="optimizer steps done")]
+    step: Annotated[int, Meta(ge=0, description="optimizer steps done")]
     train_loss: Annotated[float, Meta(description="mean cross-entropy of the batches since the look before, in nats")]
-    train_accuracy: Annotated[float, Meta(description="accuracy on the batches since the look before")]
+    train_accuracy: Annotated[float, Meta(ge=0, le=1, description="accuracy on the batches since the look before")]
     val_loss: Annotated[float | None, Meta(description="mean cross-entropy on the validation slice, in nats")] = None
-    val_accuracy: Annotated[float | None, Meta(description="accuracy on the validation slice")] = None
+    val_accuracy: Annotated[Fraction | None, Meta(description="accuracy on the validation slice")] = None
 
 
 class Seconds(Struct, frozen=True, gc=False):
     """Where a run's time went."""
 
-    compile: Annotated[float, Meta(description="the first steps, in which tinygrad compiles and captures")] = 0.0
-    train: Annotated[float, Meta(description="training without compiling and looking")] = 0.0
-    eval: Annotated[float, Meta(description="looks and the final figures")] = 0.0
+    compile: Annotated[float, Meta(ge=0, description="the first steps, in which tinygrad compiles and captures")] = 0.0
+    train: Annotated[float, Meta(ge=0, description="training without compiling and looking")] = 0.0
+    eval: Annotated[float, Meta(ge=0, description="looks and the final figures")] = 0.0
 
     @property
     def total(self) -> float:
@@ -117,10 +133,11 @@ class Settings:
     ``values`` are the flat fields that apply, in the declared order, without the seed.
     """
 
-    __slots__ = ("_point", "values")
+    __slots__ = ("_around_seed", "_point", "values")
 
     def __init__(self, values: dict[str, Any], point: Config | None = None):
         self.values, self._point = values, point
+        self._around_seed: tuple[str, str, str] | None = None
 
     @property
     def point(self) -> Config:
@@ -128,6 +145,16 @@ class Settings:
         if self._point is None:
             self._point = make_config({**self.values, "seed": 0})
         return self._point
+
+    def run_id(self, seed: int, data_digest: str) -> str:
+        """`run_id` of the run with this seed; quick, for all but the seed is put into JSON once. Raises UserError where
+        this version of the program does not know the configuration."""
+        if self._around_seed is None or self._around_seed[0] != data_digest:
+            text = _id_text({**self.point.identity(), "seed": _SEED_MARK}, data_digest)
+            before, after = text.split(json.dumps(_SEED_MARK))
+            self._around_seed = data_digest, before, after
+        _, before, after = self._around_seed
+        return _hashed(f"{before}{seed}{after}")
 
 
 class ConfigFields(Mapping[str, Any]):
@@ -164,17 +191,19 @@ class Figures(Struct, frozen=True, kw_only=True):
     train_loss: Annotated[float | None, Meta(description="of the batches since the last look, in nats")] = None
     val_loss: Annotated[float | None, Meta(description="on the whole validation set, at the end, in nats")] = None
     val_accuracy: Annotated[
-        float | None, Meta(description="on the whole validation set, at the end: the figure that chooses")
+        Fraction | None, Meta(description="on the whole validation set, at the end: the figure that chooses")
     ] = None
-    test_accuracy: Annotated[float | None, Meta(description="on the test set, measured once, at the end")] = None
-    best_val_accuracy: Annotated[float | None, Meta(description="of the best look, on the slice that looks see")] = None
-    best_step: Annotated[int | None, Meta(description="the step of that look")] = None
-    parameters: Annotated[int, Meta(description="trainable numbers of the net")] = 0
-    steps: Annotated[int | None, Meta(description="planned length in optimizer steps; null in records of schema 1")] = (
+    test_accuracy: Annotated[Fraction | None, Meta(description="on the test set, measured once, at the end")] = None
+    best_val_accuracy: Annotated[Fraction | None, Meta(description="of the best look, on the slice that looks see")] = (
         None
     )
+    best_step: Annotated[Count | None, Meta(description="the step of that look")] = None
+    parameters: Annotated[int, Meta(ge=0, description="trainable numbers of the net")] = 0
+    steps: Annotated[
+        Count | None, Meta(description="planned length in optimizer steps; null in records of schema 1")
+    ] = None
     seconds: Annotated[Seconds, Meta(description="where the time went")] = Seconds()
-    step_ms: Annotated[float | None, Meta(description="median milliseconds of a training step")] = None
+    step_ms: Annotated[Positive | None, Meta(description="median milliseconds of a training step")] = None
     started: Annotated[str, Meta(description="when it began, in UTC, ISO 8601")] = ""
 
 
@@ -219,6 +248,12 @@ class Record(Figures, frozen=True, kw_only=True):
     def configuration(self) -> Config:
         """The configuration. Raises UserError where this version does not know it."""
         return self.point.model_copy(update={"seed": self.seed})
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether its id is not that of its configuration and data. Raises UserError where this version does not know
+        the configuration."""
+        return self.settings.run_id(self.seed, self.data.digest) != self.id
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON types, for people and programs: what ``--json`` prints."""
@@ -272,6 +307,7 @@ def _row(name: str, kind: Any, about: str, null: bool = False) -> str:
     words = {str: "text", int: "whole number", float: "number", bool: "yes or no", Sequence: "list", Literal: "text"}
     null = null or type(None) in get_args(kind)
     of = next(part for part in get_args(kind) if part is not type(None)) if null and get_args(kind) else kind
+    of = get_args(of)[0] if get_origin(of) is Annotated else of  # a bounded number
     said = words.get(get_origin(of) or of, "object")
     return f"| `{name}` | {said}{' or null' if null else ''} | {about} |"
 
@@ -311,6 +347,7 @@ class _Environment(Environment, frozen=True):
 _LINE, _HISTORY = msgspec.json.Decoder(_Line), msgspec.json.Decoder(_History)
 _ENVIRONMENT, _DATA = msgspec.json.Decoder(_Environment), msgspec.json.Decoder(DataUsed)
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
+_CHECK = re.compile(rb',"check":"([0-9a-f]{8})"}\s*\Z')
 _SEED = re.compile(rb'"seed"\s*:\s*(\d+)')
 _LOST = re.compile(r"the (loss was|outputs were) (.+) at step (\d+)")
 
@@ -358,9 +395,13 @@ def _looks_at(id: str, place: Place) -> tuple[Look, ...]:
             line = file.read(place.length)
         if _LINE.decode(line).id != id:
             raise ValueError("another record is there")
-        return _looks(line)
     except (OSError, ValueError) as error:
         raise UserError(f"{place.path}: changed while it was read ({error}); run the same command again") from None
+    try:
+        return _looks(line)
+    except ValueError as error:
+        print_to_stderr(f"{place.path}: the looks of the record {id} cannot be read and are left out ({error})")
+        return ()
 
 
 class Reader:
@@ -377,6 +418,7 @@ class Reader:
 
         Raises ValueError for what is no record, UserError for one of a newer schema.
         """
+        line = _checked(line)
         stored = _decoded(line)
         if stored.schema == 1 and stored.status is UNSET:
             raise ValueError("no status")
@@ -409,9 +451,11 @@ class Reader:
         if settings and found:
             return ConfigFields(settings, int(found[1]))
         values = {name: value for name, value in _OBJECT.decode(raw).items() if value is not None}
-        seed = values.pop("seed", 0)
-        if not isinstance(seed, int):
+        seed = values.pop("seed", None)
+        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
             raise ValueError("the seed is no whole number")
+        if not isinstance(values.get("model"), str):
+            raise ValueError("the configuration names no model")
         return ConfigFields(self._settings.setdefault(key, Settings(values)), seed)
 
     def _environment(self, raw: bytes) -> Environment:
@@ -424,6 +468,14 @@ class Reader:
         if raw not in self._data:
             self._data[raw] = _DATA.decode(raw)
         return self._data[raw]
+
+
+def _checked(line: bytes) -> bytes:
+    """The line as it is; ValueError where its checksum says that it was another when it was written."""
+    found = _CHECK.search(line, max(0, len(line) - 64))
+    if found and zlib.crc32(line[: found.start()]) != int(found[1], 16):
+        raise ValueError("its checksum is not that of its content: it was changed after it was written")
+    return line
 
 
 def _decoded(line: bytes) -> _Line:
@@ -523,4 +575,5 @@ def stored(record: Record) -> bytes:
         "error": record.error,
     }
     # Python's encoder refuses what is no number, and writes a text that UTF-8 cannot hold so that it can be read again.
-    return json.dumps(msgspec.to_builtins(line), separators=(",", ":"), allow_nan=False).encode()
+    text = json.dumps(msgspec.to_builtins(line), separators=(",", ":"), allow_nan=False)[:-1].encode()
+    return text + b',"check":"%08x"}' % zlib.crc32(text)

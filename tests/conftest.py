@@ -53,3 +53,16 @@ def trained(digits):
         return (result, trainer.weights()) if keep_weights else result
 
     return run
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Pictures as empty files: most of what is tested here is text."""
+    from explorer.telling import plots
+
+    def write(path, name, facts):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        return path
+
+    monkeypatch.setattr(plots, "write", write)

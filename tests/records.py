@@ -40,8 +40,9 @@ def record(config: Config, validation: float | None, **changes) -> Record:
         )
         for step in LOOKS
     )
+    data = changes.get("data", {"digest": "d"})
     made = {
-        "id": run_id(config.identity(), "d"),
+        "id": run_id(config.identity(), data["digest"] if isinstance(data, dict) else data.digest),
         "config": ConfigFields.of(config),
         "train_loss": 0.1,
         "val_loss": 0.2,

@@ -18,18 +18,6 @@ from tests.test_plots import pair_records
 from tests.test_results import four_rates
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Pictures as empty files: most of what is tested here is text."""
-
-    def write(path, name, facts):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"")
-        return path
-
-    monkeypatch.setattr(plots, "write", write)
-
-
 def rebuild(folder, ledger, **options):
     files = report.rebuild(
         Runs(ledger.records()), folder / "results", folder / "media", folder / "REPORT.md", **options

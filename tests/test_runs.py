@@ -23,7 +23,7 @@ def test_records_of_other_data_or_another_version_are_left_out_and_told(what):
     ours = runs({}, [0.9, 0.91])
     other = record(config, 0.5)
     if what == "data":
-        other = replace(other, data=DataUsed("digits", "other"))
+        other = record(config, 0.5, data=DataUsed("digits", "other"))
     else:
         other = replace(other, environment=replace(other.environment, tinygrad="0.11.0"))
     elsewhere = record(make_config({"model": "mlp", "dataset": "mnist"}), 0.7)

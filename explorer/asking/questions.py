@@ -229,6 +229,8 @@ def load(
     Raises UserError, one line naming the file, the key and what would be right, before any point is made where the
     file alone shows it.
     """
+    if model not in models.names():  # a list of sweeps may name any
+        raise UserError(f"there is no model {model!r}{nearest(model, models.names())}")
     path, shown = _find(name_or_path)
     overrides = dict(overrides or {})
     named = {field: flag_of(field) for field in overrides} | dict(named or {})

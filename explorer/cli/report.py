@@ -54,7 +54,7 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     asked = [request for request in store.requests(published_only) if request.own]
     own = study.of_requests(Runs(store.records()), asked, "own").sweeps if asked else ()
     predict = predictions.reader(store.folders, data_dir)
-    runs = Runs(store.records(published_only=True))
+    runs = Runs(store.records(published_only=True), store.damaged(published_only))
     return report.rebuild(runs, store.published_folder, places.media, places.report, predict, own)
 
 

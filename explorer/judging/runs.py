@@ -15,23 +15,29 @@ import numpy as np
 from explorer.config import Config, fields_for
 from explorer.errors import UserError
 from explorer.fields import Value
+from explorer.files import Damaged
 from explorer.judging import stats
 from explorer.record import UNKNOWN, Record, Settings, Status
+from explorer.running.ledger import NAMED
 
 Scores = dict[int, float]
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Records that do not stand with the others: ``unreadable`` ones are of another version of this program, the rest
-    differ from what most records of their data set have in one thing."""
+    """Records that do not stand with the others: ``unreadable`` ones are of another version of this program,
+    ``altered`` ones have an id that is not that of their configuration and data, ``damaged`` ones are lines of a ledger
+    that are no records; the rest differ from what most records of their data set have in one thing.
 
-    why: Literal["unreadable", "data digest", "tinygrad"]
+    ``named``: the first few of the altered or damaged ones, by id or by line."""
+
+    why: Literal["unreadable", "altered", "damaged", "data digest", "tinygrad"]
     count: int
     dataset: str = ""
     value: str = ""
     kept_value: str = ""
     kept_count: int = 0
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,21 @@ class Runs:
     Of one data set only the records of its commonest data digest and tinygrad version are kept (of equals the one
     recorded last; where there is a published study, it decides): other data or another training engine never mixes
     into a table. Of one configuration and seed the newest record counts, one that did not fail before one that did.
+    ``damaged``: the ledger's lines that are no records.
     """
 
-    def __init__(self, records: Iterable[Record]):
+    def __init__(self, records: Iterable[Record], damaged: Sequence[Damaged] = ()):
         records = list(records)
         self.left_out: list[LeftOut] = []
+        if damaged:
+            places = tuple(f"{one.path.name} line {one.line}" for one in damaged if one.line)
+            self.left_out.append(LeftOut("damaged", len(damaged), named=places))
         readable = [record for record in records if _is_readable(record)]
         if len(readable) < len(records):
             self.left_out.append(LeftOut("unreadable", len(records) - len(readable)))
+        if altered := [record.id for record in readable if record.is_altered]:
+            self.left_out.append(LeftOut("altered", len(altered), named=tuple(altered[:NAMED])))
+            readable = [record for record in readable if not record.is_altered]
         self.kept: list[Record] = []
         self.by_config: dict[Config, dict[int, Record]] = {}
         self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}

@@ -13,11 +13,11 @@ def estimate(run: Config, records: Sequence[Record], training_images: int) -> fl
 
     ``records``: runs that ended well and were timed. ``training_images``: how many it trains on, for its epochs.
     """
-    alike = [record for record in records if record.config["model"] == run.model]
+    alike = [record for record in records if record.config.get("model") == run.model]
     wanted = run.to_json()
     for field in ALIKE:
         alike = [record for record in alike if record.config.get(field) == wanted.get(field)] or alike
-    same_batch = [record for record in alike if record.config["batch_size"] == run.batch_size]
+    same_batch = [record for record in alike if record.config.get("batch_size") == run.batch_size]
     if not same_batch:
         return None
     step_ms = _median([record.step_ms or 0.0 for record in same_batch])

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 from explorer import datasets
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.files import write_atomically
+from explorer.files import print_to_stderr, write_atomically
 from explorer.record import run_id
 
 FOLDER = "predictions"
+_OWN_NAME = re.compile(r"[0-9a-f]{16}\.npz")
+MOST_BYTES = 1 << 28  # of logits: what a file says it holds is checked before it is read
 
 
 def path_of(results: Path, run: str) -> Path:
@@ -24,16 +27,27 @@ def path_of(results: Path, run: str) -> Path:
 
 
 def save(results: Path, run: str, logits: np.ndarray) -> None:
-    """Keep test logits (n, 10) as float16: enough to rank them by."""
+    """Keep test logits (n, 10) as float16: enough to rank them by. Where their folder cannot be written, or is a link,
+    nothing is kept and a line says so: the run they are of has its record."""
     content = io.BytesIO()
     np.savez_compressed(content, logits=logits.astype(np.float16))
-    write_atomically(path_of(results, run), content.getvalue())
+    path = path_of(results, run)
+    try:
+        if path.parent.is_symlink():
+            raise OSError("its folder is a link, and nothing is written through one")
+        write_atomically(path, content.getvalue())
+    except OSError as error:
+        print_to_stderr(f"{path}: the predictions are not kept ({error.strerror or error})")
 
 
 def clear(results: Path, kept: set[str]) -> None:
-    """Remove the predictions of all runs but ``kept``."""
-    for path in (Path(results) / FOLDER).glob("*.npz"):
-        if path.stem not in kept:
+    """Remove the predictions of all runs but ``kept``: files of our own naming in a folder of our own, never through a
+    link, which may lead anywhere."""
+    folder = Path(results) / FOLDER
+    if folder.is_symlink():
+        return
+    for path in folder.glob("*.npz"):
+        if _OWN_NAME.fullmatch(path.name) and path.stem not in kept:
             path.unlink(missing_ok=True)
 
 
@@ -49,13 +63,23 @@ def reader(folders: Iterable[Path], data_dir: Path | None = None) -> Callable[[C
         except UserError:
             return None
         for folder in places:
-            try:
-                with np.load(path_of(folder, run_id(config.identity(), dataset.digest))) as kept:
-                    logits = kept["logits"].astype(np.float32)
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none here, or no predictions
-                continue
-            if logits.ndim == 2 and len(logits) == len(dataset.test_labels):
+            logits = _read(path_of(folder, run_id(config.identity(), dataset.digest)))
+            if logits is not None and logits.shape == (len(dataset.test_labels), dataset.of.classes):
                 return logits, dataset.test_labels, dataset.test_images
         return None
 
     return predict
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """The logits of a file, float32; None where there is none, or it is no file of ours."""
+    if not path.is_file():  # to open a pipe waits
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+                return None
+        with np.load(path) as kept:
+            return np.asarray(kept["logits"]).astype(np.float32)
+    except Exception:  # zipfile, zlib and numpy raise what they like at a file that is damaged or made to trick them
+        return None

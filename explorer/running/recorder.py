@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from explorer.asking.search import Search
 from explorer.config import Config
+from explorer.errors import UserError
 from explorer.record import Record, run_id
 from explorer.running import predictions
 from explorer.running.engines import Engine
@@ -24,9 +25,12 @@ class Recorder:
         """(model, data set) -> the best validation accuracy of its runs of seed 0."""
 
     def recorded(self, config: Config) -> Record | None:
-        """The record of this very run, if it has been run; a failed run does not count."""
+        """The record of this very run, if it has been run; a failed run does not count, nor does a record that states
+        other settings than its id says."""
         record = self.store.find(run_id(config.identity(), self.digest), self.own_only)
-        return record if record and record.status != "failed" else None
+        if record is None or record.status == "failed" or _states_another(record, config, self.digest):
+            return None
+        return record
 
     def prepare(self) -> None:
         """Read all records, once: a line that is no record is refused before anything is computed, not after."""
@@ -34,7 +38,7 @@ class Recorder:
             return
         self.best = {}
         for record in self.store.records():
-            if record.seed == 0 and record.val_accuracy is not None:
+            if "dataset" in record.config and record.seed == 0 and record.val_accuracy is not None:
                 self.best[_kind(record)] = max(record.val_accuracy, self.best.get(_kind(record), 0.0))
 
     def keep(self, trained: Trained) -> Record:
@@ -47,6 +51,13 @@ class Recorder:
             self.best[kind] = accuracy
             predictions.save(self.store.folder, record.id, trained.logits)
         return record
+
+
+def _states_another(record: Record, config: Config, digest: str) -> bool:
+    try:
+        return record.configuration != config or record.data.digest != digest
+    except UserError:  # settings that no version of this program knows are not these
+        return True
 
 
 def _kind(record: Record) -> tuple[object, object]:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from explorer.errors import UserError
-from explorer.files import LineLog
+from explorer.files import Damaged, LineLog
 
 FILE = "sweeps.jsonl"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # files are named after it: it must not lead out of a folder
@@ -44,8 +44,8 @@ class Request(Struct, frozen=True):
         if self.seeds < 1:
             raise ValueError(f"seeds must be at least 1, got {self.seeds}")
         for what, path in (("path", self.path), ("data", self.data)):
-            if path is not None and (not path or "\0" in path):
-                raise ValueError(f"the {what} {path!r} names no file")
+            if path is not None and (not path or not path.isprintable()):  # it is printed, and is no command there
+                raise ValueError(f"the {what} {path[:80]!r} is empty or has signs that cannot be printed")
 
     @property
     def key(self) -> str:
@@ -63,22 +63,35 @@ def _log(results: Path) -> LineLog:
 
 def read(results: Path, own: bool = False) -> list[Request]:
     """The distinct sweeps in ``results``, in the order first asked for, each with the most seeds ever asked for.
-    They say ``own`` as asked for here.
+    They say ``own`` as asked for here. A line that is no request is left out, as `damaged` tells.
 
-    Raises UserError for a file that cannot be read or a line that is no request; an unfinished last line is ignored.
+    Raises UserError for a file that cannot be read or holds other lines alone; an unfinished last line is ignored.
     """
-    log = _log(results)
     requests: dict[str, Request] = {}
+    for request in _read(Path(results))[0]:
+        known = requests.get(request.key, request)
+        requests[request.key] = replace(request, seeds=max(request.seeds, known.seeds), own=own)
+    return list(requests.values())
+
+
+def damaged(results: Path) -> list[Damaged]:
+    """The lines that are no requests."""
+    return _read(Path(results))[1]
+
+
+def _read(results: Path) -> tuple[list[Request], list[Damaged]]:
+    log = _log(results)
+    requests, damaged = [], []
     for offset, line in log.lines(0, log.extent()[0]):
         if not line.strip():
             continue
         try:
-            request = replace(_REQUEST.decode(line), own=own)
-        except ValueError as error:
-            raise UserError(f"{log.path}, line {log.line_number(offset)}: not a sweep's request: {error}") from None
-        known = requests.get(request.key, request)
-        requests[request.key] = replace(request, seeds=max(request.seeds, known.seeds))
-    return list(requests.values())
+            requests.append(_REQUEST.decode(line))
+        except (ValueError, RecursionError) as error:
+            damaged.append(Damaged(log.path, log.line_number(offset), str(error)))
+    if damaged and not requests:
+        raise UserError(f"{log.path}, line {damaged[0].line}: not a sweep's request: {damaged[0].why}")
+    return requests, damaged
 
 
 def append(results: Path, request: Request) -> bool:

@@ -7,7 +7,7 @@ and sweeps. A folder that a person names stands alone: it is read and written, a
 from collections.abc import Callable
 from pathlib import Path
 
-from explorer.files import print_to_stderr, user_data
+from explorer.files import Damaged, print_to_stderr, user_data
 from explorer.record import Record
 from explorer.running import requests
 from explorer.running.ledger import Ledger
@@ -65,6 +65,11 @@ class Store:
         if self.alone:
             return self.ledger.records()
         return self._published.records() + ([] if published_only else self.ledger.records())
+
+    def damaged(self, published_only: bool = False) -> list[Damaged]:
+        """The lines of these files that are left out, for they are no records and no requests."""
+        ledgers = [self._published] if self.alone or published_only else [self._published, self.ledger]
+        return [one for ledger in ledgers for one in (*ledger.damaged, *requests.damaged(ledger.path.parent))]
 
     def requests(self, published_only: bool = False) -> list[Request]:
         """All sweeps that were asked for, the published ones first; each says whether it is ``own``.

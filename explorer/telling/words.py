@@ -140,8 +140,16 @@ def left_out(what: LeftOut) -> str:
     records = plural(what.count, "record")
     if what.why == "unreadable":
         return f"{records} of another version of this program, whose fields are no longer known."
+    if what.why == "damaged":
+        return f"{plural(what.count, 'damaged line')}, which are no records ({_first(what)})."
+    if what.why == "altered":
+        return f"{records} whose id is not that of the settings and data they state ({_first(what)})."
     kept = f"the other {what.kept_count} have {what.kept_value}"
     return f"{records} of {what.dataset} with {what.why} {what.value}: {kept}."
+
+
+def _first(what: LeftOut) -> str:
+    return ", ".join([*what.named, *([f"{what.count - len(what.named)} more"] if what.count > len(what.named) else [])])
 
 
 def unreadable(what: Unreadable) -> str:
