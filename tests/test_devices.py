@@ -16,17 +16,17 @@ from tinygrad import Device, Tensor
 from tinygrad.helpers import Context
 from tinygrad.uop.ops import Ops
 
-import models
 from benchmarks.devices import counted
+from explorer import models
 from explorer.config import Config, make_config
 from explorer.errors import UserError
+from explorer.models.activations import ACTIVATIONS
 from explorer.rules import optimizers as rules
 from explorer.running.prepare import prepared
 from explorer.training import device as devices
 from explorer.training.feeding import AHEAD, HostFed, Resident
 from explorer.training.memory import buffer, read, write
 from explorer.training.trainer import Run, Trainer
-from models.activations import ACTIVATIONS
 from tests.conftest import PROJECT
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (24,), "batch_size": 32, "steps": 20, "eval_every": 10}
