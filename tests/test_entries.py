@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tinygrad import Tensor, dtypes
+from tinygrad.helpers import Context
 
 from explorer.config import make_config
 from explorer.errors import UserError
@@ -15,6 +16,13 @@ from explorer.rules.schedules import SCHEDULES, Schedule, lr_at
 from explorer.training.trainer import Trainer
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (16,), "batch_size": 32, "steps": 12, "lr": 0.01}
+
+
+@pytest.fixture
+def training():
+    """Layers keep what gradients need."""
+    with Context(TRAINING=1):
+        yield
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def losses_with_and_without_kernels(monkeypatch, digits, **fields) -> list[list[
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in ACTIVATIONS.values() if entry.in_c])
-def test_every_activations_c_has_the_value_and_the_slope_of_its_tensor_function_in_float64(name):
+def test_every_activations_c_has_the_value_and_the_slope_of_its_tensor_function_in_float64(name, training):
     x = np.concatenate([np.linspace(-12, 12, 400), [-80, -30, -1e-3, 1e-3, 30, 80]]).reshape(1, -1)
     one = Tensor(x.astype(np.float32).T.copy())  # (406, 1): times a weight of 1 it goes to C as it is
     found = ops.linear(one, Tensor.ones(1, 1).contiguous().realize(), Tensor.zeros(1).contiguous().realize(), name)
@@ -77,7 +85,7 @@ def test_an_activation_is_added_by_its_entry_alone(c, add, monkeypatch, digits):
 
 
 @pytest.mark.parametrize("c", [SOFTSIGN_IN_C, {}], ids=["with C", "without C"])
-def test_an_added_activation_follows_a_convolution_too(c, add, monkeypatch):
+def test_an_added_activation_follows_a_convolution_too(c, add, training, monkeypatch):
     add(ACTIVATIONS, Activation("softsign", lambda x: x / (1 + x.abs()), **c))
     layer = Conv2d(1, 2, 3, "softsign")
     for tensor, values in layer.initial(np.random.default_rng(0)):
