@@ -148,22 +148,23 @@ def least_work(config: Config, data) -> int:
     return config.batch_size * max(math.prod(x.weight.shape) * places.get(x.weight.ndim, 0) for x in layers)
 
 
-CASES = [{**small(model), "activation": name} for model in models.names() for name in ACTIVATIONS if model == "mlp"]
-CASES += [{**small(model), "optimizer": name} for model in models.names() for name in rules.OPTIMIZERS]
-CASES += [CNN | EVERYTHING]
+NARROW = MLP | {"units": (4,)}  # its own work is little, so that any that is done again shows
+CASES = [{**NARROW, "activation": name} for name in ACTIVATIONS]
+CASES += [{**NARROW, "optimizer": name} for name in rules.OPTIMIZERS]
+CASES += [small(model) for model in models.names()[1:]] + [CNN | EVERYTHING]
 
 
 @pytest.mark.parametrize("fields", CASES, ids=lambda fields: " ".join(map(str, list(fields.values())[::6])))
 def test_no_kernel_of_a_step_does_much_more_than_the_largest_layer(fields, digits):
     config = make_config(fields)
     most = max(kernels_of_a_step(config, digits), key=work)
-    assert work(most) <= 4 * least_work(config, digits), most.src[0].arg.name
+    assert work(most) <= 3 * least_work(config, digits), most.src[0].arg.name
 
 
 def test_a_norm_that_each_element_computes_again_is_found(digits, monkeypatch):
     monkeypatch.setattr(rules, "_norm", lambda x: x.square().sum().sqrt())
-    config = make_config({**MLP, "optimizer": "lamb"})
-    assert max(map(work, kernels_of_a_step(config, digits))) > 4 * least_work(config, digits)
+    config = make_config({**NARROW, "optimizer": "lamb"})
+    assert max(map(work, kernels_of_a_step(config, digits))) > 3 * least_work(config, digits)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

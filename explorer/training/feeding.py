@@ -133,12 +133,11 @@ class Resident:
         self.rows = buffer((AHEAD, sum(sizes.values())), dtypes.int32)
         self.row = buffer((sum(sizes.values()),), dtypes.int32)
         self.counter = buffer((1,), dtypes.int32)
-        parts = {name: self.row[place] for name, place in self.places.items()}
-        self.chosen, self.labels = parts["chosen"], parts["labels"]
-        self.key = parts["key"].bitcast(dtypes.uint32)
-        self.numbers = parts["numbers"].bitcast(dtypes.float32)
-        draws = parts["draws"].bitcast(dtypes.float32).reshape(batch_size, augment.DRAWS) if augments else None
-        self.draws = draws
+        self.chosen, self.labels = self.row[self.places["chosen"]], self.row[self.places["labels"]]
+        self.key = self.row[self.places["key"]].bitcast(dtypes.uint32)
+        # floats have memory of their own: what reads them is then, to the bit, what it is for HostFed
+        self.numbers = buffer((len(SCALARS),), dtypes.float32)
+        self.draws = buffer((batch_size, augment.DRAWS), dtypes.float32) if augments else None
         self.data: Dataset | None = None
 
     def begin(self, data: Dataset) -> bool:
@@ -173,7 +172,10 @@ class Resident:
     def take(self) -> Batch:
         # Realized before anything reads it: each reader would look it up again.
         self.row.assign(self.rows[self.counter].reshape(-1)).realize()
-        self.counter.assign((self.counter + 1) % AHEAD).realize()
+        floats = [("numbers", self.numbers), *([("draws", self.draws)] if self.draws is not None else [])]
+        parts = [(tensor, self.row[self.places[name]].bitcast(dtypes.float32)) for name, tensor in floats]
+        found = [tensor.assign(part.reshape(tensor.shape)) for tensor, part in parts]
+        Tensor.realize(self.counter.assign((self.counter + 1) % AHEAD), *found)
         # A sum over all images of which one counts, as tinygrad first sees it: it would cut so long a sum in two, and
         # then no longer see that it is a plain look-up.
         with Context(SPLIT_REDUCEOP=0):
