@@ -297,3 +297,28 @@ def test_an_empty_cache_folder_is_none(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
     assert not answer.stdout.startswith(str(tmp_path))
+
+
+BROKEN = """
+from explorer.models.mlp import MLP
+
+
+class Broken(MLP):
+    \"\"\"A net that cannot be built.\"\"\"
+
+    def build(self, images):
+        raise RuntimeError("no such layer")
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_sweep_in_which_a_run_failed_is_no_success_and_says_how_many(tmp_path, jobs):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
+    places = [word for name in ("results", "media", "report") for word in (f"--{name}", str(tmp_path / name))]
+    words = ["broken", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--jobs", jobs]
+    answer = command([*words, *places, "--quiet"], MNIST_EXPLORER_MODELS=str(tmp_path))
+    assert answer.returncode == 1, answer.stderr
+    assert "2 of 2 runs failed" in answer.stderr
+    records = Store(tmp_path / "results", read_only=True).records()
+    assert [item.status for item in records] == ["failed"] * 2
