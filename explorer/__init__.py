@@ -4,6 +4,7 @@ As a library: ``from explorer import run, sweep, load, best, compare, Config``; 
 Importing this brings in nothing but itself: what a name stands for is imported when it is first asked for.
 """
 
+import os as _os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from explorer.errors import UserError
     from explorer.library import best, compare, load, run, sweep
     from explorer.record import Record
+
+# tinygrad takes an empty cache folder for the current one, and unpickles what somebody may have put there. By the XDG
+# specification what is no absolute path counts as unset.
+if not _os.path.isabs(_os.environ.get("XDG_CACHE_HOME", "/")):
+    del _os.environ["XDG_CACHE_HOME"]
 
 __version__ = "0.1.0"
 __all__ = ["Config", "Record", "UserError", "best", "compare", "load", "run", "sweep"]

@@ -110,8 +110,8 @@ def kill_first_workers(monkeypatch, deaths: int) -> list[int]:
     killed: list[int] = []
     give = local._give
 
-    def deadly(worker, waiting, elsewhere):
-        give(worker, waiting, elsewhere)
+    def deadly(worker, config):
+        give(worker, config)
         if len(killed) < deaths and worker.config.seed == 0:
             os.kill(worker.process.pid, signal.SIGKILL)
             killed.append(worker.process.pid)

@@ -3,6 +3,9 @@
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from explorer import escape
 from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -25,6 +29,7 @@ from tests.records import LR, notebook, record, runs
 
 CONFIG = make_config({"model": "mlp", "dataset": "digits", "lr": 0.1})
 ID = "0123456789abcdef"
+PROJECT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -186,3 +191,134 @@ def test_looks_that_cannot_be_read_are_none_and_told(tmp_path, history, capsys):
     (read,) = Ledger(tmp_path, read_only=True).records()
     assert tuple(read.history) == ()
     assert "looks" in capsys.readouterr().err
+
+
+# What is shown
+
+
+def test_our_own_page_is_harmless_as_it_is():
+    text = (PROJECT / "REPORT.md").read_text()
+    targets = set(re.findall(r"\]\(((?:media|results)/[\w./-]+)\)", text))
+    assert targets
+    assert escape.page(text, targets) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a <script>alert(1)</script>", "a &lt;script>alert(1)&lt;/script>"),
+        ("<!-- a", "&lt;!-- a"),
+        ('<a id="x" onclick="y"></a>', '&lt;a id="x" onclick="y">&lt;/a>'),
+        ("p < 0.05", "p < 0.05"),
+        ("[a](#b-1) [c](mine.png)", "[a](#b-1) [c](mine.png)"),
+        ("![a](http://x/y.png)", "![a\\](http://x/y.png)"),
+        ("[a](javascript:b)", "[a\\](javascript:b)"),
+        ("[a]: http://x", "[a\\]: http://x"),
+        ("[a][b]", "[a\\][b]"),
+        ("[a](#b (c))", "[a\\](#b (c))"),
+        ("\x1b]0;owned\x07", r"\x1b]0;owned\x07"),
+    ],
+)
+def test_what_others_wrote_is_no_html_and_no_link_on_a_page(given, shown):
+    assert escape.page(given, {"mine.png"}) == shown
+
+
+def test_a_terminal_is_not_steered_by_a_records_words(tmp_path, digits):
+    evil = "\x1b]0;owned\x07\x9b2J\u202e"
+    made = record(make_config({"model": "mlp", "dataset": "digits", "steps": 30}), 0.9)
+    environment = replace(made.environment, cpu=evil + "[/2]")
+    made = record(made.configuration, 0.9, environment=environment, data={"digest": digits.digest})
+    (tmp_path / "runs.jsonl").write_bytes(stored(made) + b"\n")
+    words = ["mlp", "--dataset", "digits", "--steps", "30", "--results", str(tmp_path)]
+    answer = command(words)
+    assert answer.returncode == 0
+    assert "recorded already" in answer.stdout
+    assert "\\x1b]0;owned" in answer.stdout
+    assert not set(evil) - set("]0;owned2J") & set(answer.stdout)
+    assert command(words, PYTHONIOENCODING="ascii").returncode == 0
+
+
+def test_a_bar_takes_a_label_for_text(monkeypatch):
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    from explorer.running.trackers import TrackedRun
+    from explorer.running.trackers.terminal import SweepBar
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=200)
+    columns = (TextColumn("{task.fields[leader]}", markup=False),)
+    with Progress(*columns, console=console) as bar:
+        tracker = SweepBar(
+            1, {CONFIG.point: "half [/2]\x1b]0;x\x07"}, bar, bar.add_task("", done=0, left="", leader="")
+        )
+        tracker.finished(TrackedRun(ID, CONFIG), record(CONFIG, 0.9))
+    assert "half [/2]\\x1b]0;x" in console.file.getvalue()
+
+
+# The machine's oddities
+
+
+def command(words: list[str], stdout=subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(PROJECT / "mnist_explorer.py"), *words],
+        env={**os.environ, **environment}, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120,
+    )  # fmt: skip
+
+
+def test_output_that_is_lost_to_a_full_device_is_no_success():
+    with open("/dev/full", "w") as full:
+        answer = command(["--help"], stdout=full)
+    assert answer.returncode == 74
+    assert len(answer.stderr.splitlines()) == 1
+    assert "lost" in answer.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_may_be_closed(closed):
+    line = f"{sys.executable} {PROJECT}/mnist_explorer.py --version {closed}"
+    answer = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 0
+    assert answer.stderr == ""
+
+
+def test_a_folder_that_is_gone_is_told_in_a_line(tmp_path):
+    line = f"mkdir gone && cd gone && rmdir ../gone && {sys.executable} {PROJECT}/mnist_explorer.py list"
+    answer = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+    assert "current folder" in answer.stderr
+
+
+def test_an_empty_cache_folder_is_none(tmp_path):
+    (tmp_path / "tinygrad").mkdir()
+    code = "import explorer; from tinygrad.helpers import CACHEDB; print(CACHEDB)"
+    environment = {**os.environ, "XDG_CACHE_HOME": "", "PYTHONPATH": str(PROJECT)}
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert not answer.stdout.startswith(str(tmp_path))
+
+
+BROKEN = """
+from explorer.models.mlp import MLP
+
+
+class Broken(MLP):
+    \"\"\"A net that cannot be built.\"\"\"
+
+    def build(self, images):
+        raise RuntimeError("no such layer")
+"""
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_sweep_in_which_a_run_failed_is_no_success_and_says_how_many(tmp_path, jobs):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
+    places = [word for name in ("results", "media", "report") for word in (f"--{name}", str(tmp_path / name))]
+    words = ["broken", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--jobs", jobs]
+    answer = command([*words, *places, "--quiet"], MNIST_EXPLORER_MODELS=str(tmp_path))
+    assert answer.returncode == 1, answer.stderr
+    assert "2 of 2 runs failed" in answer.stderr
+    records = Store(tmp_path / "results", read_only=True).records()
+    assert [item.status for item in records] == ["failed"] * 2

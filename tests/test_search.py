@@ -94,3 +94,12 @@ def test_a_failed_run_is_recorded_but_tried_again_by_the_same_question(digits, t
     assert recorder.recorded(configs(1)[0]) is None
     (done,) = answer(Listed(configs(1)), InProcess(Runner(digits)), recorder, Silent())
     assert done.status == "ok"
+
+
+def test_what_another_sweep_has_recorded_meanwhile_is_not_trained_again(runner, tmp_path):
+    ours, theirs = (Recorder(Store(tmp_path), runner.data.digest) for _ in range(2))
+    answers = answer(Listed(configs(3)), InProcess(runner), ours, Silent())
+    assert next(answers).seed == 0
+    assert len(list(answer(Listed(configs(2)), InProcess(runner), theirs, Silent()))) == 1
+    assert [record.seed for record in answers] == [2]
+    assert len(Store(tmp_path).records()) == 3

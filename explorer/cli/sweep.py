@@ -145,15 +145,19 @@ def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int
     places = options.places
     keep_predictions(options, store, {(one.sweep.model, one.sweep.dataset) for one in planned})
     files = rebuild(store, places, options.data_dir)
-    if options.quiet or options.json_lines:
-        return 0
     runs, known = Runs(store.records()), store.requests()
+    records = [runs.of(config).get(config.seed) for config in {run for one in planned for run in one.runs}]
+    failed = sum(record is not None and record.status == "failed" for record in records)
+    if failed:
+        print(f"{failed} of {len(records)} runs failed; the same command tries them again", file=sys.stderr)
+    if options.quiet or options.json_lines:
+        return int(bool(failed))
     for one in planned:
         own = next((request.own for request in reversed(known) if request.key == one.request.key), False)
         alike = [request for request in known if request.own == own]
         show(judge([(one.request, one.sweep)], runs, alike, "own" if own else "published")[0], store, places, files)
     print(f"  {files[-1]}")
-    return 0
+    return int(bool(failed))
 
 
 def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> None:

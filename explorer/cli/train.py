@@ -15,7 +15,9 @@ from explorer.fields import environment_names, flag_of
 
 EXIT_CODES = {"ok": 0, "failed": 1, "diverged": 3}  # by a run's status; 2 is a mistake, 130 Ctrl-C, 141 a closed pipe
 EPILOG = (
-    "Exit codes: 0 the run ended well, 1 it failed, 2 a mistake in what was asked, 3 it diverged, 130 interrupted. "
+    "Exit codes: 0 the run ended well, 1 it failed (of a sweep: any run did), "
+    "2 a mistake in what was asked, 3 it diverged, 74 the output "
+    "was lost, 130 interrupted, 143 ended by SIGTERM. "
     "Environment: KERNEL_THREADS=N is how many threads the own kernels use (default: as many as cores; a sweep's "
     "workers share the cores), and tinygrad's own JIT, BEAM and DEBUG are heeded."
 )

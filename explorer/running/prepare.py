@@ -17,6 +17,8 @@ def check_variables() -> None:
         value = os.environ.get(variable, str(low))
         if value not in map(str, range(low, high + 1)):
             raise UserError(f"{variable} must be a whole number from {low} to {high}, got {value!r}")
+    if (kind := os.environ.get("DEFAULT_FLOAT", "")).upper() not in ("", "FLOAT", "FLOAT32"):
+        raise UserError(f"DEFAULT_FLOAT must be FLOAT32, got {kind!r}: nets are trained in single precision here")
 
 
 @contextmanager
@@ -32,6 +34,7 @@ def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator
     check_variables()
     with ExitStack() as stack:
         stack.enter_context(_environment_restored())
+        os.environ.pop("PYTHON", None)  # make sets it to a path; tinygrad takes it for a device's switch
         if device:
             os.environ["DEV"] = device
         if kernels is not None:

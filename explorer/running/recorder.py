@@ -82,7 +82,16 @@ def answer(
             else:
                 search.tell(config, record)
         by_id = {run_id(config.identity(), recorder.digest): config for config in waiting}
-        for trained in engine.run(waiting, tracker):
+
+        def needless(config: Config) -> bool:
+            """Whether another process has recorded the run meanwhile: two sweeps at once train nothing twice but what
+            both are at."""
+            record = None if force else recorder.recorded(config)
+            if record is not None:
+                search.tell(config, record)
+            return record is not None
+
+        for trained in engine.run(waiting, tracker, needless):
             record = recorder.keep(trained)
             config = by_id[record.id]
             tracker.finished(TrackedRun(record.id, config), record)

@@ -8,11 +8,12 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer import datasets, models
+from explorer import datasets, escape, models
 from explorer.asking import questions
 from explorer.config import Config
 from explorer.datasets.dataset import LOOK_IMAGES
@@ -82,11 +83,12 @@ class Builder:
         self.study, self.runs, self.own = study, study.runs, own
         self.results, self.media, self.report = results, media, report
         self.files: list[Path] = []
+        self.targets: set[str] = set()  # what links lead to, but for places on the page itself
         self.missing = [words.unreadable(request) for request in study.unreadable]
 
     def save(self, path: Path, text: str) -> None:
         """Replaces a text file as a whole, if it says anything new."""
-        content = text.encode()
+        content = text.encode("utf-8", "backslashreplace")
         if not path.is_file() or path.read_bytes() != content:
             write_atomically(path, content)
         self.files.append(path)
@@ -108,7 +110,9 @@ class Builder:
 
     def link(self, path: Path) -> str:
         """A file as the report names it."""
-        return Path(os.path.relpath(path, self.report.parent)).as_posix()
+        target = quote(Path(os.path.relpath(path, self.report.parent)).as_posix(), errors="surrogateescape")
+        self.targets.add(target)
+        return target
 
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
@@ -134,7 +138,7 @@ class Builder:
         lines += [" · ".join(f"[{title}](#{title.lower().replace(' ', '-')})" for title, _ in present), ""]
         for title, body in present:
             lines += [f"## {title}", "", *body, ""]
-        return "\n".join(_squeezed(lines)) + "\n"
+        return escape.page("\n".join(_squeezed(lines)) + "\n", self.targets)
 
     def preface(self) -> list[str]:
         """How to read the figures, and what they come from."""

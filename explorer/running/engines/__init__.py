@@ -1,6 +1,6 @@
 """Where runs are computed: in this process, in processes of this machine, or elsewhere."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,11 +25,19 @@ class WorkerSetup:
         return Runner(datasets.load(self.dataset, self.data_dir))
 
 
+def never(config: Config) -> bool:
+    """Whether a run is not needed any more: it always is."""
+    return False
+
+
 class Engine(Protocol):
     """Trains configs of one data set. Whoever uses it keeps the records: no engine and no worker writes the ledger."""
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
-        """Train every config and yield what came of it as it ends, in the order they end, each config once.
+    def run(
+        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+    ) -> Iterator[Trained]:
+        """Train every config and yield what came of it as it ends, in the order they end, each config once but those
+        that are ``needless``, which is asked as each is about to start.
 
         ``tracker`` hears of each run's start and looks, wherever it is trained; ``finished`` is for the caller to
         tell once the record is kept. A run that cannot be brought to an end (its worker dies, its memory runs out,

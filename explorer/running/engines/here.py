@@ -1,10 +1,11 @@
 """Runs one after the other in this process, each on all cores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.errors import UserError
+from explorer.running.engines import never
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
@@ -18,8 +19,12 @@ class InProcess:
     def __init__(self, runner: Runner):
         self.runner = runner
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
+    def run(
+        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+    ) -> Iterator[Trained]:
         for config in configs:
+            if needless(config):
+                continue
             run = TrackedRun(self.runner.id_of(config), config)
 
             def listen(progress: "Progress", run: TrackedRun = run) -> None:

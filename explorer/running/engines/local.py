@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from explorer import machine
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.running.engines import Engine, WorkerSetup
+from explorer.running.engines import Engine, WorkerSetup, never
 from explorer.running.engines.here import InProcess
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
@@ -66,7 +66,9 @@ class LocalProcesses:
         self.context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
         self.workers: list[_Worker] = []
 
-    def run(self, configs: Sequence[Config], tracker: Tracker) -> Iterator[Trained]:
+    def run(
+        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+    ) -> Iterator[Trained]:
         waiting = deque(configs)
         tries = dict.fromkeys(configs, 1)
         while len(self.workers) < min(self.jobs, len(configs)):
@@ -74,8 +76,13 @@ class LocalProcesses:
         try:
             while True:
                 for worker in self.workers:
-                    if worker.config is None and waiting:
-                        _give(worker, waiting, {other.shape for other in self.workers if other is not worker})
+                    while worker.config is None and waiting:
+                        following = _next(
+                            worker, waiting, {other.shape for other in self.workers if other is not worker}
+                        )
+                        if needless(following):
+                            continue
+                        _give(worker, following)
                         assert worker.config is not None
                         tracker.started(self._tracked(worker.config))
                 busy = [worker for worker in self.workers if worker.config is not None]
@@ -126,13 +133,17 @@ class LocalProcesses:
             return _Broken(reason)
 
 
-def _give(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> None:
-    """Send the next config: one of the worker's own shape, else of a shape no other worker has, else the first."""
+def _next(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> Config:
+    """Takes out the next config: one of the worker's own shape, else of a shape no other worker has, else the first."""
     config = next(
         (config for config in waiting if config.shape == worker.shape),
         next((config for config in waiting if config.shape not in elsewhere), waiting[0]),
     )
     waiting.remove(config)
+    return config
+
+
+def _give(worker: _Worker, config: Config) -> None:
     worker.config, worker.shape = config, config.shape
     with contextlib.suppress(OSError):  # it has died already: its connection will tell
         worker.connection.send(config.to_json())

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
+from explorer.escape import printable
 from explorer.record import Record
 from explorer.running.trackers import Silent, TrackedRun, Tracker
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
@@ -29,10 +31,10 @@ def one_run() -> Iterator[Tracker]:
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=_console()) as bar:
         yield RunBar(bar, bar.add_task("", total=None, figures="compiling"))
 
 
@@ -51,10 +53,17 @@ def many_runs(total: int, labels: Mapping[Config, str]) -> Iterator[Tracker]:
         BarColumn(bar_width=20),
         TextColumn("{task.fields[done]}/{task.total}"),
         TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.fields[leader]}"),
+        TextColumn("{task.fields[leader]}", markup=False),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=_console()) as bar:
         yield SweepBar(total, labels, bar, bar.add_task("", total=total, done=0, left="?", leader=""))
+
+
+def _console() -> "Console":
+    """The terminal, for a bar: it draws with control codes of its own, so what it is told is made printable here."""
+    from rich.console import Console
+
+    return Console(file=getattr(sys.stdout, "unescaped", sys.stdout))
 
 
 class RunLines(Silent):
@@ -133,11 +142,11 @@ class SweepBar(SweepLines):
         self.draw()
 
     def tell(self, line: str) -> None:
-        self.bar.console.print(line, highlight=False, markup=False)
+        self.bar.console.print(printable(line), highlight=False, markup=False)
         self.draw()
 
     def draw(self) -> None:
-        leader = f"best so far {percent(self.best)}: {self.leader}" if self.leader else ""
+        leader = f"best so far {percent(self.best)}: {printable(self.leader)}" if self.leader else ""
         completed = self.done + sum(self.shares.values())
         self.bar.update(self.task, completed=completed, done=self.done, left=self.left, leader=leader)
 
