@@ -117,7 +117,6 @@ class Builder:
     def text(self, predict: Predict | None) -> str:
         """The whole of REPORT.md; writes CSVs and pictures on the way."""
         study = self.study
-        self.save(self.results / "runs.csv", runs_csv(self.runs.counted, study.sweeps))
         lines = ["# What the hyperparameters do", "", *self.preface(), ""]
         sections: list[tuple[str, list[str]]] = [
             ("Findings", bullets(findings.top(study))),
@@ -145,11 +144,14 @@ class Builder:
         records = self.runs.kept
         if not records:
             return ["The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start."]
+        every = self.results / "runs.csv"
+        self.save(every, runs_csv(self.runs.counted, self.study.sweeps))
         hours = sum(record.seconds.total for record in records) / 3600
         lines = [
             f"From {plural(len(records), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
             f"{hours:.1f} hours of computing. "
-            "This file is derived: `python mnist_explorer.py report` rebuilds it from the ledger.",
+            "This file is derived: `python mnist_explorer.py report` rebuilds it from the ledger. "
+            f"Every run, a row each, with its sweeps and points: [runs.csv]({self.link(every)}).",
             "",
             "How to read it: accuracies are in per cent, *mean ± half-width of the 95 % interval of the mean* over n "
             "seeds; differences are in points of a per cent. **Validation chooses and judges; test is measured once, "
