@@ -4,7 +4,6 @@ import sys
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from explorer import datasets, machine
 from explorer.asking import questions
@@ -201,7 +200,7 @@ def keep_predictions(options: SweepOptions, store: Store, swept: set[tuple[str, 
         if not (options.quiet or options.json_lines):
             print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
         with prepared(options.machine.device, options.machine.kernels):
-            logits: Any = Runner(dataset).run(config).logits
+            logits = Runner(dataset).run(config).logits
         if logits is not None:
             predictions.save(store.folder, best, logits)
     predictions.clear(store.folder, kept)

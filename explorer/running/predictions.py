@@ -6,9 +6,9 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer import datasets
 from explorer.config import Config
@@ -17,6 +17,8 @@ from explorer.files import print_to_stderr, write_atomically
 from explorer.record import run_id
 
 FOLDER = "predictions"
+Predictions = tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]
+"""Logits (n, classes), labels (n,), images (n, height, width) of a test set."""
 _OWN_NAME = re.compile(r"[0-9a-f]{16}\.npz")
 MOST_BYTES = 1 << 28  # of logits: what a file says it holds is checked before it is read
 
@@ -26,7 +28,7 @@ def path_of(results: Path, run: str) -> Path:
     return Path(results) / FOLDER / f"{run}.npz"
 
 
-def save(results: Path, run: str, logits: np.ndarray) -> None:
+def save(results: Path, run: str, logits: NDArray[np.float32]) -> None:
     """Keep test logits (n, 10) as float16: enough to rank them by. Where their folder cannot be written, or is a link,
     nothing is kept and a line says so: the run they are of has its record."""
     content = io.BytesIO()
@@ -51,13 +53,13 @@ def clear(results: Path, kept: set[str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def reader(folders: Iterable[Path], data_dir: Path | None = None) -> Callable[[Config], tuple[Any, Any, Any] | None]:
+def reader(folders: Iterable[Path], data_dir: Path | None = None) -> Callable[[Config], Predictions | None]:
     """config -> (logits (n, classes), labels (n,), images (n, height, width)) of the test set, or None where none are
     kept in any of these results ``folders``."""
     places = list(folders)
     load = functools.cache(lambda name: datasets.load(name, data_dir))  # both models need each data set
 
-    def predict(config: Config) -> tuple[Any, Any, Any] | None:
+    def predict(config: Config) -> Predictions | None:
         try:
             dataset = load(config.dataset)
         except UserError:
@@ -71,7 +73,7 @@ def reader(folders: Iterable[Path], data_dir: Path | None = None) -> Callable[[C
     return predict
 
 
-def _read(path: Path) -> np.ndarray | None:
+def _read(path: Path) -> NDArray[np.float32] | None:
     """The logits of a file, float32; None where there is none, or it is no file of ours."""
     if not path.is_file():  # to open a pipe waits
         return None

@@ -22,8 +22,8 @@ def check_variables() -> None:
 
 
 @contextmanager
-def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator[None]:
-    """Open tinygrad's device (None: what DEV says, else the best) with a compiler for its CPU device.
+def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator[str]:
+    """Open tinygrad's device (None: what DEV says, else the best) with a compiler for its CPU device; give its name.
 
     ``kernels``: whether our own C kernels run on the CPU device (None: what KERNELS says, else they do). Worker
     processes started inside find the same. Afterwards the environment and tinygrad's settings are as they were.
@@ -49,8 +49,7 @@ def prepared(device: str | None = None, kernels: bool | None = None) -> Iterator
             stack.enter_context(Context(**settings, DEV=os.environ.get("DEV", "")))
         except Exception as error:
             raise environment.cannot_open(os.environ.get("DEV", ""), error) from None
-        environment.open_device()
-        yield
+        yield environment.open_device()
 
 
 def device_for(device: str | None = None) -> str:

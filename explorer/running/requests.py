@@ -7,7 +7,6 @@ object a line, and only ever appended to (see explorer.files).
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +29,7 @@ class Request(Struct, frozen=True):
     name: str
     model: str
     dataset: str
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, object] = {}
     seeds: int = 1
     path: str | None = None
     data: str | None = None

@@ -3,10 +3,11 @@
 import datetime
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
@@ -25,7 +26,7 @@ class Trained:
     """What came of a run."""
 
     record: Record
-    logits: np.ndarray | None = None
+    logits: NDArray[np.float32] | None = None
     """(n, classes) float32, what the net says of the test images; only of runs that `may_lead`."""
 
 
@@ -93,7 +94,13 @@ class Runner:
             best_val_accuracy=rounded(result.best_val_accuracy),
             best_step=result.best_step,
             history=tuple(
-                Look(**{name: rounded(getattr(look, name)) for name in Look.__struct_fields__})
+                Look(
+                    look.step,
+                    six_digits(look.train_loss),
+                    six_digits(look.train_accuracy),
+                    rounded(look.val_loss),
+                    rounded(look.val_accuracy),
+                )
                 for look in thinned(result.history, HISTORY_POINTS)
             ),
             parameters=result.parameters,
@@ -111,9 +118,13 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def rounded(value: Any) -> Any:
-    """Floats to 6 significant digits: what float32 holds, and no more bytes than that."""
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def six_digits(value: float) -> float:
+    """6 significant digits: what float32 holds, and no more bytes than that."""
+    return float(f"{value:.6g}")
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else six_digits(value)
 
 
 def _rounded_loss(error: Ended | None) -> Ended | None:

@@ -16,7 +16,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import TYPE_CHECKING, TypeAlias
 
 from explorer import machine
-from explorer.config import Config, make_config
+from explorer.config import Config, Json, make_config
 from explorer.errors import UserError
 from explorer.running.engines import Engine, WorkerSetup, never
 from explorer.running.engines.here import InProcess
@@ -49,7 +49,7 @@ _Message: TypeAlias = "Progress | Trained | _Broken | _Refused"
 @dataclass
 class _Worker:
     process: SpawnProcess
-    connection: Connection
+    connection: "Connection[Json, _Message]"
     config: Config | None = None
     shape: object = None
 
@@ -163,7 +163,7 @@ def _end(worker: _Worker) -> None:
     worker.connection.close()
 
 
-def _serve(connection: Connection, setup: WorkerSetup, threads: int) -> None:
+def _serve(connection: "Connection[_Message, Json]", setup: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, looks and what came of each run out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
