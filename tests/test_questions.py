@@ -10,6 +10,7 @@ from explorer import models
 from explorer.asking import questions as sweep
 from explorer.config import make_config
 from explorer.errors import UserError
+from tests.conftest import PROJECT
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
 SHIPPED = [
@@ -482,7 +483,7 @@ def test_ten_million_points_are_counted_not_made_and_need_a_yes(written):
 
 
 def test_the_readmes_example_is_a_sweep(written):
-    (example,) = re.findall(r"```toml\n(.*?)```", (sweep.FOLDER.parent / "README.md").read_text(), re.DOTALL)
+    (example,) = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
     loaded = written(example)
     assert (len(loaded.points), loaded.baseline, loaded.seeds_default) == (9, "0.001 / 512", 5)
     assert sweep.expected_labels(loaded) == {"0.001 / 1024"}
