@@ -1,0 +1,15 @@
+"""Which seeds choose, and which only judge. A seed is a run's: initial weights, order of the data, dropout."""
+
+FIRST_FRESH_SEED = 1000
+"""Seeds from here on are fresh: they never choose. What leads by its choosing seeds was lucky in them, on validation and
+test alike, so its figures are told from seeds that had no part in the choice."""
+
+
+def is_fresh(seed: int) -> bool:
+    """Whether runs of this seed judge a choice that was made without them."""
+    return seed >= FIRST_FRESH_SEED
+
+
+def fresh(count: int) -> range:
+    """The first ``count`` fresh seeds."""
+    return range(FIRST_FRESH_SEED, FIRST_FRESH_SEED + count)
