@@ -7,7 +7,20 @@ from pathlib import Path
 from tests.conftest import PROJECT
 
 # The ground floor's config knows the registries of models and data sets, which know its fields: one floor, no circle.
-GROUND = ("errors", "escape", "files", "machine", "places", "fields", "config", "record", "seeds", "rules", "models", "datasets")
+GROUND = (
+    "errors",
+    "escape",
+    "files",
+    "machine",
+    "places",
+    "fields",
+    "config",
+    "record",
+    "seeds",
+    "rules",
+    "models",
+    "datasets",
+)
 FLOORS = (
     GROUND,
     ("training",),

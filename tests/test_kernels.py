@@ -449,6 +449,12 @@ def test_a_matrix_product_too_long_for_one_block_agrees_with_numpy(processor):
     check_gemm(kernels(processor, 3), Fenced(), np.random.default_rng(1), 30, 20, 10000, False, True, None, False)
 
 
+@pytest.mark.parametrize("shape", [(32, 131, 40), (61, 65, 33), (128, 160, 1100), (31, 513, 7)])
+def test_a_matrix_product_computed_turned_agrees_with_numpy(processor, shape):
+    for name, bias in ((None, False), ("silu", True)):
+        check_gemm(kernels(processor, 2), Fenced(), np.random.default_rng(0), *shape, False, True, name, bias)
+
+
 @st.composite
 def convolutions(draw):
     """images, channels in, height, width, channels out, kernel height and width (not square), activation, bias, d_x"""

@@ -17,7 +17,7 @@ from explorer.models.kernels.replay import Replay
 from explorer.models.model import Images
 from explorer.rules import optimizers as rules
 from explorer.training import augment
-from explorer.training.memory import buffer, read, write
+from explorer.training.memory import buffer, gather, read, write
 
 EVALUATION_BATCH = 500
 AHEAD = 256  # steps that Resident uploads at once
@@ -89,13 +89,13 @@ class HostFed:
         self.forward = Replay(TinyJit(lambda: forward(self.evaluated).realize()))
 
     def begin(self, data: Dataset) -> bool:
-        self.data = data
+        self.data, self.train_labels = data, data.train_labels.astype(np.int32)
         return False
 
     def deliver(self, inputs: Sequence[StepInput]) -> None:
         (step,) = inputs
-        write(self.images, self.data.train_images[step.chosen])
-        write(self.labels, self.data.train_labels[step.chosen].astype(np.int32))
+        gather(self.images, self.data.train_images, step.chosen)
+        gather(self.labels, self.train_labels, step.chosen)
         if step.draws is not None and self.draws is not None:
             write(self.draws, step.draws)
         if step.key is not None:

@@ -29,6 +29,21 @@ def write(tensor: Tensor, values: np.ndarray) -> None:
         memory.copy_from(Buffer("PYTHON", memory.size, memory.dtype, opaque=content))
 
 
+def gather(tensor: Tensor, source: np.ndarray, chosen: np.ndarray) -> None:
+    """`write` what ``source[chosen]`` is (of the tensor's own type), where host and device share memory without a copy
+    in between. IndexError for a place that ``source`` does not have."""
+    memory = tensor.uop.buffer
+    assert isinstance(memory, Buffer)
+    if hasattr(memory.ensure_allocated().allocator, "_as_buffer"):
+        flat = np.frombuffer(memory.as_memoryview(force_zero_copy=True), source.dtype)
+        if chosen.min(initial=0) < 0 or chosen.max(initial=0) >= len(source):
+            raise IndexError(f"there are {len(source)} rows to choose from")
+        # clip: the default checks each place, and gathers into a copy to be able to
+        np.take(source, chosen, axis=0, out=flat.reshape(len(chosen), *source.shape[1:]), mode="clip")
+    else:
+        write(tensor, source[chosen])
+
+
 def read(tensor: Tensor) -> np.ndarray:
     """A copy in the host's memory, once the device has done all it was given."""
     return tensor.numpy()
