@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from explorer.asking import questions
+from explorer.asking import documents, questions
 from explorer.config import fields_for, make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -39,7 +39,7 @@ def flags(chance: random.Random, folder: Path) -> None:
 
 def question(chance: random.Random, folder: Path) -> None:
     text = bytearray(
-        chance.choice([LR, *(path.read_text() for path in sorted(questions.FOLDER.glob("*.toml")))]), "utf-8"
+        chance.choice([LR, *(path.read_text() for path in sorted(documents.FOLDER.glob("*.toml")))]), "utf-8"
     )
     for _ in range(chance.randint(1, 4)):
         at = chance.randrange(len(text))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from explorer.asking import questions
+from explorer.asking import documents, questions
 from explorer.judging import study
 from explorer.judging.runs import Runs
 from explorer.judging.study import Study
@@ -61,7 +61,7 @@ def test_a_sweep_means_the_same_under_another_name(shipped, tmp_path):
     for judged_ in shipped.sweeps:
         old = judged_.request
         path = tmp_path / f"{old.name}-2.toml"
-        shutil.copy(questions.FOLDER / f"{old.name}.toml", path)
+        shutil.copy(documents.FOLDER / f"{old.name}.toml", path)
         request = replace(old, name=path.stem, path=str(path))
         asked.append((request, questions.load(str(path), old.model, old.dataset, old.overrides)))
     renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from explorer import models
+from explorer.asking import documents
 from explorer.asking import questions as sweep
 from explorer.config import make_config
 from explorer.errors import UserError
@@ -19,7 +20,7 @@ SHIPPED = [
     "published-cnn-as-run", "published-fashion", "published-final", "published-mlp", "published-mlp-as-run",
     "schedule", "steps", "units", "width", "width-depth",
 ]  # fmt: skip
-SERVED = [(name, model) for model in models.names() for name in sweep.available(model)]
+SERVED = [(name, model) for model in models.names() for name in documents.available(model)]
 
 
 @pytest.fixture
@@ -39,14 +40,14 @@ def labels(loaded: sweep.Sweep) -> list[str]:
 
 
 def test_every_question_asked_for_is_shipped():
-    assert set(SHIPPED) <= set(sweep.available())
-    assert sweep.available() == sorted(sweep.available())
+    assert set(SHIPPED) <= set(documents.available())
+    assert documents.available() == sorted(documents.available())
 
 
 @pytest.mark.parametrize("dataset", ["mnist", "fashion", "digits"])
 @pytest.mark.parametrize(("name", "model"), SERVED)
 def test_a_shipped_sweep_loads_for_each_model_and_data_set_it_serves(name, model, dataset):
-    if name not in sweep.available(model, dataset):
+    if name not in documents.available(model, dataset):
         with pytest.raises(
             UserError, match=rf"^sweep '{name}' is about (mnist|fashion), not {dataset}; use --dataset "
         ):
@@ -70,8 +71,8 @@ def test_a_shipped_sweep_loads_for_each_model_and_data_set_it_serves(name, model
 
 
 def test_a_model_a_sweep_has_nothing_for_is_refused_and_left_out():
-    assert "units" in sweep.available("mlp")
-    assert "units" not in sweep.available("cnn")
+    assert "units" in documents.available("mlp")
+    assert "units" not in documents.available("cnn")
     with pytest.raises(UserError, match=r"^sweep 'units' has no grid for cnn$"):
         sweep.load("units", "cnn")
     with pytest.raises(UserError, match=r"^sweep 'kernel' has no grid for mlp$"):
@@ -79,17 +80,17 @@ def test_a_model_a_sweep_has_nothing_for_is_refused_and_left_out():
 
 
 def test_names_splits_commas_expands_all_and_keeps_paths(tmp_path):
-    assert sweep.names("lr,bs") == ["lr", "bs"]
-    assert sweep.names(" lr, lr ,my.toml,") == ["lr", "my.toml"]
-    assert sweep.names("all") == sweep.available()
-    assert sweep.names("all", "cnn", "fashion") == sweep.available("cnn", "fashion")
-    assert "published-fashion" in sweep.names("all", "mlp", "fashion")
-    assert "published-fashion" not in sweep.names("all", "mlp", "mnist")
+    assert documents.names("lr,bs") == ["lr", "bs"]
+    assert documents.names(" lr, lr ,my.toml,") == ["lr", "my.toml"]
+    assert documents.names("all") == documents.available()
+    assert documents.names("all", "cnn", "fashion") == documents.available("cnn", "fashion")
+    assert "published-fashion" in documents.names("all", "mlp", "fashion")
+    assert "published-fashion" not in documents.names("all", "mlp", "mnist")
     odd = tmp_path / "a,b.toml"
     odd.write_text("")
-    assert sweep.names(str(odd)) == [str(odd)]
+    assert documents.names(str(odd)) == [str(odd)]
     with pytest.raises(UserError, match=r"^--sweep needs the name of a sweep: all, act, "):
-        sweep.names(" , ")
+        documents.names(" , ")
 
 
 def test_a_grid_is_the_product_of_its_lists_in_the_files_order(written):
@@ -494,7 +495,7 @@ def test_a_sweep_knows_its_file_unless_it_is_a_shipped_one(tmp_path):
     mine.write_text("[mlp]\ngrid.lr = [0.1, 0.2]\n")
     assert sweep.load(str(mine), "mlp").path == str(mine.resolve())
     assert sweep.load("lr", "mlp").path is None
-    assert sweep.load(str(sweep.FOLDER / "lr.toml"), "mlp").path is None
+    assert sweep.load(str(documents.FOLDER / "lr.toml"), "mlp").path is None
 
 
 def test_a_file_that_is_not_there_names_the_nearest_sweep(tmp_path):
@@ -516,11 +517,11 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(written):
 
 
 def test_a_broken_shipped_file_is_listed_and_loading_it_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "FOLDER", tmp_path)
+    monkeypatch.setattr(documents, "FOLDER", tmp_path)
     (tmp_path / "broken.toml").write_text("[grid")
     (tmp_path / "good.toml").write_text("[mlp.grid]\nlr = [0.1]")
-    assert sweep.available() == ["broken", "good"]
-    assert sweep.available("cnn") == ["broken"]
+    assert documents.available() == ["broken", "good"]
+    assert documents.available("cnn") == ["broken"]
     with pytest.raises(UserError, match=r"^sweeps/broken.toml: not valid TOML: "):
         sweep.load("broken", "mlp")
 

@@ -19,7 +19,7 @@ def run(namespace: argparse.Namespace) -> int:
 def list_sweeps(results: Path | None) -> int:
     from tabulate import tabulate
 
-    from explorer.asking import questions
+    from explorer.asking import documents, questions
     from explorer.judging.runs import Runs
     from explorer.judging.sweeps import SweepResult
     from explorer.running.store import Store
@@ -29,8 +29,8 @@ def list_sweeps(results: Path | None) -> int:
     asked = sorted(store.requests(), key=lambda request: request.seeds)
     known = {request.key: request for request in asked}.values()  # of one question that with the most seeds
     rows = []
-    offered = {model: questions.available(model) for model in models.names()}
-    for name in questions.available():
+    offered = {model: documents.available(model) for model in models.names()}
+    for name in documents.available():
         for model in [model for model, names in offered.items() if name in names]:
             run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
             run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer import datasets, machine
-from explorer.asking import questions
+from explorer.asking import documents, questions
 from explorer.asking.search import Listed
 from explorer.cli import console
 from explorer.cli.options import Places, SweepOptions
@@ -80,7 +80,7 @@ def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> lis
     dataset = None if asked.data is None else str(asked.values["dataset"])
     found = [
         questions.load(name, asked.model, dataset, overrides, options.yes, asked.named)
-        for name in questions.names(options.which, asked.model, dataset)
+        for name in documents.names(options.which, asked.model, dataset)
     ]
     planned: list[Planned] = []
     seen: set[Config] = set()

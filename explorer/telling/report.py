@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer import datasets, escape, models
-from explorer.asking import questions
+from explorer.asking import documents
 from explorer.config import Config
 from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
@@ -406,10 +406,10 @@ class Builder:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""
         missing = list(self.missing)
         usual = Config.model_fields["dataset"].default
-        for dataset in questions.about():
+        for dataset in documents.about():
             for model in models.names():
                 run = {judged.request.name for judged in self.study.of(dataset, model) if not judged.request.path}
-                names = [name for name in questions.available(model, dataset) if name not in run]
+                names = [name for name in documents.available(model, dataset) if name not in run]
                 if names:
                     command = f"python mnist_explorer.py {model} --sweep all"
                     command += f" --dataset {dataset}" if dataset != usual else ""
