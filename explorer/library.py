@@ -9,7 +9,7 @@ import os
 import tempfile
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from explorer import places
 from explorer.errors import UserError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     from explorer.config import Config
     from explorer.judging.comparing import Comparison
     from explorer.judging.runs import ConfigResult
+    from explorer.judging.studies import StudyResult
     from explorer.judging.sweeps import SweepResult
     from explorer.record import Record
     from explorer.running.runner import Runner
@@ -136,6 +137,68 @@ def sweep(
         if results is not None:
             records = store.records()
         return judge([(request, asked)], Runs(records))[0]
+
+
+def study(
+    which: Folder,
+    model: str = "mlp",
+    *,
+    search: Literal["random", "qmc", "tpe"] | None = None,
+    tries: int | None = None,
+    fresh_seeds: int | None = None,
+    dataset: Folder | None = None,
+    jobs: int = 1,
+    results: Folder | None = None,
+    data_dir: Folder | None = None,
+    device: str | None = None,
+    kernels: bool | None = None,
+    force: bool = False,
+    tracker: "Tracker | None" = None,
+    **fields: FieldValue,
+) -> "StudyResult":
+    """Tune each value of what a study asks about, and judge their best settings on fresh seeds; with ``search``, look
+    for one good configuration in the ranges of a file's ``[search]``. Other arguments as of `sweep`.
+
+    Raises UserError for what cannot be asked.
+    """
+    from explorer import datasets
+    from explorer.asking import studies
+    from explorer.asking.tuning import StudySearch
+    from explorer.judging.runs import Runs
+    from explorer.judging.studies import judge
+    from explorer.running.engines import WorkerSetup
+    from explorer.running.engines.local import local_engine
+    from explorer.running.prepare import prepared
+    from explorer.running.recorder import Recorder, answer
+    from explorer.running.requests import Request
+    from explorer.running.store import Store
+    from explorer.running.trackers import Silent
+
+    name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
+    asked = studies.load(
+        str(which), model, name, fields, {field: field for field in fields},
+        method=search, tries=tries, fresh_seeds=fresh_seeds,
+    )  # fmt: skip
+    word = str(path or asked.dataset)
+    runner = _runner(word, _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
+    tuning = StudySearch(asked)
+    runner.check(tuning.upcoming())
+    with ExitStack() as stack:
+        folder = results if results is not None else stack.enter_context(tempfile.TemporaryDirectory())
+        store = Store(Path(folder))
+        request = Request(
+            asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path,
+            str(path.resolve()) if path else None, search, tries, fresh_seeds or 0,
+        )  # fmt: skip
+        store.note(request)
+        recorder = Recorder(store, runner.data.digest)
+        stack.enter_context(prepared(device, kernels))
+        engine = local_engine(runner, WorkerSetup(word, Path(data_dir) if data_dir else None), jobs)
+        stack.enter_context(closing(engine))
+        records = list(answer(tuning, engine, recorder, tracker or Silent(), force))
+        if results is not None:
+            records = store.records()
+        return judge([(request, asked)], Runs(records), [request])[0]
 
 
 def load(results: Folder | None = None, looks: bool = False) -> "pd.DataFrame":

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from explorer.asking import documents, questions
+from explorer.asking import documents, questions, studies
+from explorer.asking.tuning import StudySearch
 from explorer.config import fields_for, make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -45,7 +46,12 @@ def question(chance: random.Random, folder: Path) -> None:
         at = chance.randrange(len(text))
         text[at : at + chance.randint(0, 8)] = chance.choice(WORDS).encode("utf-8", "surrogateescape")
     (folder / "bent.toml").write_bytes(text)
-    questions.load(str(folder / "bent.toml"), "mlp", "digits")
+    path = str(folder / "bent.toml")
+    if studies.is_study(path, "mlp"):
+        method = chance.choice([None, "qmc", "random"])
+        StudySearch(studies.load(path, "mlp", "digits", method=method, tries=3)).ask()
+    else:
+        questions.load(path, "mlp", "digits")
 
 
 def bent(chance: random.Random, line: bytes) -> bytes:

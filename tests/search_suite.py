@@ -36,6 +36,16 @@ class SearchSuite:
     def test_told_the_same_it_asks_the_same(self, make):
         assert answered(make()) == answered(make())
 
+    def test_what_is_upcoming_comes_down_to_nothing(self, make):
+        search = make()
+        left = [len(search.upcoming())]
+        while asked := list(search.ask()):
+            for config in asked:
+                search.tell(config, record(config, 0.5))
+                left.append(len(search.upcoming()))
+        assert left == sorted(left, reverse=True) and left[-1] == 0
+        assert all(stage.done == stage.planned for stage in search.stages())
+
     def test_runs_that_failed_and_diverged_can_be_told(self, make):
         search = make()
         for config, status in zip(search.ask(), itertools.cycle(("failed", "diverged"))):

@@ -3,7 +3,7 @@
 import pytest
 
 from explorer.asking import questions
-from explorer.asking.search import Listed
+from explorer.asking.search import Listed, Stage
 from explorer.config import make_config
 from explorer.record import Failed
 from explorer.running.engines.here import InProcess
@@ -42,6 +42,12 @@ class Rounds:
 
     def tell(self, config, record):
         self.told.append((config, record))
+
+    def upcoming(self):
+        return self.runs[len(self.told) :]
+
+    def stages(self):
+        return [Stage("runs", len(self.told), len(self.runs))]
 
 
 @pytest.fixture(scope="module")

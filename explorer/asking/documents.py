@@ -6,6 +6,7 @@ within their type's bounds are `Config`'s business, and are checked for the mode
 
 import contextlib
 import functools
+import math
 import os
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
@@ -24,6 +25,7 @@ from explorer.config import (
 )
 from explorer.errors import UserError
 from explorer.fields import nearest, type_of
+from explorer.seeds import FIRST_FRESH_SEED
 
 FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 MOST_POINTS = 10_000
@@ -50,10 +52,32 @@ KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "seeds": (int, "a whole number from 1 to 10000"),
     "repeats": (bool, "true or false"),
     "reference": ((int, float), "an accuracy as a fraction, 0 to 1"),
+    "study": (dict, 'a table, e.g. [study] with scientific.activation = ["relu", "silu"]'),
+    "search": (dict, "a table, e.g. [search] with ranges.lr = { low = 1e-4, high = 3e-2, log = true }"),
+    "scientific": (
+        (dict, list),
+        'a table of lists, e.g. scientific.activation = ["relu", "silu"], or a list of tables',
+    ),
+    **dict.fromkeys(("nuisance", "nuisance_of", "ranges"), (dict, "a table of ranges")),
 }
+RANGE = "a range, { low = 1e-4, high = 3e-2, log = true }, or { values = [64, 128] }"
+# The whole numbers of a study and of a search: least, greatest. Fewer than three fresh seeds judge nothing.
+COUNTS = {
+    "tries": (1, 10_000),
+    "finalists": (1, 1000),
+    "seeds": (1, FIRST_FRESH_SEED),
+    "fresh_seeds": (3, 10_000),
+    "seed": (0, 2**31 - 1),
+}
+TUNED = ("tries", "finalists", "seeds", "fresh_seeds")
+STUDY_KEYS = ("scientific", "nuisance", "nuisance_of", *TUNED)
+SEARCH_KEYS = ("ranges", "seed", *TUNED)
+Kind = Literal["sweep", "study", "search"]
+"""What a file asks: a sweep runs the points it lists, a study tunes each value of a knob, a search looks for one good
+configuration."""
 SECTION_KEYS = (
     *(*TEXTS, "role", "expect_best", "baseline", "gain_over", "seeds", "repeats", "reference_is"),
-    *("published", "claims", "base", "grid", "points"),
+    *("published", "claims", "base", "grid", "points", "study", "search"),
 )
 # Fields of Config that a sweep file does not set, and what does.
 ELSEWHERE = {
@@ -83,12 +107,18 @@ def axes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(axis for name in models.names() for axis in models.get(name).axes))
 
 
-def available(model: str | None = None, dataset: str | None = None) -> list[str]:
-    """Names of the shipped sweeps, sorted; of those only the ones with something for ``model`` and ``dataset``.
+def available(model: str | None = None, dataset: str | None = None, kind: Kind = "sweep") -> list[str]:
+    """Names of the shipped files of a kind, sorted; of those only the ones with something for ``model`` and
+    ``dataset``.
 
-    A file that cannot be read is among them: loading it says what is wrong with it.
+    A file that cannot be read is among the sweeps: loading it says what is wrong with it.
     """
-    return sorted(path.stem for path in FOLDER.glob("*.toml") if _serves(path, model, dataset))
+    return sorted(path.stem for path in FOLDER.glob("*.toml") if _serves(path, model, dataset, kind))
+
+
+def all_names() -> list[str]:
+    """Everything shipped that ``--sweep`` may name."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def about() -> list[str]:
@@ -111,7 +141,7 @@ def names(text: str, model: str | None = None, dataset: str | None = None) -> li
         return [text]  # a path may hold a comma
     said = [part.strip() for part in text.split(",") if part.strip()]
     if not said:
-        raise UserError(f"--sweep needs the name of a sweep: all, {', '.join(available())}")
+        raise UserError(f"--sweep needs the name of a sweep: all, {', '.join(all_names())}")
     every = available(model, dataset) if "all" in said else []
     return list(dict.fromkeys(name for part in said for name in (every if part == "all" else [part])))
 
@@ -127,8 +157,8 @@ def find(name_or_path: str) -> tuple[Path, str]:
     if os.path.isdir(path):
         raise UserError(f"{name_or_path!r} is a folder; a sweep is a TOML file")
     if path.suffix == ".toml" or len(path.parts) > 1:
-        raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or one of: {', '.join(available())}")
-    raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *available()])}")
+        raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or one of: {', '.join(all_names())}")
+    raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *all_names()])}")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -175,26 +205,43 @@ def told_of(shown: str, but: tuple[str, ...] = ()) -> Iterator[None]:
         raise UserError(f"{shown}: {error}") from None
 
 
-def _serves(path: Path, model: str | None, dataset: str | None) -> bool:
+def kind_of(document: Mapping[str, Any], model: str | None = None) -> Kind:
+    """What a file asks of a model, or of any."""
+    parts = [document, *(document.get(name, {}) for name in ([model] if model else models.names()))]
+    return "study" if any("study" in part for part in parts) else "search" if "search" in document else "sweep"
+
+
+def _serves(path: Path, model: str | None, dataset: str | None, kind: Kind) -> bool:
     try:
         document = read(path)
     except UserError:
-        return True
-    if dataset and document.get("dataset", dataset) != dataset:
+        return kind == "sweep"
+    if kind_of(document) != kind or (dataset and document.get("dataset", dataset) != dataset):
         return False
-    return model is None or _fits(document, model)
+    return model is None or _fits(document, model, kind)
 
 
 def has_points(document: Mapping[str, Any], model: str) -> bool:
     return any(key in part for part in (document, document.get(model, {})) for key in ("grid", "points"))
 
 
-def _fits(document: Mapping[str, Any], model: str) -> bool:
-    """Whether the file has points for the model, and none of a field that the model has not."""
-    both = {**document, **document.get(model, {})}
-    rows = [both["grid"]] if "grid" in both else both.get("points", [])
+def section_of(document: Mapping[str, Any], model: str, key: str) -> dict[str, Any]:
+    """A table that a model's section may add to, key by key: ``[study]`` and ``[mlp.study]``."""
+    return {**document.get(key, {}), **document.get(model, {}).get(key, {})}
+
+
+def _fits(document: Mapping[str, Any], model: str, kind: Kind) -> bool:
+    """Whether the file has something to run for the model, and nothing of a field that the model has not."""
     known = {*fields_for(model), *models.get(model).axes, "label", "reference"}
-    return bool(rows) and all(key in known for row in rows for key in row)
+    if kind == "search":
+        return all(key in known for key in section_of(document, model, "search").get("ranges", {}))
+    if kind == "study":
+        said = section_of(document, model, "study").get("scientific", {})
+    else:
+        both = {**document, **document.get(model, {})}
+        said = both.get("grid") or both.get("points", [])
+    rows = said if isinstance(said, list) else [said]
+    return any(rows) and all(key in known for row in rows for key in row)
 
 
 def _check_document(document: Mapping[str, Any]) -> None:
@@ -204,6 +251,16 @@ def _check_document(document: Mapping[str, Any]) -> None:
         raise UserError(f"dataset {document['dataset']!r} is unknown{nearest(document['dataset'], choices('dataset'))}")
     for model in models.names():
         _check_section(document.get(model, {}), f"{model}.", SECTION_KEYS)
+    asked = {key for part in (document, *(document.get(model, {}) for model in models.names())) for key in part}
+    ways = [f"[{key}]" for key in ("study", "search") if key in asked] + ["[grid]"] * bool(asked & {"grid", "points"})
+    if len(ways) > 1:
+        raise UserError(f"{' and '.join(ways)} in one file; a file asks one thing, so keep one of them")
+    if (
+        foreign := asked - {*TEXTS, *models.names(), "dataset", "base", "study", "search"}
+        if kind_of(document) != "sweep"
+        else ()
+    ):
+        raise UserError(f"unknown key {min(foreign)!r} in a {kind_of(document)}; it has {', '.join(STUDY_KEYS)}")
 
 
 def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]) -> None:
@@ -225,6 +282,8 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
         _check_claim(f"{where}claims[{number}]", claim)
     if "grid" in section and "points" in section:
         raise UserError(f"both {where}grid and {where}points; keep one of them")
+    _check_study(f"{where}study", section.get("study", {}))
+    _check_search(f"{where}search", section.get("search", {}))
     check_table(f"{where}base", section.get("base", {}), fields())
     if "grid" in section:
         check_table(f"{where}grid", section["grid"], (*fields(), *axes()), lists=True)
@@ -234,21 +293,90 @@ def _check_section(section: Mapping[str, Any], where: str, keys: tuple[str, ...]
     for key in ("baseline", "gain_over"):
         if isinstance(section.get(key), dict):
             check_table(f"{where}{key}", section[key], (*fields(), *axes()))
-    if "points" in section and not section["points"]:
-        raise UserError(f"{where}points is empty; give at least one [[{where}points]]")
-    for number, point in enumerate(section.get("points", []), 1):
+    _check_points(f"{where}points", section.get("points"))
+
+
+def _check_points(where: str, rows: list[Any] | None) -> None:
+    """Listed points, or the listed values of a study."""
+    if rows is None:
+        return
+    if not rows:
+        raise UserError(f"{where} is empty; give at least one [[{where}]]")
+    for number, point in enumerate(rows, 1):
         if not isinstance(point, dict):
-            raise UserError(f"{where}points must be {KINDS['points'][1]}, got {_shown(point)}")
-        check_table(f"{where}points[{number}]", point, (*fields(), "label", "reference"))
+            raise UserError(f"{where} must be a list of tables, [[{where}]], got {_shown(point)}")
+        check_table(f"{where}[{number}]", point, (*fields(), "label", "reference"))
         if not 0 <= point.get("reference", 0) <= 1:
-            raise UserError(
-                f"{where}points[{number}].reference must be {KINDS['reference'][1]}, got {point['reference']}"
-            )
+            raise UserError(f"{where}[{number}].reference must be {KINDS['reference'][1]}, got {point['reference']}")
         label = point.get("label", "-")
         if not (1 <= len(label) <= LONGEST_LABEL and label.isprintable() and label.strip() == label):
-            raise UserError(
-                f"{where}points[{number}].label must be 1 to {LONGEST_LABEL} printable characters, got {label!r}"
-            )
+            raise UserError(f"{where}[{number}].label must be 1 to {LONGEST_LABEL} printable characters, got {label!r}")
+
+
+def _check_study(where: str, said: dict[str, Any]) -> None:
+    _check_counts(where, said, STUDY_KEYS)
+    scientific = said.get("scientific")
+    if isinstance(scientific, list):
+        _check_points(f"{where}.scientific", scientific)
+    elif scientific is not None:
+        check_table(f"{where}.scientific", scientific, (*fields(), *axes()), lists=True)
+    for field, one in said.get("nuisance", {}).items():
+        _check_range(f"{where}.nuisance.{field}", field, one)
+    for label, ranges in said.get("nuisance_of", {}).items():
+        if not isinstance(ranges, dict):
+            raise UserError(f"{where}.nuisance_of.{label} must be {KINDS['ranges'][1]}, got {_shown(ranges)}")
+        for field, one in ranges.items():
+            _check_range(f"{where}.nuisance_of.{label}.{field}", field, one)
+
+
+def _check_search(where: str, said: dict[str, Any]) -> None:
+    _check_counts(where, said, SEARCH_KEYS)
+    for field, one in said.get("ranges", {}).items():
+        _check_range(f"{where}.ranges.{field}", field, one)
+
+
+def _check_counts(where: str, said: dict[str, Any], keys: tuple[str, ...]) -> None:
+    """The keys of a study or of a search, and its whole numbers."""
+    for key, value in said.items():
+        if key not in keys:
+            hint = f"; a range goes under {where}.{keys[0] if keys is SEARCH_KEYS else 'nuisance'}"
+            raise UserError(f"unknown key {where + '.' + key!r}{hint if key in fields() else nearest(key, keys)}")
+        if key not in COUNTS:
+            check_kind(f"{where}.{key}", key, value)
+            continue
+        low, high = COUNTS[key]
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise UserError(f"{where}.{key} must be a whole number from {low} to {high}, got {_shown(value)}")
+
+
+def _check_range(where: str, field: str, said: Any) -> None:
+    """A range: its field, its form, and that its ends or values make sense; their bounds are Config's business."""
+    if field in ELSEWHERE:
+        raise UserError(f"{where}: {ELSEWHERE[field]}")
+    if field not in (*fields(), *axes()):
+        raise UserError(f"unknown key {where!r}{nearest(field, (*fields(), *axes()))}")
+    if not isinstance(said, dict) or not ({*said} <= {"low", "high", "log"} or {*said} == {"values"}):
+        raise UserError(f"{where} must be {RANGE}, got {_shown(said)}")
+    if "values" in said:
+        values = said["values"]
+        check_table(where.rpartition(".")[0], {field: values}, (field,), lists=True)
+        if any(value in values[:place] for place, value in enumerate(values)):
+            raise UserError(f"{where}.values has a value twice; leave one out")
+        return
+    if (kind := _kind_of_field(field)[0]) not in ((int, float), (int,)):
+        raise UserError(f"{where}: {field} is no number; give {{ values = [...] }}")
+    for end in ("low", "high"):
+        if end not in said:
+            raise UserError(f"{where} needs {end}; it must be {RANGE}")
+        value = said[end]
+        if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
+            raise UserError(f"{where}.{end} must be {_kind_of_field(field)[1]}, got {_shown(value)}")
+    if not isinstance(said.get("log", False), bool):
+        raise UserError(f"{where}.log must be true or false, got {_shown(said['log'])}")
+    if said["low"] >= said["high"]:
+        raise UserError(f"{where}: low {said['low']:g} is not below high {said['high']:g}")
+    if said.get("log") and said["low"] <= 0:
+        raise UserError(f"{where}: log = true needs a low above 0, got {said['low']:g}")
 
 
 def _check_published(where: str, said: dict[str, Any] | None) -> None:

@@ -34,6 +34,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from explorer import models
@@ -177,10 +178,9 @@ def load(
         claims = _claims(both.get("claims", []), points)
         role = _role(both, knobs, points)
 
-    texts = {name: " ".join(both.get(name, "").split()) for name in TEXTS}
-    texts["title"] = texts["title"] or path.stem
+    texts = texts_of(both, path)
     return Sweep(
-        name=re.sub("[^A-Za-z0-9_.-]+", "-", path.stem).lstrip(".-")[:100] or "sweep",  # files are named after it
+        name=sweep_name(path),
         path=None if path.resolve().parent == documents.FOLDER.resolve() else str(path.resolve()),
         **texts,
         model=model,
@@ -197,6 +197,17 @@ def load(
         claims=claims,
         published=_published(both.get("published")),
     )
+
+
+def sweep_name(path: Path) -> str:
+    """What a sweep is called after its file: files are named after it, so it has letters, digits, _, - and . alone."""
+    return re.sub("[^A-Za-z0-9_.-]+", "-", path.stem).lstrip(".-")[:100] or "sweep"
+
+
+def texts_of(document: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """What a file says in words, each as one line; its title is the file's name where it says none."""
+    texts = {name: " ".join(document.get(name, "").split()) for name in TEXTS}
+    return {**texts, "title": texts["title"] or path.stem}
 
 
 def configs(sweep: Sweep, seeds: int, yes: bool = False) -> list[Config]:
@@ -243,12 +254,12 @@ def _grid_points(
     called |= {spelt[knob]: f"{where}.{knob}" for knob in reversed(knobs) if knob in spelt}
     for combination in itertools.product(*grid.values()):
         said = models.get(str(fixed["model"])).spell_out(dict(zip(grid, combination, strict=True)))
-        config = _config(merge(fixed, said), called, _grid_label(knobs, combination))
+        config = config_of(merge(fixed, said), called, grid_label(knobs, combination))
         values = {knob: config.axis(knob) for knob in knobs}
-        yield Point(_grid_label(knobs, tuple(values.values())), values, config)
+        yield Point(grid_label(knobs, tuple(values.values())), values, config)
 
 
-def _grid_label(knobs: tuple[str, ...], values: tuple[Any, ...]) -> str:
+def grid_label(knobs: tuple[str, ...], values: tuple[Any, ...]) -> str:
     if len(knobs) == 1:
         return f"{knobs[0].replace('_', ' ')} {text_of(values[0])}"
     return " / ".join(map(text_of, values))
@@ -263,13 +274,14 @@ def _listed_points(
             f"{key.replace('_', ' ')} {text_of(value)}" for key, value in said.items()
         )
         called_here = {**called, **{field: f"{where}[{number}].{field}" for field in said}}
-        config = _config(merge(fixed, said), called_here, label or f"point {number}")
+        config = config_of(merge(fixed, said), called_here, label or f"point {number}")
         values = {knob: config.axis(knob) for knob in knobs}
         reference = row.get("reference")
         yield Point(label or "defaults", values, config, None if reference is None else float(reference))
 
 
-def _config(values: Mapping[str, Any], called: Mapping[str, str], label: str) -> Config:
+def config_of(values: Mapping[str, Any], called: Mapping[str, str], label: str) -> Config:
+    """The Config; a mistake in it names the key or the point."""
     try:
         return make_config(values, called)
     except UserError as error:

@@ -19,8 +19,10 @@ def run(namespace: argparse.Namespace) -> int:
 def list_sweeps(results: Path | None) -> int:
     from tabulate import tabulate
 
-    from explorer.asking import documents, questions
+    from explorer.asking import documents, questions, studies
     from explorer.judging.runs import Runs
+    from explorer.judging.studies import StudyResult
+    from explorer.judging.study import loaded_study
     from explorer.judging.sweeps import SweepResult
     from explorer.running.store import Store
 
@@ -42,6 +44,18 @@ def list_sweeps(results: Path | None) -> int:
             loaded = questions.load(name, model, yes=True)
             grid = f"{' x '.join(loaded.knobs) or 'points'}: {len(loaded.points)} points x {loaded.seeds_default} seeds"
             rows.append((model, name, loaded.question, grid, ", ".join(states) or "not run"))
+    for name in studies.available():
+        for model in [model for model in models.names() if name in studies.available(model)]:
+            question = studies.load(name, model, yes=True)
+            run = [request for request in known if (request.name, request.model) == (name, model) and not request.path]
+            run.sort(key=lambda request: (datasets.rank(request.dataset), sorted(request.overrides)))
+            states = []
+            for request in run:
+                tuned = StudyResult(request, loaded_study(request), measured)
+                states.append(f"{tuned.dataset} {tuned.runs_done}/{tuned.runs_done + tuned.runs_left}")
+            what = f"{' x '.join(question.scientific)}: {len(question.contenders)} values x {question.tries} tries, "
+            what += f"{question.fresh_seeds} fresh seeds"
+            rows.append((model, name, question.question, what, ", ".join(states) or "not run"))
     columns = [None, None, 46, 40, 24]
     print(tabulate(rows, ("model", "sweep", "question", "grid", "runs done"), "simple", maxcolwidths=columns))
     return 0

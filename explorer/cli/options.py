@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from explorer import places
 from explorer.config import fields_for, from_environment, merge
@@ -16,6 +17,18 @@ def whole(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text}")
     return int(text)
+
+
+def time_span(text: str) -> float:
+    """Seconds of ``90s``, ``30m``, ``1.5h``, for argparse."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"must be a time like 90s, 30m or 2h, got {text}")
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ class TrainOptions:
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
         """Raises UserError for flags of sweeps: they would be ignored."""
-        for flag in ("seeds", "jobs", "dry_run", "yes"):
+        for flag in ("seeds", "fresh_seeds", "tries", "budget", "jobs", "dry_run", "yes"):
             if getattr(namespace, flag):
                 raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
         if namespace.json and namespace.json_lines:
@@ -147,6 +160,13 @@ class SweepOptions:
     which: str
     asked: Asked
     seeds: int | None
+    fresh_seeds: int | None
+    """The winner's; None: none for a sweep, as many as its file says for a study."""
+    search: Literal["random", "qmc", "tpe"] | None
+    """How to search, if it is a search."""
+    tries: int | None
+    budget: float | None
+    """Seconds for all that is trained."""
     jobs: int | None
     dry_run: bool
     yes: bool
@@ -165,8 +185,16 @@ class SweepOptions:
                 "--json is for one run; --json-lines prints a sweep's looks and records, and its records are lines of "
                 "JSON in runs.jsonl, under --results"
             )
+        if namespace.tries and not namespace.search:
+            raise UserError("--tries is for --search; a study's file says its tries")
         return cls(
-            namespace.sweep, Asked.of(namespace), namespace.seeds, namespace.jobs, namespace.dry_run, namespace.yes,
+            namespace.sweep or "search", Asked.of(namespace), namespace.seeds, namespace.fresh_seeds, namespace.search,
+            namespace.tries, namespace.budget, namespace.jobs, namespace.dry_run, namespace.yes,
             Machine.of(namespace), namespace.data_dir, Places.of(namespace), namespace.force, namespace.quiet,
             namespace.json_lines,
         )  # fmt: skip
+
+    def refuse_for_studies(self) -> None:
+        """Raises UserError for flags that a study would ignore."""
+        if self.seeds:
+            raise UserError("--seeds is for sweeps; the seeds of a study and of a search stand in its file")

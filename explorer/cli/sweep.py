@@ -1,26 +1,34 @@
-"""``--sweep``: train what is not recorded yet of one or more sweeps, then their tables, pictures and the report."""
+"""``--sweep`` and ``--search``: train what is not recorded yet of sweeps, studies and searches, then their tables,
+pictures and the report."""
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from explorer import datasets, machine
-from explorer.asking import documents, questions
-from explorer.asking.search import Listed
+from explorer.asking import documents, questions, studies
+from explorer.asking.search import Listed, Search, WinnerAgain
+from explorer.asking.studies import StudyQuestion
+from explorer.asking.tuning import StudySearch
 from explorer.cli import console
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
+from explorer.judging import stats
+from explorer.judging import studies as judged_studies
 from explorer.judging.runs import Runs
-from explorer.judging.sweeps import SweepResult, judge
+from explorer.judging.studies import StudyResult
+from explorer.judging.sweeps import Origin, SweepResult, judge
 from explorer.record import run_id
 from explorer.running import predictions
+from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
-from explorer.running.estimates import estimate
+from explorer.running.estimates import Estimator
 from explorer.running.prepare import device_for, prepared
-from explorer.running.recorder import Recorder, answer
+from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
@@ -32,13 +40,19 @@ from explorer.training.device import usual_jobs
 
 @dataclass(frozen=True)
 class Planned:
-    """A sweep the person named, and what there is to do for it."""
+    """A sweep, study or search that the person named, and what there is to do for it."""
 
-    sweep: questions.Sweep
+    question: questions.Sweep | StudyQuestion
     request: Request
+    make: Callable[[], Search]
+    """Makes the search afresh."""
     runs: list[Config]
+    """A sweep's runs; of a study they are not known beforehand."""
     waiting: list[Config]
-    """Of the runs, those neither recorded nor waiting for a sweep named before."""
+    """Runs still to be trained, as far as that is known beforehand (see `Search.upcoming`), but those that wait for a
+    sweep named before."""
+    most: int
+    """How many runs it has at most."""
 
 
 def run(options: SweepOptions) -> int:
@@ -49,27 +63,32 @@ def run(options: SweepOptions) -> int:
     device = device_for(options.machine.device) if to_do else "CPU"
     jobs = min(options.jobs or usual_jobs(device), max(1, len(to_do)))
     quiet = options.quiet or options.json_lines
+    expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     if not quiet:
-        print(plan_table(planned, runners, store, jobs), flush=True)
+        print(plan_table(planned, expected, jobs), flush=True)
         if not options.jobs and jobs < min(machine.cores(), len(to_do)):
             print(f"{device}: one run at a time, because more would share it; --jobs says otherwise", flush=True)
     if options.dry_run:
         return 0
     for one in planned:
         store.note(one.request, trained=bool(one.waiting))
+    budget = Budget(options.budget, expected) if options.budget else None
     if to_do:
         with (
             prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(store, "the same command goes on where this one stopped"),
         ):
             for name, runner in runners.items():
-                mine = [config for config in to_do if config.dataset == name]
+                mine = [one for one in planned if one.question.dataset == name and one.waiting]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
-                engine = local_engine(runner, setup, jobs)
                 recorder = Recorder(store, runner.data.digest)
-                with watch(options, len(mine), labels_of(planned)) as tracker, closing(engine):
-                    for _ in answer(Listed(mine), engine, recorder, tracker, options.force):
-                        pass
+                with closing(local_engine(runner, setup, jobs)) as engine:
+                    for search, total, labels in searches(mine):
+                        with watch(options, total, labels) as tracker:
+                            for _ in answer(search, engine, recorder, tracker, options.force, budget):
+                                pass
+    if budget and budget.spent and not quiet:
+        print(left_over(options, store, runners, planned, expected, jobs), flush=True)
     return conclude(options, store, planned)
 
 
@@ -78,58 +97,136 @@ def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> lis
     asked = options.asked
     overrides = {field: value for field, value in asked.values.items() if field != "dataset"}
     dataset = None if asked.data is None else str(asked.values["dataset"])
-    found = [
-        questions.load(name, asked.model, dataset, overrides, options.yes, asked.named)
-        for name in documents.names(options.which, asked.model, dataset)
-    ]
+    found: list[questions.Sweep | StudyQuestion] = []
+    for name in documents.names(options.which, asked.model, dataset):
+        if options.search or studies.is_study(name, asked.model):
+            options.refuse_for_studies()
+            found.append(
+                studies.load(
+                    name,
+                    asked.model,
+                    dataset,
+                    overrides,
+                    asked.named,
+                    method=options.search,
+                    tries=options.tries,
+                    fresh_seeds=options.fresh_seeds,
+                    yes=options.yes,
+                )
+            )
+        else:
+            found.append(questions.load(name, asked.model, dataset, overrides, options.yes, asked.named))
     planned: list[Planned] = []
     seen: set[Config] = set()
-    for sweep in found:
-        runs = questions.configs(sweep, options.seeds or sweep.seeds_default, options.yes)
-        if sweep.dataset not in runners:
-            runners[sweep.dataset] = Runner(datasets.load(asked.data or sweep.dataset, options.data_dir))
-        runner = runners[sweep.dataset]
-        runner.check(runs)
+    for question in found:
+        if question.dataset not in runners:
+            runners[question.dataset] = Runner(datasets.load(asked.data or question.dataset, options.data_dir))
+        runner = runners[question.dataset]
         recorder = Recorder(store, runner.data.digest)
-        waiting = [run for run in runs if run not in seen and (options.force or not recorder.recorded(run))]
-        seen.update(waiting)
-        seeds = 1 + max(run.seed for run in runs)
-        own_data = asked.data if asked.own_data else None
-        request = Request(sweep.name, sweep.model, sweep.dataset, overrides, seeds, sweep.path, own_data)
-        planned.append(Planned(sweep, request, runs, waiting))
+        make, seeds = search_for(question, options)
+        runner.check(make().upcoming())
+        waiting = [run for run in foresee(make(), recorder, options.force) if run not in seen]
+        if isinstance(question, questions.Sweep):  # of a study another run may stand for the one that will be chosen
+            seen.update(waiting)
+        runs = questions.configs(question, seeds, options.yes) if isinstance(question, questions.Sweep) else []
+        request = Request(
+            question.name, question.model, question.dataset, overrides, seeds, question.path,
+            asked.data if asked.own_data else None, options.search, options.tries if options.search else None,
+            options.fresh_seeds or 0,
+        )  # fmt: skip
+        planned.append(Planned(question, request, make, runs, waiting, len(make().upcoming())))
     return planned
 
 
-def plan_table(planned: list[Planned], runners: dict[str, Runner], store: Store, jobs: int) -> str:
-    """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
-    records = [record for record in store.records() if record.status == "ok" and record.step_ms]
-    lines, seconds, unknown = [], 0.0, 0
+def search_for(question: questions.Sweep | StudyQuestion, options: SweepOptions) -> tuple[Callable[[], Search], int]:
+    """(what makes the search for a question afresh, how many seeds choose)"""
+    if isinstance(question, StudyQuestion):
+        return (lambda: StudySearch(question)), question.seeds
+    runs = questions.configs(question, options.seeds or question.seeds_default, options.yes)
+    seeds = 1 + max(run.seed for run in runs)
+    if options.fresh_seeds is None:
+        return (lambda: Listed(runs)), seeds
+    again = options.fresh_seeds
+    return (lambda: WinnerAgain(runs, leader, again)), seeds
+
+
+def leader(points: Mapping[Config, Mapping[int, float]]) -> Config | None:
+    """The point that a sweep's winner is, as it will be judged."""
+    by_name = {str(place): (point, scores) for place, (point, scores) in enumerate(points.items())}
+    if not by_name:
+        return None
+    return by_name[stats.winner({name: scores for name, (_, scores) in by_name.items()}).label][0]
+
+
+def searches(planned: Sequence[Planned]) -> list[tuple[Search, int, dict[Config, str]]]:
+    """What to run one after the other: (search, how many runs it may still train, labels of its points). Lists of runs
+    are one, so that runs of one shape come together whichever sweep they are for."""
+    listed = [one for one in planned if isinstance(one.make(), Listed)]
+    found: list[tuple[Search, int, dict[Config, str]]] = []
+    if listed:
+        runs = [run for one in listed for run in one.waiting]
+        found.append((Listed(runs), len(runs), labels_of(listed)))
+    return found + [(one.make(), len(one.waiting), labels_of([one])) for one in planned if one not in listed]
+
+
+def left_over(
+    options: SweepOptions,
+    store: Store,
+    runners: Mapping[str, Runner],
+    planned: Sequence[Planned],
+    expected: Estimator,
+    jobs: int,
+) -> str:
+    """What the budget left undone, and what it would still take."""
+    left: list[Config] = []
     for one in planned:
-        name = f"{one.sweep.model} {one.sweep.dataset} {one.sweep.name}"
-        done = f"{len(one.runs) - len(one.waiting)} done, {len(one.waiting)} to do"
-        lines.append(f"{name}: {len(one.sweep.points)} points, {len(one.runs)} runs, {done}")
-        for config in one.waiting:
-            training_images, _ = runners[config.dataset].data.split(config.train_on)
-            found = estimate(config, records, training_images)
-            seconds += found or 0.0
-            unknown += found is None
-    to_do = sum(len(one.waiting) for one in planned)
-    if to_do:
-        time_left = f"about {duration(seconds / jobs)} on {jobs} process{'es' if jobs > 1 else ''}"
-        if unknown == to_do:
-            time_left = "no run like these has been timed yet"
-        elif unknown:
-            time_left += f", not counting {unknown} runs of which none like it has been timed"
-        lines.append(f"to do: {to_do} runs, {time_left}")
+        recorder = Recorder(store, runners[one.question.dataset].data.digest)
+        left += [run for run in foresee(one.make(), recorder) if run in one.waiting or run not in left]
+    return (
+        f"the budget of {duration(options.budget or 0)} is over: {len(left)} runs are left, "
+        f"{time_of(left, expected, jobs)}; the same command goes on"
+    )
+
+
+def plan_table(planned: list[Planned], expected: Estimator, jobs: int) -> str:
+    """What there is to do: a line a sweep, and how long it should take by the steps measured so far."""
+    lines = []
+    for one in planned:
+        question, waiting = one.question, len(one.waiting)
+        name = f"{question.model} {question.dataset} {question.name}"
+        done = f"{one.most - waiting} done, {waiting} to do"
+        if isinstance(question, StudyQuestion):
+            what = f"{len(question.contenders)} values, each {question.tries} tries, {question.finalists} finalists on "
+            what = what if question.scientific else what.partition(", each ")[2]
+            what += f"{question.seeds} seeds, the winner on {question.fresh_seeds} fresh ones"
+            lines.append(f"{name}: {what}: {one.most} runs at most, {done}")
+        else:
+            again = f", the winner on {one.request.fresh_seeds} fresh seeds" if one.request.fresh_seeds else ""
+            lines.append(f"{name}: {len(question.points)} points{again}, {one.most} runs, {done}")
+    if to_do := [config for one in planned for config in one.waiting]:
+        lines.append(f"to do: {len(to_do)} runs, {time_of(to_do, expected, jobs)}")
     return "\n".join(lines)
 
 
-def labels_of(planned: list[Planned]) -> dict[Config, str]:
+def time_of(runs: Sequence[Config], expected: Estimator, jobs: int) -> str:
+    """How long runs should take, in words."""
+    seconds = [expected(run) for run in runs]
+    known = [one for one in seconds if one is not None]
+    if not known and runs:
+        return "no run like these has been timed yet"
+    told = f"about {duration(sum(known) / jobs)} on {jobs} process{'es' if jobs > 1 else ''}"
+    missing = len(runs) - len(known)
+    return told + (f", not counting {missing} runs of which none like it has been timed" if missing else "")
+
+
+def labels_of(planned: Sequence[Planned]) -> dict[Config, str]:
     """Point -> its label; what answers several sweeps has its name in the first."""
     labels: dict[Config, str] = {}
     for one in planned:
-        for point in one.sweep.points:
-            labels.setdefault(point.config, f"{one.sweep.name}: {point.label}" if len(planned) > 1 else point.label)
+        if isinstance(one.question, StudyQuestion):  # its points come up as it goes on
+            continue
+        for point in one.question.points:
+            labels.setdefault(point.config, f"{one.question.name}: {point.label}" if len(planned) > 1 else point.label)
     return labels
 
 
@@ -142,21 +239,43 @@ def watch(options: SweepOptions, total: int, labels: dict[Config, str]) -> Abstr
 def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
     places = options.places
-    keep_predictions(options, store, {(one.sweep.model, one.sweep.dataset) for one in planned})
+    keep_predictions(options, store, {(one.question.model, one.question.dataset) for one in planned})
     files = rebuild(store, places, options.data_dir)
     runs, known = Runs(store.records()), store.requests()
-    records = [runs.of(config).get(config.seed) for config in {run for one in planned for run in one.runs}]
+    judged = [judged_of(one, runs, known) for one in planned]
+    ran = {run for one in planned for run in one.runs} | {
+        run for one in judged if isinstance(one, StudyResult) for run in one.runs
+    }
+    records = [runs.by_config.get(config.point, {}).get(config.seed) for config in ran]
     failed = sum(record is not None and record.status == "failed" for record in records)
     if failed:
         print(f"{failed} of {len(records)} runs failed; the same command tries them again", file=sys.stderr)
     if options.quiet or options.json_lines:
         return int(bool(failed))
-    for one in planned:
-        own = next((request.own for request in reversed(known) if request.key == one.request.key), False)
-        alike = [request for request in known if request.own == own]
-        show(judge([(one.request, one.sweep)], runs, alike, "own" if own else "published")[0], store, places, files)
+    for one in judged:
+        if isinstance(one, StudyResult):
+            show_study(one)
+        else:
+            show(one, store, places, files)
     print(f"  {files[-1]}")
     return int(bool(failed))
+
+
+def judged_of(one: Planned, runs: Runs, known: Sequence[Request]) -> SweepResult | StudyResult:
+    own = next((request.own for request in reversed(known) if request.key == one.request.key), False)
+    alike = [request for request in known if request.own == own]
+    origin: Origin = "own" if own else "published"
+    if isinstance(one.question, StudyQuestion):
+        return judged_studies.judge([(one.request, one.question)], runs, alike, origin)[0]
+    return judge([(one.request, one.question)], runs, alike, origin)[0]
+
+
+def show_study(one: StudyResult) -> None:
+    """A study's table."""
+    from explorer.telling import tables
+
+    print(f"\n{one.question.title} ({one.model}, {one.dataset}): {one.question.question}")
+    print(tables.study_table(one, "simple"))
 
 
 def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from explorer import models
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, Places, TrainOptions, whole
+from explorer.cli.options import Machine, Places, TrainOptions, time_span, whole
 from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.fields import environment_names, flag_of
 
@@ -44,10 +44,29 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         text = knob_help(field, model).replace("%", "%%")
         knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
     many = parser.add_argument_group("sweeps")
-    many.add_argument("--sweep", metavar="NAME", help="run a sweep: a name, names with commas, all, or a TOML file")
+    many.add_argument(
+        "--sweep",
+        metavar="NAME",
+        help="run a sweep or a study: a name, names with commas, all (sweeps), or a TOML file",
+    )
+    many.add_argument(
+        "--search", choices=("random", "qmc", "tpe"),
+        help="look for one good configuration in the ranges of sweeps/search.toml, or of the [search] in --sweep FILE: "
+        "at random, evenly spread, or learning from the tries before (tpe, needs Optuna)",
+    )  # fmt: skip
+    many.add_argument("--tries", type=whole, metavar="N", help="settings that --search tries (default: the file's)")
     many.add_argument(
         "--seeds", type=whole, metavar="N", help="seeds 0 to N-1 for every point (default: the sweep's own)"
     )
+    many.add_argument(
+        "--fresh-seeds", type=whole, metavar="N",
+        help="run the winner once more on N seeds that chose nothing, so that its figures are fair (default: none for "
+        "a sweep, the file's number for a study)",
+    )  # fmt: skip
+    many.add_argument(
+        "--budget", type=time_span, metavar="TIME",
+        help="train for so long at most, as in 30m: no run is started that would not end in time",
+    )  # fmt: skip
     many.add_argument(
         "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; 1 on a GPU)"
     )
@@ -85,7 +104,7 @@ def knob_help(field: str, model: str) -> str:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    if namespace.sweep is None:
+    if namespace.sweep is None and namespace.search is None:
         return train(TrainOptions.of(namespace))
     from explorer.cli import sweep
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from explorer import datasets, models
-from explorer.asking import questions
+from explorer.asking import questions, studies
+from explorer.asking.studies import StudyQuestion
 from explorer.errors import UserError
 from explorer.judging.runs import ConfigResult, Runs, mean
+from explorer.judging.studies import StudyResult
+from explorer.judging.studies import judge as judge_studies
 from explorer.judging.sweeps import Origin, SweepResult, judge
 from explorer.running import requests
 from explorer.running.requests import Request
@@ -42,6 +45,8 @@ class Study:
     runs: Runs
     sweeps: tuple[SweepResult, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    studies: tuple[StudyResult, ...] = ()
+    """Studies and searches: each value at its best."""
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
@@ -99,17 +104,35 @@ def read(runs: Runs, results: Path) -> Study:
 
 def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "published") -> Study:
     """The sweeps that were asked for, with any record among ``runs``, judged; and those that can no longer be read."""
-    asked, unreadable = [], []
+    asked, tuned, unreadable = [], [], []
     for request in known:
         name = request.path or request.name
         try:
-            asked.append((request, questions.load(name, request.model, request.dataset, request.overrides, yes=True)))
+            if request.search or studies.is_study(name, request.model):
+                tuned.append((request, loaded_study(request)))
+            else:
+                sweep = questions.load(name, request.model, request.dataset, request.overrides, yes=True)
+                asked.append((request, sweep))
         except UserError as error:
             unreadable.append(Unreadable(request, str(error)))
     judged = [found for found in judge(asked, runs, known, origin) if found.runs_done]
-    judged.sort(
-        key=lambda j: (
-            datasets.rank(j.dataset), models.names().index(j.model), j.request.name, j.slug != j.request.name, j.slug
-        )
+    judged.sort(key=_order)
+    judged_studies = [found for found in judge_studies(tuned, runs, known, origin) if found.runs_done]
+    judged_studies.sort(key=_order)
+    return Study(runs, tuple(judged), tuple(unreadable), tuple(judged_studies))
+
+
+def loaded_study(request: Request) -> StudyQuestion:
+    """The question of a study or a search that was asked for. Raises UserError where it cannot be read any more."""
+    name = request.path or (request.name.removesuffix(f"-{request.search}") if request.search else request.name)
+    return studies.load(
+        name, request.model, request.dataset, request.overrides, method=request.search, tries=request.tries,
+        fresh_seeds=request.fresh_seeds or None, yes=True,
     )  # fmt: skip
-    return Study(runs, tuple(judged), tuple(unreadable))
+
+
+def _order(judged: SweepResult | StudyResult) -> tuple[object, ...]:
+    return (
+        datasets.rank(judged.dataset), models.names().index(judged.model), judged.request.name,
+        judged.slug != judged.request.name, judged.slug,
+    )  # fmt: skip

@@ -1,6 +1,6 @@
 """How long a run should take, going by the recorded runs most like it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from explorer.config import Config
 from explorer.record import Record
@@ -23,6 +23,23 @@ def estimate(run: Config, records: Sequence[Record], training_images: int) -> fl
     step_ms = _median([record.step_ms or 0.0 for record in same_batch])
     looking = _median([record.seconds.eval for record in same_batch])
     return run.total_steps(training_images) * step_ms / 1000 + looking
+
+
+class Estimator:
+    """Estimates for many runs: those of one cost are looked up among the records once."""
+
+    def __init__(self, records: Sequence[Record], training_images: Callable[[Config], int]):
+        self.records = [record for record in records if record.status == "ok" and record.step_ms]
+        self.training_images = training_images
+        self.known: dict[object, float | None] = {}
+
+    def __call__(self, run: Config) -> float | None:
+        """Seconds, None where no run like it has been timed."""
+        steps = run.total_steps(self.training_images(run))
+        key = (run.model, run.dataset, run.train_on, steps, *(run.get(field) for field in ALIKE))
+        if key not in self.known:
+            self.known[key] = estimate(run, self.records, self.training_images(run))
+        return self.known[key]
 
 
 def _median(values: Sequence[float]) -> float:

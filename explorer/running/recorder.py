@@ -1,12 +1,13 @@
 """What is recorded already and what is to be. The parent process alone has a Recorder: it alone writes the ledger."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from explorer.asking.search import Search
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.record import Record, run_id
 from explorer.running import predictions
+from explorer.running.budget import Budget, OutOfTimeError
 from explorer.running.engines import Engine
 from explorer.running.runner import Trained
 from explorer.running.store import Store
@@ -64,15 +65,37 @@ def _kind(record: Record) -> tuple[object, object]:
     return record.config["model"], record.config["dataset"]
 
 
+def foresee(search: Search, recorder: Recorder, force: bool = False) -> Sequence[Config]:
+    """The runs that ``search`` would still train, as far as it knows; it is told what is recorded, nothing is trained.
+
+    ``search`` should be a fresh one, and cannot be answered afterwards.
+    """
+    while not force and (asked := search.ask()):
+        found = [(config, recorder.recorded(config)) for config in asked]
+        for config, record in found:
+            if record is not None:
+                search.tell(config, record)
+        if any(record is None for _, record in found):
+            break
+    return search.upcoming()
+
+
 def answer(
-    search: Search, engine: Engine, recorder: Recorder, tracker: Tracker, force: bool = False
+    search: Search,
+    engine: Engine,
+    recorder: Recorder,
+    tracker: Tracker,
+    force: bool = False,
+    budget: Budget | None = None,
 ) -> Iterator[Record]:
     """Train what ``search`` asks for until it asks no more, keep every record and yield it as its run ends.
 
-    A run that is recorded already is told to the search from there, and trained only with ``force``. Raises UserError
-    before anything is computed where the ledger holds a foreign line.
+    A run that is recorded already is told to the search from there, and trained only with ``force``. Where ``budget``
+    is over it ends before the search does. Raises UserError before anything is computed where the ledger holds a
+    foreign line.
     """
     recorder.prepare()
+    watching = budget.watch(tracker) if budget else tracker
     while asked := search.ask():
         waiting = []
         for config in asked:
@@ -84,16 +107,21 @@ def answer(
         by_id = {run_id(config.identity(), recorder.digest): config for config in waiting}
 
         def needless(config: Config) -> bool:
-            """Whether another process has recorded the run meanwhile: two sweeps at once train nothing twice but what
-            both are at."""
+            """Whether another process has recorded the run meanwhile (two sweeps at once train nothing twice but what
+            both are at), or there is no time left for it."""
             record = None if force else recorder.recorded(config)
             if record is not None:
                 search.tell(config, record)
-            return record is not None
+            return record is not None or (budget is not None and not budget.has_time_for(config))
 
-        for trained in engine.run(waiting, tracker, needless):
-            record = recorder.keep(trained)
-            config = by_id[record.id]
-            tracker.finished(TrackedRun(record.id, config), record)
-            search.tell(config, record)
-            yield record
+        try:
+            for trained in engine.run(waiting, watching, needless):
+                record = recorder.keep(trained)
+                config = by_id[record.id]
+                tracker.finished(TrackedRun(record.id, config), record)
+                search.tell(config, record)
+                yield record
+        except OutOfTimeError:
+            return
+        if budget and budget.spent:
+            return

@@ -7,6 +7,7 @@ object a line, and only ever appended to (see explorer.files).
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,8 +21,10 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # files are named after 
 
 
 class Request(Struct, frozen=True):
-    """A sweep somebody ran. ``overrides`` are Config fields fixed for all of it; ``path`` is set for a person's own
-    TOML file, ``data`` for a person's own data; ``seeds`` are 0 to seeds - 1.
+    """A sweep, study or search somebody ran. ``overrides`` are Config fields fixed for all of it; ``path`` is set for a
+    person's own TOML file, ``data`` for a person's own data; ``seeds`` are 0 to seeds - 1, and ``fresh_seeds`` of them
+    judge the winner (0: as many as a study's file says, none for a sweep). ``search`` is a search's method, ``tries``
+    is set where its file's number was not taken.
 
     Raises ValueError for what cannot be one: names are letters, digits, ``_``, ``-`` and ``.``.
     """
@@ -33,6 +36,9 @@ class Request(Struct, frozen=True):
     seeds: int = 1
     path: str | None = None
     data: str | None = None
+    search: Literal["random", "qmc", "tpe"] | None = None
+    tries: int | None = None
+    fresh_seeds: int = 0
     own: bool = False
     """Whether this clone asked, and not the published study; told by where it is noted, not noted itself."""
 
@@ -40,8 +46,8 @@ class Request(Struct, frozen=True):
         for what, word in (("name", self.name), ("model", self.model), ("dataset", self.dataset)):
             if not NAME.fullmatch(word):
                 raise ValueError(f"the {what} {word[:80]!r} has other signs than letters, digits, _, - and .")
-        if self.seeds < 1:
-            raise ValueError(f"seeds must be at least 1, got {self.seeds}")
+        if self.seeds < 1 or self.fresh_seeds < 0 or (self.tries is not None and self.tries < 1):
+            raise ValueError(f"seeds, fresh seeds and tries must be 1 or more, got {self.seeds}")
         for what, path in (("path", self.path), ("data", self.data)):
             if path is not None and (not path or not path.isprintable()):  # it is printed, and is no command there
                 raise ValueError(f"the {what} {path[:80]!r} is empty or has signs that cannot be printed")
@@ -50,7 +56,12 @@ class Request(Struct, frozen=True):
     def key(self) -> str:
         """What makes it the same question: all but the number of seeds."""
         own = [self.data] if self.data else []
+        own += [f"{self.search} {self.tries or ''}"] if self.search else []
         return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path, *own], sort_keys=True)
+
+    def covers(self, other: "Request") -> bool:
+        """Whether this is the same question with as many seeds."""
+        return self.key == other.key and self.seeds >= other.seeds and self.fresh_seeds >= other.fresh_seeds
 
 
 _REQUEST = msgspec.json.Decoder(Request)
@@ -69,7 +80,12 @@ def read(results: Path, own: bool = False) -> list[Request]:
     requests: dict[str, Request] = {}
     for request in _read(Path(results))[0]:
         known = requests.get(request.key, request)
-        requests[request.key] = replace(request, seeds=max(request.seeds, known.seeds), own=own)
+        requests[request.key] = replace(
+            request,
+            seeds=max(request.seeds, known.seeds),
+            fresh_seeds=max(request.fresh_seeds, known.fresh_seeds),
+            own=own,
+        )
     return list(requests.values())
 
 
@@ -103,11 +119,12 @@ def append(results: Path, request: Request) -> bool:
     log.prepare(lambda: read(results))
 
     def known() -> bool:
-        return any(other.key == request.key and other.seeds >= request.seeds for other in read(results))
+        return any(other.covers(request) for other in read(results))
 
     fields = asdict(request)
     del fields["own"]
-    if fields["data"] is None:
-        del fields["data"]
+    for name, usual in (("data", None), ("search", None), ("tries", None), ("fresh_seeds", 0)):
+        if fields[name] == usual:
+            del fields[name]
     line = json.dumps(fields, separators=(",", ":"))
     return log.append(line.encode(), unless=known)

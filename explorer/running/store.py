@@ -94,5 +94,4 @@ class Store:
         return requests.append(self.folder, request)
 
     def _is_published(self, request: Request) -> bool:
-        known = requests.read(self.published_folder)
-        return any(other.key == request.key and other.seeds >= request.seeds for other in known)
+        return any(other.covers(request) for other in requests.read(self.published_folder))

@@ -9,8 +9,9 @@ from tabulate import tabulate
 from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.runs import ConfigResult
+from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import PointResult, SweepResult
-from explorer.telling.words import difference, figure, lost, seconds, short_name
+from explorer.telling.words import difference, figure, knob_name, lost, seconds, setting, short_name
 
 
 def verdict(judged: SweepResult, outcome: PointResult) -> str:
@@ -154,3 +155,21 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
 
 def _interval(scores: Mapping[int, float]) -> stats.Interval:
     return stats.mean_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, 0)
+
+
+def study_table(judged: StudyResult, form: str = "github") -> str:
+    """A row a value that a study asks about: its best setting, and what fresh seeds say of it."""
+    rows = []
+    for one in judged.contenders:
+        fresh = one.fresh
+        row: dict[str, object] = {
+            "value": one.label,
+            "best setting": setting(one.setting),
+            "tries": len(one.tries),
+            "n fresh": len(fresh.validation) if fresh else 0,
+            "validation %": figure(fresh.validation) if fresh else "-",
+            "test %": figure(fresh.test) if fresh else "-",
+            "at the edge of": ", ".join(f"{side}est {knob_name(field)}" for field, side in one.edges) or "-",
+        }
+        rows.append(row)
+    return text_table(rows, form)

@@ -105,6 +105,11 @@ def short_name(config: Config) -> str:
     return ", ".join(words) or "defaults"
 
 
+def setting(values: Mapping[str, object] | None) -> str:
+    """``lr 0.0012, batch size 64``; a dash for none."""
+    return ", ".join(f"{knob_name(field)} {text_of(value)}" for field, value in (values or {}).items()) or "-"
+
+
 def training_command(config: Config) -> str:
     """The shortest command that trains this configuration, seed included where it is not 0."""
     flags: dict[str, object] = {}

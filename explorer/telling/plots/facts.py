@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from explorer.judging import stats
 from explorer.judging.runs import ConfigResult
+from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import name_of
 
@@ -95,3 +96,7 @@ def seeds_words(counts: Sequence[int]) -> str:
 
 def heading(judged: SweepResult) -> str:
     return f"{judged.sweep.title}: {name_of(judged.request.model, judged.request.dataset)}"
+
+
+def study_heading(judged: StudyResult) -> str:
+    return f"{judged.question.title}: {name_of(judged.request.model, judged.request.dataset)}"

@@ -1,0 +1,196 @@
+"""A study or a search with its records, judged: what each value was tuned to, and what fresh seeds say of that.
+
+The tries and the finalists' seeds choose; the fresh seeds of each value's winner judge, and nothing else does. No
+prose, no drawing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from explorer.asking.ranges import Range, Setting, Side
+from explorer.asking.search import Stage
+from explorer.asking.studies import Contender, StudyQuestion
+from explorer.asking.tuning import StudySearch, Try, Tuning
+from explorer.config import Config, field_info
+from explorer.fields import limits
+from explorer.judging.runs import ConfigResult, Runs
+from explorer.judging.sweeps import Origin, slug_of
+from explorer.record import Record
+from explorer.running.requests import Request
+from explorer.seeds import fresh
+
+
+@dataclass(frozen=True)
+class TryResult:
+    """A setting and its run at seed 0."""
+
+    setting: Setting
+    config: Config
+    accuracy: float
+    """On validation, a fraction; 0 where the run diverged or failed."""
+    seconds: float
+    """Of training."""
+
+
+@dataclass(frozen=True)
+class ContenderResult:
+    """A value that the study asks about, tuned as far as its runs are done."""
+
+    contender: Contender
+    tries: tuple[TryResult, ...]
+    """Those that are done, in the order they were proposed."""
+    finalists: tuple[ConfigResult, ...]
+    """At the choosing seeds, the best try first."""
+    setting: Setting | None
+    """The winner's; None as long as it is not known, or where every try came to nothing."""
+    chosen: ConfigResult | None
+    """The winner at the choosing seeds: they were lucky for it, so they judge nothing."""
+    fresh: ConfigResult | None
+    """The winner at the fresh seeds."""
+
+    @property
+    def label(self) -> str:
+        return self.contender.label
+
+    @cached_property
+    def edges(self) -> tuple[tuple[str, Side], ...]:
+        """Nuisances of which the winner lies at the edge of its range, and the edge: beyond it may be better."""
+        if self.setting is None:
+            return ()
+        sides = ((one.field, one.edge(self.setting[one.field], *_limits(one))) for one in self.contender.ranges)
+        return tuple((field, side) for field, side in sides if side is not None)
+
+    @cached_property
+    def spent(self) -> tuple[tuple[float, ...], ...]:
+        """Of each stage, the seconds of training of its runs: tries, finalists at their further seeds, fresh seeds."""
+        more = [run for one in self.finalists for run in one.records.values() if run.seed]
+        return (
+            tuple(one.seconds for one in self.tries),
+            tuple(run.seconds.train for run in more),
+            tuple(run.seconds.train for run in self.fresh.records.values()) if self.fresh else (),
+        )
+
+    @cached_property
+    def lost(self) -> int:
+        """Tries that diverged or failed."""
+        return sum(one.accuracy == 0 for one in self.tries)
+
+
+class StudyResult:
+    """A study or a search with its records, judged."""
+
+    def __init__(
+        self,
+        request: Request,
+        question: StudyQuestion,
+        runs: Runs,
+        slug: str | None = None,
+        origin: Origin = "published",
+    ):
+        self.request, self.question, self.origin = request, question, origin
+        self.slug = slug or request.name
+        search = replayed(question, runs)
+        self.stages: Sequence[Stage] = search.stages()
+        self.runs_left = len(search.upcoming())
+        self.contenders = tuple(_result(tuning, runs) for tuning in search.tunings)
+        self.runs = search.runs
+
+    @property
+    def model(self) -> str:
+        return self.request.model
+
+    @property
+    def dataset(self) -> str:
+        return self.request.dataset
+
+    @property
+    def runs_done(self) -> int:
+        return sum(stage.done for stage in self.stages)
+
+    @property
+    def complete(self) -> bool:
+        return not self.runs_left
+
+    @cached_property
+    def by_label(self) -> dict[str, ContenderResult]:
+        return {one.label: one for one in self.contenders}
+
+
+def judge(
+    asked: Sequence[tuple[Request, StudyQuestion]], runs: Runs, known: Sequence[Request], origin: Origin = "published"
+) -> list[StudyResult]:
+    """Each study that was asked for, with its records, in the order given; ``known`` as for `sweeps.judge`."""
+    return [StudyResult(request, question, runs, slug_of(request, known), origin) for request, question in asked]
+
+
+def replayed(question: StudyQuestion, runs: Runs) -> StudySearch:
+    """The search, told all that is recorded of what it asks for."""
+    search = StudySearch(question)
+    while asked := search.ask():
+        found = [(config, _record(runs, config)) for config in asked]
+        for config, record in found:
+            if record is not None:
+                search.tell(config, record)
+        if any(record is None for _, record in found):
+            break
+    return search
+
+
+def _record(runs: Runs, config: Config) -> Record | None:
+    return runs.by_config.get(config.point, {}).get(config.seed)
+
+
+def _result(tuning: Tuning, runs: Runs) -> ContenderResult:
+    question, winner = tuning.question, tuning.winner
+
+    def at(one: Try, seeds: Sequence[int]) -> ConfigResult:
+        there = runs.by_config.get(one.config, {})
+        return ConfigResult(one.config, {seed: there[seed] for seed in seeds if seed in there})
+
+    tries = []
+    for one in tuning.tries:
+        if one.config in tuning.told and (record := _record(runs, one.config)):
+            tries.append(TryResult(one.setting, one.config, tuning.told[one.config], record.seconds.train))
+    return ContenderResult(
+        tuning.contender,
+        tuple(tries),
+        tuple(at(one, range(question.seeds)) for one in tuning.finalists),
+        winner.setting if winner else None,
+        at(winner, range(question.seeds)) if winner else None,
+        at(winner, fresh(question.fresh_seeds)) if winner else None,
+    )
+
+
+def _limits(one: Range) -> tuple[float | None, float | None]:
+    try:
+        return limits(field_info(one.field))
+    except KeyError:  # an axis that is no field of its own
+        return None, None
+
+
+@dataclass(frozen=True)
+class ExpectedBest:
+    """What the best of k tries should give, for k = 1 to their number: its mean and standard deviation, fractions."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+def expected_best(scores: Sequence[float]) -> ExpectedBest:
+    """The expected maximum of k scores drawn from these with replacement (Dodge et al. 2019, arXiv:1909.03004,
+    equation 7), and its standard deviation: P(max <= v) is the share of scores up to v to the power of k.
+
+    Raises ValueError without any score.
+    """
+    if not len(scores):
+        raise ValueError("the best of no tries is not to be had")
+    ordered = np.sort(np.array(scores, np.float64))
+    n = len(ordered)
+    up_to = (np.arange(n + 1) / n)[None, :] ** np.arange(1, n + 1)[:, None]  # (k, place)
+    chance = np.diff(up_to, axis=1)
+    mean = chance @ ordered
+    deviation = np.sqrt(np.maximum(0.0, chance @ ordered**2 - mean**2))
+    return ExpectedBest(tuple(map(float, mean)), tuple(map(float, deviation)))

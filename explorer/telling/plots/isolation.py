@@ -1,0 +1,75 @@
+"""A study at a glance: each value's tries, and what its best setting gives on fresh seeds."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from explorer.judging.studies import StudyResult
+from explorer.telling.plots import picture
+from explorer.telling.plots.facts import Bar, Facts, bar_of, seeds_words, study_heading
+from explorer.telling.plots.picture import BLUE, GREY, VERMILION
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class IsolationFacts(Facts):
+    """A row a value, the best mean of the fresh seeds first. ``tries``: validation accuracy at seed 0 of the settings
+    that came to something; ``lost``: how many did not."""
+
+    labels: tuple[str, ...]
+    tries: tuple[tuple[float, ...], ...]
+    lost: tuple[int, ...]
+    validation: tuple[Bar | None, ...]
+    test: tuple[Bar | None, ...]
+
+
+def facts(judged: StudyResult) -> IsolationFacts | None:
+    """None as long as no value has a try that came to something."""
+    rows = [one for one in judged.contenders if one.tries]
+    bars = {one.label: bar_of(one.fresh.validation) if one.fresh else None for one in rows}
+    best = {one.label: max(tried.accuracy for tried in one.tries) for one in rows}
+    rows.sort(key=lambda one: -(bar.mean if (bar := bars[one.label]) else best[one.label]))
+    if not any(best.values()):
+        return None
+    counts = [bar.n for bar in bars.values() if bar]
+    fresh = f"Its best setting on {seeds_words(counts)} that chose nothing, 95 % intervals." if counts else ""
+    return IsolationFacts(
+        title=study_heading(judged),
+        caption=f"Small dots: the tries, a setting each, validation at seed 0. {fresh}",
+        labels=tuple(one.label for one in rows),
+        tries=tuple(tuple(tried.accuracy for tried in one.tries if tried.accuracy > 0) for one in rows),
+        lost=tuple(one.lost for one in rows),
+        validation=tuple(bars[one.label] for one in rows),
+        test=tuple(bar_of(one.fresh.test) if one.fresh else None for one in rows),
+    )
+
+
+def draw(facts: IsolationFacts) -> "Figure":
+    figure = picture.frame(9, 2.2 + 0.55 * max(len(facts.labels), 3), facts.title, facts.caption)
+    axes = figure.subplots()
+    bars = [bar for bar in (*facts.validation, *facts.test) if bar]
+    tops = [Bar(max(row), None, 1) for row in facts.tries if row]
+    middles = [Bar(sorted(row)[len(row) // 2], None, 1) for row in facts.tries if row]
+    low, high = picture.limits(bars + tops + middles)
+    axes.set_xlim(low, high)
+    for y, (row, lost) in enumerate(zip(facts.tries, facts.lost, strict=True)):
+        seen = [100 * accuracy for accuracy in row if 100 * accuracy >= low]
+        axes.plot(seen, [y + 0.3] * len(seen), "o", color=GREY, alpha=0.45, markersize=4, markeredgewidth=0, zorder=2)
+        below = len(row) - len(seen)
+        notes = [f"◀ {below} more" if below else "", f"{lost} lost" if lost else ""]
+        if any(notes):
+            left = axes.get_yaxis_transform()
+            axes.annotate(
+                ", ".join(filter(None, notes)), (0.01, y + 0.3), xycoords=left, va="center", fontsize=9,
+                color=VERMILION if lost else GREY, zorder=6,
+            )  # fmt: skip
+    axes.plot([], [], "o", color=GREY, alpha=0.45, markersize=4, markeredgewidth=0, label="tries (seed 0)")
+    for name, shown in (("validation", facts.validation), ("test", facts.test)):
+        picture.dots(axes, name, shown, low)
+    if first := facts.validation[0]:
+        axes.axvline(100 * first.mean, color=BLUE, linestyle=":", linewidth=1.2, zorder=1)
+    picture.row_labels(axes, facts.labels)
+    axes.set_xlabel("accuracy (%)")
+    picture.legend(axes, side="right")
+    return figure
