@@ -112,7 +112,7 @@ class ParzenTree:
     def _told(self, field: str, value: object) -> object:
         """A value as Optuna has it: one of ``values`` by its place, since a list is no category there."""
         one = next(one for one in self.ranges if one.field == field)
-        return one.values.index(value) if one.values else value  # type: ignore[arg-type]
+        return one.values.index(value) if one.values else value
 
     def _said(self, one: Range, found: float) -> "int | float | str | bool | tuple[int, ...]":
         return one.values[int(found)] if one.values else one.rounded(found)

@@ -70,7 +70,7 @@ class Listed:
 class WinnerAgain:
     """Runs known beforehand, then the point that leads by them on fresh seeds, so that its figures are fair.
 
-    ``leader`` chooses: it is given point -> seed -> validation accuracy, of the runs that ended well.
+    ``leader`` chooses, where any run ended well: it is given point -> seed -> validation accuracy.
     """
 
     def __init__(
@@ -96,8 +96,10 @@ class WinnerAgain:
 
     def stages(self) -> Sequence[Stage]:
         done = len(self.runs) - len(self._untold(self.runs))
-        again = len(self._again) - len(self._untold(self._again))
-        return [Stage("runs", done, len(self.runs)), Stage("fresh seeds", again, self.fresh_seeds)]
+        known = self._again
+        planned = self.fresh_seeds if known or self._untold(self.runs) else 0
+        again = Stage("fresh seeds", len(known) - len(self._untold(known)), planned)
+        return [Stage("runs", done, len(self.runs)), again]
 
     @property
     def _again(self) -> list[Config]:
@@ -108,7 +110,7 @@ class WinnerAgain:
         for config in self.runs:
             if (accuracy := self.told[config]) is not None:
                 scores.setdefault(config.point, {})[config.seed] = accuracy
-        point = self.leader(scores)
+        point = self.leader(scores) if scores else None
         return [] if point is None else [point.model_copy(update={"seed": seed}) for seed in fresh(self.fresh_seeds)]
 
     def _untold(self, runs: Sequence[Config]) -> list[Config]:

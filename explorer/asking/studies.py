@@ -184,10 +184,14 @@ def load(
     most = len(contenders) * most_runs(counts["tries"], counts["finalists"], counts["seeds"], counts["fresh_seeds"])
     if most > MOST_POINTS and not yes:
         raise UserError(f"{path.stem!r} would be {most:,} runs; pass --yes to do so many")
+    texts = texts_of({**document, **own}, path)
     return StudyQuestion(
         name=sweep_name(path) if method is None else f"{sweep_name(path)[:90]}-{method}",
         path=None if path.resolve().parent == documents.FOLDER.resolve() else str(path.resolve()),
-        **texts_of({**document, **own}, path),
+        title=texts["title"],
+        question=texts["question"],
+        hypothesis=texts["hypothesis"],
+        note=texts["note"],
         model=model,
         dataset=dataset,
         scientific=scientific,
@@ -270,7 +274,7 @@ def _contender(
         if host is None:
             continue
         for value in one.values or (one.low, one.high):
-            setting = {field: int(value) if one.whole and not one.values else value}
+            setting = {field: one.rounded(value) if isinstance(value, float) and one.whole else value}
             there = {key: called_so for key, called_so in called.items() if key != field} | {field: name}
             config_of(merge(host, model.spell_out(setting)), there, f"{label}, {field} {text_of(value)}")
         kept.append(one)
