@@ -14,6 +14,7 @@ from PIL import Image
 
 from explorer.judging import stats, study
 from explorer.judging.runs import Lost, Runs
+from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Seconds
 from explorer.running.ledger import Ledger
@@ -33,6 +34,7 @@ from explorer.telling.plots import (
 from explorer.telling.plots.facts import Bar, Pair, Predictions, bar_of
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
+from tests.test_studies import a_study
 
 
 def pair_records():
@@ -187,6 +189,7 @@ def shipped(digits):
     flat = digits.test_images.reshape(len(digits.test_images), -1)
     logits = -np.linalg.norm(flat[:, None] - middles, axis=2)
     return {
+        StudyResult: [a_study("fashion")],
         SweepResult: [by_name[name] for name in ("lr", "opt", "lr-bs")],  # a line, dots, a heat map
         Pair: [Pair("mlp", "fashion", found.ranked("mlp", "fashion"), sweeps)],
         Predictions: [Predictions("mlp", "digits", "nearest mean", logits, digits.test_labels, digits.test_images)],

@@ -80,6 +80,13 @@ def run_in_the_made_up_world(search, at_most: int | None = None, lost=lambda con
     return records
 
 
+def a_study(dataset: str = "digits") -> StudyResult:
+    """The shipped study of optimizers, judged, in the made-up world; Muon's tries are all lost."""
+    question = studies.load("optimizer-tuned", "mlp", dataset)
+    records = run_in_the_made_up_world(StudySearch(question), lost=lambda config: config.optimizer == "muon")
+    return StudyResult(request(name="optimizer-tuned", dataset=dataset), question, Runs(records))
+
+
 class TestAStudy(SearchSuite):
     @pytest.fixture
     def make(self, written):
