@@ -14,6 +14,8 @@ DATASET = Published(
     training=50_000,
     validation=10_000,
     test=10_000,
+    epsilon=0.002,
+    delta=0.005,
     place=2,
     digests=(
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",

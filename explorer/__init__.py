@@ -1,7 +1,7 @@
 """How a model is trained, recorded and judged. See README.md, "Where things are".
 
-As a library: ``from explorer import run, sweep, study, load, best, compare, Config``; `explorer.library` says what each does.
-Importing this brings in nothing but itself: what a name stands for is imported when it is first asked for.
+As a library: ``from explorer import run, sweep, study, load, best, compare, Config``; `explorer.library` says what each
+does. Importing this brings in nothing but itself: what a name stands for is imported when it is first asked for.
 """
 
 import os as _os

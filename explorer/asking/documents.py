@@ -8,12 +8,11 @@ import contextlib
 import functools
 import math
 import os
-import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from explorer import datasets, models
+from explorer import datasets, models, toml
 from explorer.config import (
     Config,
     bounds,
@@ -172,26 +171,9 @@ def read(path: Path) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=256)
 def _read_once(path: Path, state: tuple[int, int], known: tuple[str, ...]) -> dict[str, Any]:
-    document = _parse(path)
+    document = toml.read(path)
     _check_document(document)
     return document
-
-
-def _parse(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-        return tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise UserError(f"line {line} is not UTF-8 text; save the file as UTF-8") from None
-    except RecursionError:
-        raise UserError("not TOML that can be read: nested too deeply") from None
-    except ValueError as error:
-        end = f"at line {text.rstrip().count(chr(10)) + 1}, the end of the file"
-        raise UserError(f"not valid TOML: {str(error).replace('at end of document', end)}") from None
-    except OSError as error:
-        raise UserError(f"cannot be read: {error.strerror}") from None
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def list_sweeps(results: Path | None) -> int:
 
     store = Store(results, read_only=True)
     measured = Runs(store.records())
-    asked = sorted(store.requests(), key=lambda request: request.seeds)
+    asked = sorted((request for request in store.requests() if not request.settle), key=lambda request: request.seeds)
     known = {request.key: request for request in asked}.values()  # of one question that with the most seeds
     rows = []
     offered = {model: documents.available(model) for model in models.names()}

@@ -6,10 +6,18 @@ from pathlib import Path
 from typing import Literal
 
 from explorer import places
-from explorer.config import fields_for, from_environment, merge
+from explorer.config import config_file, fields_for, from_environment, merge
 from explorer.errors import UserError
 from explorer.fields import flag_of
 from explorer.places import CHECKOUT
+
+MOST_SEEDS = 20  # the default of --cap: the last look of --settle
+SETTLE_REFUSES = {
+    "seeds": "finds out how many seeds it takes, --cap limits them",
+    "fresh_seeds": "has seeds of its own, from 500 on",
+    "search": "compares the points of a sweep",
+    "force": "looks at each seed once",
+}
 
 
 def whole(text: str) -> int:
@@ -96,7 +104,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Asked:
-    """The hyperparameters that flags and environment set, and what the person called each."""
+    """The hyperparameters that flags, a file and the environment set, and what the person called each."""
 
     model: str
     values: dict[str, object]
@@ -115,7 +123,10 @@ class Asked:
         known = fields_for(namespace.command)
         flags = {field: value for field, value in vars(namespace).items() if field in known}
         from_variables, names = from_environment()
-        values = merge(from_variables, flags)
+        file: Path | None = namespace.config
+        from_file = config_file(file, namespace.command) if file else {}
+        values = merge(merge(from_variables, from_file), flags)
+        names |= {field: f"{file}: {field}" for field in from_file}
         named = {field: flag_of(field) if field in flags else names[field] for field in values}
         if "dataset" not in values:
             return cls(namespace.command, values, named, None)
@@ -141,7 +152,7 @@ class TrainOptions:
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
         """Raises UserError for flags of sweeps: they would be ignored."""
-        for flag in ("seeds", "fresh_seeds", "tries", "budget", "jobs", "dry_run", "yes"):
+        for flag in ("seeds", "fresh_seeds", "tries", "budget", "jobs", "dry_run", "yes", "settle", "cap"):
             if getattr(namespace, flag):
                 raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
         if namespace.json and namespace.json_lines:
@@ -167,6 +178,9 @@ class SweepOptions:
     tries: int | None
     budget: float | None
     """Seconds for all that is trained."""
+    settle: bool
+    cap: int
+    """The most seeds of a point, with ``settle``."""
     jobs: int | None
     dry_run: bool
     yes: bool
@@ -187,11 +201,18 @@ class SweepOptions:
             )
         if namespace.tries and not namespace.search:
             raise UserError("--tries is for --search; a study's file says its tries")
+        if namespace.config:
+            raise UserError("--config is one run's; what a whole sweep has in common stands in its file's [base]")
+        if namespace.cap and not namespace.settle:
+            raise UserError("--cap is the most seeds that --settle may take; add --settle or leave it out")
+        for flag, why in SETTLE_REFUSES.items():
+            if namespace.settle and getattr(namespace, flag):
+                raise UserError(f"--settle {why}; leave out {flag_of(flag)}")
         return cls(
             namespace.sweep or "search", Asked.of(namespace), namespace.seeds, namespace.fresh_seeds, namespace.search,
-            namespace.tries, namespace.budget, namespace.jobs, namespace.dry_run, namespace.yes,
-            Machine.of(namespace), namespace.data_dir, Places.of(namespace), namespace.force, namespace.quiet,
-            namespace.json_lines,
+            namespace.tries, namespace.budget, namespace.settle, namespace.cap or MOST_SEEDS, namespace.jobs,
+            namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir, Places.of(namespace),
+            namespace.force, namespace.quiet, namespace.json_lines,
         )  # fmt: skip
 
     def refuse_for_studies(self) -> None:

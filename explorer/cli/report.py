@@ -52,10 +52,11 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     from explorer.telling import report
 
     asked = [request for request in store.requests(published_only) if request.own]
-    own = study.of_requests(Runs(store.records()), asked, "own").sweeps if asked else ()
+    own = study.of_requests(Runs(store.records()), asked, "own") if asked else None
     predict = predictions.reader(store.folders, data_dir)
     runs = Runs(store.records(published_only=True), store.damaged(published_only))
-    return report.rebuild(runs, store.published_folder, places.media, places.report, predict, own)
+    mine, my_settled = (own.sweeps, own.settled) if own else ((), ())
+    return report.rebuild(runs, store.published_folder, places.media, places.report, predict, mine, my_settled)
 
 
 COMMAND = Command("report", "rebuild REPORT.md, its tables and pictures from the ledger", add_arguments, run)

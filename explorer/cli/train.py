@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     for field in fields_for(model):
         text = knob_help(field, model).replace("%", "%%")
         knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
+    knobs.add_argument(
+        "--config", type=Path, metavar="FILE",
+        help="a TOML file of hyperparameters, lr = 0.003 and so on; flags win over it, it wins over the environment",
+    )  # fmt: skip
     many = parser.add_argument_group("sweeps")
     many.add_argument(
         "--sweep",
@@ -67,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         "--budget", type=time_span, metavar="TIME",
         help="train for so long at most, as in 30m: no run is started that would not end in time",
     )  # fmt: skip
+    many.add_argument(
+        "--settle", action="store_true",
+        help="give seeds only to points whose question is open: looks at 3, 5, 7, 10, 14 and 20 seeds, from 500 on",
+    )  # fmt: skip
+    many.add_argument("--cap", type=whole, metavar="N", help="the most seeds of a point with --settle (default: 20)")
     many.add_argument(
         "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; 1 on a GPU)"
     )
@@ -106,9 +115,16 @@ def knob_help(field: str, model: str) -> str:
 def run(namespace: argparse.Namespace) -> int:
     if namespace.sweep is None and namespace.search is None:
         return train(TrainOptions.of(namespace))
+    from explorer.cli.options import SweepOptions
+
+    options = SweepOptions.of(namespace)
+    if options.settle:
+        from explorer.cli import settle
+
+        return settle.run(options)
     from explorer.cli import sweep
 
-    return sweep.run(sweep.SweepOptions.of(namespace))
+    return sweep.run(options)
 
 
 def train(options: TrainOptions) -> int:

@@ -11,6 +11,7 @@ from explorer.asking import questions, studies
 from explorer.asking.studies import StudyQuestion
 from explorer.errors import UserError
 from explorer.judging.runs import ConfigResult, Runs, mean
+from explorer.judging.settled import SettledSweep, settled
 from explorer.judging.studies import StudyResult
 from explorer.judging.studies import judge as judge_studies
 from explorer.judging.sweeps import Origin, SweepResult, judge
@@ -47,6 +48,8 @@ class Study:
     unreadable: tuple[Unreadable, ...] = ()
     studies: tuple[StudyResult, ...] = ()
     """Studies and searches: each value at its best."""
+    settled: tuple[SettledSweep, ...] = ()
+    """Those asked for with ``--settle``: they have seeds and verdicts of their own."""
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
@@ -115,11 +118,19 @@ def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "publishe
                 asked.append((request, sweep))
         except UserError as error:
             unreadable.append(Unreadable(request, str(error)))
-    judged = [found for found in judge(asked, runs, known, origin) if found.runs_done]
+    fixed = [(request, sweep) for request, sweep in asked if not request.settle]
+    judged = [found for found in judge(fixed, runs, known, origin) if found.runs_done]
     judged.sort(key=_order)
     judged_studies = [found for found in judge_studies(tuned, runs, known, origin) if found.runs_done]
     judged_studies.sort(key=_order)
-    return Study(runs, tuple(judged), tuple(unreadable), tuple(judged_studies))
+    looked = [settled(request, sweep, runs) for request, sweep in asked if request.settle]
+    return Study(
+        runs,
+        tuple(judged),
+        tuple(unreadable),
+        tuple(judged_studies),
+        tuple(one for one in looked if one.settlement.looks),
+    )
 
 
 def loaded_study(request: Request) -> StudyQuestion:

@@ -258,7 +258,10 @@ def slug_of(request: Request, known: Sequence[Request]) -> str:
     A sweep run in several ways (other overrides, another file) has as many entries; the first without overrides, else
     the first of all, keeps the plain name.
     """
-    alike = [k for k in known if (k.name, k.model, k.dataset) == (request.name, request.model, request.dataset)]
+    alike = [
+        k for k in known
+        if (k.name, k.model, k.dataset, k.settle) == (request.name, request.model, request.dataset, request.settle)
+    ]  # fmt: skip
     plain = next((k for k in alike if not k.overrides and not k.path), alike[0] if alike else request)
     if request.key == plain.key:
         return request.name

@@ -22,9 +22,9 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")  # files are named after 
 
 class Request(Struct, frozen=True):
     """A sweep, study or search somebody ran. ``overrides`` are Config fields fixed for all of it; ``path`` is set for a
-    person's own TOML file, ``data`` for a person's own data; ``seeds`` are 0 to seeds - 1, and ``fresh_seeds`` of them
-    judge the winner (0: as many as a study's file says, none for a sweep). ``search`` is a search's method, ``tries``
-    is set where its file's number was not taken.
+    person's own TOML file, ``data`` for a person's own data; ``seeds`` are 0 to seeds - 1 (unless it says ``settle``),
+    and ``fresh_seeds`` of them judge the winner (0: as many as a study's file says, none for a sweep). ``search`` is a
+    search's method, ``tries`` is set where its file's number was not taken.
 
     Raises ValueError for what cannot be one: names are letters, digits, ``_``, ``-`` and ``.``.
     """
@@ -39,6 +39,8 @@ class Request(Struct, frozen=True):
     search: Literal["random", "qmc", "tpe"] | None = None
     tries: int | None = None
     fresh_seeds: int = 0
+    settle: bool = False
+    """Whether its seeds come where the question is open (``--settle``): ``seeds`` is then the most a point may get."""
     own: bool = False
     """Whether this clone asked, and not the published study; told by where it is noted, not noted itself."""
 
@@ -55,9 +57,10 @@ class Request(Struct, frozen=True):
     @property
     def key(self) -> str:
         """What makes it the same question: all but the number of seeds."""
-        own = [self.data] if self.data else []
-        own += [f"{self.search} {self.tries or ''}"] if self.search else []
-        return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path, *own], sort_keys=True)
+        besides = [self.data] if self.data else []
+        besides += [f"{self.search} {self.tries or ''}"] if self.search else []
+        besides += ["settle"] if self.settle else []
+        return json.dumps([self.name, self.model, self.dataset, self.overrides, self.path, *besides], sort_keys=True)
 
     def covers(self, other: "Request") -> bool:
         """Whether this is the same question with as many seeds."""
@@ -123,7 +126,7 @@ def append(results: Path, request: Request) -> bool:
 
     fields = asdict(request)
     del fields["own"]
-    for name, usual in (("data", None), ("search", None), ("tries", None), ("fresh_seeds", 0)):
+    for name, usual in (("data", None), ("search", None), ("tries", None), ("fresh_seeds", 0), ("settle", False)):
         if fields[name] == usual:
             del fields[name]
     line = json.dumps(fields, separators=(",", ":"))

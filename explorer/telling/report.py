@@ -22,10 +22,11 @@ from explorer.files import write_atomically
 from explorer.judging import study
 from explorer.judging.frame import runs_csv
 from explorer.judging.runs import Runs
+from explorer.judging.settled import SettledSweep
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Environment
-from explorer.telling import findings, plots, tables, words
+from explorer.telling import findings, plots, settled, tables, words
 from explorer.telling.findings.best import against_one_another, leaders
 from explorer.telling.findings.interactions import interaction_table
 from explorer.telling.findings.published_tables import side_by_side
@@ -48,15 +49,16 @@ def rebuild(
     report: Path,
     predict: Predict | None = None,
     own: Sequence[SweepResult] = (),
+    own_settled: Sequence[SettledSweep] = (),
 ) -> list[Path]:
     """Writes a CSV per sweep into ``results``, PNGs under ``media`` and the report; returns the files, report last.
 
     ``runs`` are those of the study in ``results``. ``predict`` gives a configuration's test predictions, for the
-    confusion matrix. ``own`` are a person's own sweeps, judged by whoever has their records: they get a section of
-    their own and change no figure of the study. UserError where files cannot be written or the list of sweeps cannot
-    be read.
+    confusion matrix. ``own`` are a person's own sweeps, judged by whoever has their records, ``own_settled`` those that
+    were asked for with ``--settle``: they get a section of their own and change no figure of the study. UserError where
+    files cannot be written or the list of sweeps cannot be read.
     """
-    builder = Builder(study.read(runs, results), own, Path(results), Path(media), Path(report))
+    builder = Builder(study.read(runs, results), own, own_settled, Path(results), Path(media), Path(report))
     try:
         text = builder.text(predict)
         builder.save(builder.report, text)
@@ -79,8 +81,17 @@ def files_of(judged: SweepResult, results: Path, media: Path) -> tuple[Path, Pat
 class Builder:
     """One rebuilding: collects the files it writes."""
 
-    def __init__(self, study: Study, own: Sequence[SweepResult], results: Path, media: Path, report: Path):
+    def __init__(
+        self,
+        study: Study,
+        own: Sequence[SweepResult],
+        own_settled: Sequence[SettledSweep],
+        results: Path,
+        media: Path,
+        report: Path,
+    ):
         self.study, self.runs, self.own = study, study.runs, own
+        self.settled = [*study.settled, *own_settled]
         self.results, self.media, self.report = results, media, report
         self.files: list[Path] = []
         self.targets: set[str] = set()  # what links lead to, but for places on the page itself
@@ -131,6 +142,7 @@ class Builder:
             ("Where the best models err", self.confusion(predict)),
             ("Interactions", self.interactions()),
             ("Sweep by sweep", self.sweeps()),
+            ("Settled sweeps", settled.section(self.settled)),
             ("Not run yet", bullets(self.not_run())),
         ]
         present = [(title, body) for title, body in sections if body]

@@ -125,7 +125,8 @@ def sweep_command(request: Request) -> str:
     words = ["python mnist_explorer.py", request.model, f"--sweep {shlex.quote(request.path or request.name)}"]
     dataset = request.data or request.dataset
     words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
-    return " ".join([*words, f"--seeds {request.seeds}", *flag_words(request.overrides)])
+    seeds = f"--settle --cap {request.seeds}" if request.settle else f"--seeds {request.seeds}"
+    return " ".join([*words, seeds, *flag_words(request.overrides)])
 
 
 def flag_words(values: Mapping[str, object]) -> list[str]:

@@ -1,0 +1,95 @@
+"""How a settled sweep is told: its table, and what is settled of its questions, in the report and in the terminal."""
+
+import math
+from collections.abc import Sequence
+
+from explorer.asking.settle import Against
+from explorer.judging.settled import SettledSweep
+from explorer.telling import tables
+from explorer.telling.names import name_of
+from explorer.telling.words import figure, listed, plural, points, sweep_command
+
+MANY = 1000  # seeds: more than this is not told apart
+
+
+def table(one: SettledSweep, form: str = "github") -> str:
+    """A row a point: how many seeds it got, its accuracy, and what it is against the baseline."""
+    rows = []
+    for label, result in one.points.items():
+        against = one.against(label)
+        rows.append(
+            {
+                "point": f"**{label}**" if form == "github" and label == one.leader else label,
+                "n": len(result.validation),
+                "validation %": figure(result.validation),
+                "test %": figure(result.test),
+                "against baseline": _difference(against),
+                "verdict": verdict(one, against),
+            }
+        )
+    return tables.text_table(rows, form)
+
+
+def verdict(one: SettledSweep, against: Against) -> str:
+    if against.word == "equivalent":
+        return f"equivalent (within ±{points(one.settlement.margins.delta)})"
+    if against.word == "given up":
+        return f"undecided, would take {seeds(against.needs)}"
+    return against.word
+
+
+def _difference(against: Against) -> str:
+    if against.word == "baseline" or math.isnan(against.difference):
+        return "-"
+    width = "" if math.isnan(against.half_width) else f" ± {100 * against.half_width:.2f}"
+    return f"{100 * against.difference:+.2f}{width}"
+
+
+def seeds(needs: float) -> str:
+    """About how many seeds: ``about 60 seeds``, ``over 1,000 seeds``."""
+    if math.isnan(needs):
+        return "an unknown number of seeds"
+    return f"over {MANY:,} seeds" if needs > MANY else f"about {math.ceil(needs)} seeds"
+
+
+def sentences(one: SettledSweep) -> list[str]:
+    """What is settled, at what cost, and what is not."""
+    settlement = one.settlement
+    at_most = len(one.points) * settlement.cap
+    words = [point.word for point in settlement.against]
+    compared = [word for word in words if word != "baseline"]
+    counts = {word: compared.count(word) for word in ("better", "worse", "equivalent", "given up", "open", "no result")}
+    names = {"given up": "undecided", "open": "still open", "no result": "without a result"}
+    told = ", ".join(f"{count} {names.get(word, word)}" for word, count in counts.items() if count)
+    spent = f"{plural(one.runs, 'run')} in {plural(settlement.looks, 'look')} (at most {at_most:,})"
+    found = [f"Against the baseline {one.labels[words.index('baseline')]}: {told}."]
+    if one.leader is None:
+        found.append("Best: no point has a result yet.")
+    elif settlement.best.ended == "settled":
+        margin = points(settlement.margins.epsilon)
+        but = f" (left in the race: {listed(one.rivals)})" if one.rivals else ""
+        found.append(f"Best: {one.leader}, settled; no point is better by {margin} or more{but}.")
+    else:
+        needs = f"; it would take {seeds(settlement.best.needs)}" if settlement.best.ended == "undecided" else ""
+        found.append(f"Best: {settlement.best.ended}. {one.leader} leads, {listed(one.rivals)} may be better{needs}.")
+    found.append(f"{settlement.ended.capitalize()} after {spent}.")
+    return found
+
+
+def section(settled: Sequence[SettledSweep]) -> list[str]:
+    """The report's section: every settled sweep, how it is to be read, and the command that goes on with it."""
+    if not settled:
+        return []
+    lines = [
+        "Seeds came in looks, only where a question was open (`--settle`): verdicts are corrected for all comparisons "
+        "and all looks of a sweep (5 % in all, for each of its two questions), and rest on seeds of their own, from "
+        "500 on. Intervals hold for all comparisons and looks at once. *Equivalent*: the difference surely lies within "
+        "the margin, which was set beforehand.",
+        "",
+    ]
+    for one in settled:
+        whose = " (yours)" if one.own else ""
+        lines += [f"### {one.sweep.title}: {name_of(one.sweep.model, one.sweep.dataset)}{whose}", ""]
+        lines += [f"- {sentence}" for sentence in sentences(one)]
+        lines += ["", table(one), "", f"Its command: `{sweep_command(one.request)}`.", ""]
+    return lines
