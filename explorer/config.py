@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -26,7 +27,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from explorer import datasets, fields, models
+from explorer import datasets, fields, models, toml
 from explorer.errors import UserError
 from explorer.fields import Value, environment_names, flag_of, nearest, one_of
 from explorer.models.model import Model
@@ -91,6 +92,9 @@ class Config(BaseModel):
         "split", description="split keeps a validation set apart; all trains on it too"
     )
     eval_every: int = Field(0, ge=0, le=10_000_000, description="steps between two looks; 0 = about 20 looks a run")
+    stop_patience: int = Field(
+        0, ge=0, le=10_000, description="early stopping: looks without a better validation accuracy before it; 0 = off"
+    )
     seed: int = Field(0, ge=0, le=2**31 - 1, description="initial weights, data order, dropout, augmentation")
 
     @field_validator("dataset")
@@ -145,6 +149,8 @@ class Config(BaseModel):
         apply(schedule.defaults, ("lr_decay", "patience"), f"with the {self.lr_schedule} schedule")
         if schedule.watches_validation and self.train_on == "all":
             raise ValueError(f"the {self.lr_schedule} schedule needs a validation set; use train_on split")
+        if self.stop_patience and self.train_on == "all":
+            raise ValueError("stop_patience needs a validation set; use train_on split")
 
         apply({"sampling": "nearest"} if self.augments else {}, ["sampling"], "without angle, scale or shift")
         turns = self.angle > 0 or self.scale > 0
@@ -204,6 +210,15 @@ class Config(BaseModel):
     def _default(self, field: str) -> object:
         info = {**type(self).model_fields, **type(self.net).model_fields}[field]
         return list(info.default) if isinstance(info.default, tuple) else info.default
+
+
+def unsaid(field: str) -> Value | None:
+    """What a run has whose record does not name the field: records made before it was there do not. None for a field
+    that there always was, and for a model's own: they are named wherever they apply."""
+    if field in FIRST_FIELDS or field not in Config.model_fields:
+        return None
+    value: Value | None = Config.model_fields[field].default
+    return value
 
 
 def own_fields(model: type[Model]) -> list[str]:
@@ -350,6 +365,35 @@ def _explain(problem: ErrorDetails, field: str, name: str, values: Mapping[str, 
     else:
         said = given if isinstance(given, str) else json.dumps(given, default=str)
     return f"{name} must be {fields.kind_in_words(info)}{fields.bounds(info)}, got {said or 'nothing'}"
+
+
+def config_as_toml(config: Config) -> str:
+    """The file that ``--config`` takes to train this very run: every field that applies, so that no later default moves
+    it. A person's own data stand there by name."""
+    return f"# mnist_explorer.py {config.model} --config THIS-FILE\n{toml.written(config.to_json())}"
+
+
+def config_file(path: Path, model: str) -> Json:
+    """The fields that a file of `config_as_toml`'s form sets, for ``make_config``; not all need be there.
+
+    Raises UserError, naming the file, for what is no such file or another model's. Values are checked by make_config.
+    """
+    try:
+        said: Json = toml.read(path)
+        for field, value in said.items():
+            if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)):
+                raise UserError(
+                    f"has a table, {field}; a configuration is a field a line: lr = 0.003 (--sweep takes sweeps)"
+                )
+            if isinstance(value, bool) and (
+                field not in fields_for(None) or fields.type_of(field_info(field)) is not bool
+            ):
+                raise UserError(f"{field} is no switch, got {str(value).lower()}")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if (of := said.pop("model", model)) != model:
+        raise UserError(f"{path}: is a configuration of {of}; the command is {of} --config {path}")
+    return said
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> tuple[dict[str, str], dict[str, str]]:

@@ -202,6 +202,9 @@ class Figures(Struct, frozen=True, kw_only=True):
     steps: Annotated[
         Count | None, Meta(description="planned length in optimizer steps; null in records of schema 1")
     ] = None
+    stopped_at: Annotated[
+        Count | None, Meta(description="the step at which early stopping ended it, null where it ran its length")
+    ] = None
     seconds: Annotated[Seconds, Meta(description="where the time went")] = Seconds()
     step_ms: Annotated[Positive | None, Meta(description="median milliseconds of a training step")] = None
     started: Annotated[str, Meta(description="when it began, in UTC, ISO 8601")] = ""
@@ -228,6 +231,11 @@ class Record(Figures, frozen=True, kw_only=True):
     def diverged_at(self) -> int | None:
         """the step at which it diverged"""
         return self.error.step if isinstance(self.error, Diverged) else None
+
+    @property
+    def steps_done(self) -> int | None:
+        """optimizer steps done; null in records of schema 1"""
+        return self.diverged_at or self.stopped_at or (None if isinstance(self.error, Failed) else self.steps)
 
     @property
     def seed(self) -> int:
@@ -263,8 +271,8 @@ class Record(Figures, frozen=True, kw_only=True):
 OUTWARD = (
     *("id", "config", "status", "train_loss", "val_loss", "val_accuracy", "test_accuracy", "best_val_accuracy"),
     *("best_step", "history", "parameters", "steps", "seconds", "step_ms", "environment", "data", "started", "error"),
-    "diverged_at",
-)
+    "diverged_at", "stopped_at", "steps_done",
+)  # fmt: skip
 
 
 def _plain(value: Any) -> Any:

@@ -82,6 +82,7 @@ def test_text_becomes_what_the_field_holds():
         ({"sampling": "nearest"}, "sampling has no effect without angle, scale or shift"),
         ({"shift": 2, "pivot": "corner"}, "pivot has no effect without angle or scale"),
         ({"patience": 2}, "patience has no effect with the constant schedule"),
+        ({"stop_patience": 2, "train_on": "all"}, "stop_patience needs a validation set"),
         ({"lr_schedule": "plateau", "train_on": "all"}, "the plateau schedule needs a validation set"),
         ({"steps": 10, "warmup_steps": 11}, "warmup_steps 11 is longer than the run of 10 steps"),
         ({"learning_rate": 1}, "unknown field 'learning_rate'"),

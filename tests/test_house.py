@@ -14,6 +14,7 @@ GROUND = (
     "machine",
     "places",
     "fields",
+    "toml",
     "config",
     "record",
     "seeds",

@@ -15,6 +15,7 @@ from explorer.errors import UserError
 from explorer.models.activations import ACTIVATIONS
 from explorer.record import Diverged
 from explorer.rules.optimizers import OPTIMIZERS
+from explorer.training.feeding import HostFed, Resident
 from explorer.training.trainer import Trainer, batches, score
 from tests.conftest import PROJECT
 
@@ -44,6 +45,7 @@ CHANGES = {
     "scaling": ({}, "signed"),
     "train_on": ({}, "all"),
     "eval_every": ({}, 2),
+    "stop_patience": ({"steps": 12, "eval_every": 1, "lr": 3.0}, 1),
     "seed": ({}, 1),
 }
 # A model's own fields that say the same in another way: what must not be said besides.
@@ -215,6 +217,29 @@ def test_the_plateau_schedule_goes_back_to_the_best_weights(digits):
     losses = [look.val_loss for look in result.history]
     worse = [now >= min(losses[:index]) for index, now in enumerate(losses) if index]
     assert sum(worse) == len(restored) > 0
+
+
+@pytest.mark.parametrize("feed", [HostFed, Resident])
+def test_early_stopping_ends_a_run_that_has_found_nothing_better_for_so_many_looks(digits, feed):
+    fields = {**MLP, "lr": 3.0, "eval_every": 1, "steps": 40}
+    long, short = make_config(fields), make_config({**fields, "stop_patience": 3})
+    trainer = Trainer(long, digits.of, feed)
+    whole, stopped = trainer.run(long, digits), trainer.run(short, digits)
+    accuracies = [look.val_accuracy for look in whole.history]
+    end = next(n for n in range(4, 41) if max(accuracies[n - 3 : n]) <= max(accuracies[: n - 3]))
+    assert (whole.stopped_at, stopped.stopped_at) == (None, end)
+    assert end < 40
+    assert stopped.error is None
+    assert (stopped.losses, stopped.history) == (whole.losses[:end], whole.history[:end])
+    assert stopped.best_step == 1 + int(np.argmax(accuracies[:end]))
+    assert stopped.train_loss == stopped.history[-1].train_loss
+    assert stopped.test_accuracy is not None
+    assert outcome(trainer.run(long, digits)) == outcome(whole)  # the next run is none the worse
+
+
+def test_a_run_that_was_to_end_anyway_is_not_called_stopped(trained):
+    assert trained(**{**MLP, "lr": 1e-12, "steps": 4, "eval_every": 1, "stop_patience": 3}).stopped_at is None
+    assert trained(**{**MLP, "lr": 1e-12, "steps": 5, "eval_every": 1, "stop_patience": 3}).stopped_at == 4
 
 
 def test_an_epoch_shows_every_image_once_even_where_batches_straddle():

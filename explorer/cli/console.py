@@ -41,6 +41,10 @@ def summary(record: Record, ledger: Path) -> str:
         if record.val_accuracy is not None:
             best = f"best look {percent(record.best_val_accuracy or 0.0)} at step {record.best_step}"
             lines.append(f"validation  {percent(record.val_accuracy)}  ({best})")
+        if record.stopped_at is not None:
+            looks = record.config["stop_patience"]
+            told = f"{looks} look{'' if looks == 1 else 's'} in a row found no better validation accuracy"
+            lines.append(f"stopped     early, at step {record.stopped_at} of {record.steps}: {told}")
     seconds = record.seconds
     pace = f", {record.step_ms:.3g} ms a step" if record.step_ms else ""
     lines.append(f"parameters  {record.parameters:,}")

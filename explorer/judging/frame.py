@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from explorer.config import fields_for
+from explorer.config import fields_for, unsaid
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Look, Record
 
@@ -44,7 +44,7 @@ def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: S
         "own": record.own,
         "sweep": BETWEEN.join(sweeps),
         "point": BETWEEN.join(labels),
-        **{name: _cell(record.config.get(name)) for name in fields},
+        **{name: _cell(record.config.get(name, unsaid(name))) for name in fields},
         "status": record.status,
         "diverged_at": record.diverged_at,
         "train_loss": record.train_loss,

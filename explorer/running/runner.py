@@ -105,6 +105,7 @@ class Runner:
             ),
             parameters=result.parameters,
             steps=config.total_steps(training),
+            stopped_at=result.stopped_at,
             seconds=Seconds(**{name: round(value, 3) for name, value in result.seconds.items()}),
             step_ms=rounded(result.step_ms),
             environment=environment.describe(),

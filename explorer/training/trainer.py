@@ -60,6 +60,7 @@ class Result:
     test_accuracy: float | None = None
     best_val_accuracy: float | None = None
     best_step: int | None = None
+    stopped_at: int | None = None  # the step at which early stopping ended it
     history: list[Look] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)  # every step's, in order; not recorded
     test_logits: np.ndarray | None = None  # (n, classes) float32, where it ended well; not recorded
@@ -179,7 +180,8 @@ class Run:
         self.accuracies: list[float] = []
         self.seconds = {"compile": time.perf_counter() - started, "train": 0.0, "eval": 0.0}
         self.spans: list[tuple[float, int]] = []  # (seconds, steps) of uninterrupted training, for the median
-        self.fetched = 0
+        self.fetched = 0  # steps whose losses are on the host
+        self.looks_without_gain = 0
 
     def train(self) -> Result:
         total = self.total_steps
@@ -204,6 +206,9 @@ class Run:
                     self.look(step, looked)
                     looked = step
                 self.tell(step, look)
+                if look and step < total and 0 < self.config.stop_patience <= self.looks_without_gain:
+                    self.result.stopped_at = step
+                    break
                 span_start, span_step = time.perf_counter(), step
         self.finish()
         return self.result
@@ -272,6 +277,9 @@ class Run:
             loss, accuracy = self.validate(LOOK_IMAGES)
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
+                self.looks_without_gain = 0
+            else:
+                self.looks_without_gain += 1
             if self.watcher:
                 verdict = self.watcher.observe(loss, step)
                 if verdict == "improved":
@@ -311,7 +319,7 @@ class Run:
                 result.test_logits = logits
                 _, result.test_accuracy = score(logits, self.data.test_labels)
             else:  # the last step's loss was still that of the weights before it
-                result.error = Diverged(self.total_steps, of="outputs")
+                result.error = Diverged(self.fetched, of="outputs")
         self.seconds["eval"] += time.perf_counter() - started
         result.seconds = self.seconds
         if self.spans:

@@ -82,8 +82,9 @@ def curve_of(measured: ConfigResult, label: str) -> Curve | None:
     histories = [looks for looks in histories if looks and looks[0].val_accuracy is not None]
     if not histories:
         return None
-    steps = [look.step for look in histories[0]]
-    histories = [looks for looks in histories if [look.step for look in looks] == steps]
+    length = min(map(len, histories))  # of runs that early stopping ended, as far as all of them went
+    steps = [look.step for look in histories[0][:length]]
+    histories = [looks[:length] for looks in histories if [look.step for look in looks[:length]] == steps]
     train = np.array([[look.train_accuracy for look in looks] for looks in histories])
     validation = np.array([[look.val_accuracy for look in looks] for looks in histories])
     mean, low, high = validation.mean(axis=0), validation.min(axis=0), validation.max(axis=0)
