@@ -85,17 +85,13 @@ class Settle:
         self.waiting: set[Config] = set()
         self.told: set[Config] = set()
         self.stage_runs: list[tuple[int, list[Config]]] = []
-        self.looking = False  # whether what was asked for last is still to be looked at
 
     def ask(self) -> Sequence[Config]:
         """The runs of the next look; none where all is settled, given up or at the cap."""
         if self.waiting:
             raise RuntimeError(f"{len(self.waiting)} of the runs asked for have not been told")
-        if self.looking:
-            self.races.look(self.scores[..., : self.races.schedule[self.races.done][0]])
         wanted = self.races.wanted[0]
-        self.looking = bool(wanted.any())
-        if not self.looking:
+        if not wanted.any():
             return ()
         n = self.races.schedule[self.races.done][0]
         block = list(seeds.settling(n))
@@ -116,6 +112,8 @@ class Settle:
         accuracy = record.val_accuracy if record.status == "ok" else None
         number = config.seed - seeds.FIRST_SETTLING_SEED
         self.scores[0, self.place[config.point], number] = np.nan if accuracy is None else accuracy
+        if not self.waiting:  # all of this look is there
+            self.races.look(self.scores[..., : self.races.schedule[self.races.done][0]])
 
     def upcoming(self) -> Sequence[Config]:
         """What is left if every question that is open now stays open up to the cap."""
