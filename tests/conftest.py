@@ -1,4 +1,4 @@
-"""What every test stands on: the CPU device, a compiler for it, and real MNIST where it is at hand."""
+"""What every test stands on: the CPU or the device that DEV names, a compiler, and real MNIST where it is at hand."""
 
 import os
 from pathlib import Path
@@ -10,11 +10,13 @@ from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
 from explorer.training import compiler
 
-os.environ["DEV"] = "CPU"  # never a GPU that happens to be there: the tests are about one device
+os.environ["DEV"] = os.environ.get("DEV", "").upper() or "CPU"  # no GPU that happens to be there, unless asked for
 for variable in ("JIT", "BEAM", "DEBUG"):
     os.environ.pop(variable, None)
 os.environ["PARALLEL"] = "0"
 compiler.ensure_compiler()
+
+on_the_cpu = pytest.mark.skipif(os.environ["DEV"] != "CPU", reason="is about the CPU device and its kernels")
 
 PROJECT = Path(__file__).resolve().parent.parent
 BESIDE = PROJECT.parent / "shared" / "data"

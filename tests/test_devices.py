@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -251,6 +250,18 @@ def test_a_convolutional_net_with_every_random_part_and_a_watcher_has_the_losses
     assert [look.step for look in there.history] == [5, 10, 15, 20]
 
 
+def test_a_plateau_cuts_the_learning_rate_as_often_and_goes_back_to_the_weights_it_does_on_the_cpu(digits, cl):
+    config = make_config({**MLP, **WATCHED, "eval_every": 1})
+    factors, losses = [], []
+    for device in ("CPU", cl):
+        with Context(DEV=device, TRAINING=1):
+            run = Run(Trainer(config, digits.of), config, digits, lambda progress: None)
+            losses.append(run.train().losses)
+            factors.append(run.watcher.factor)
+    assert factors[0] == factors[1] < 1
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
 def test_on_opencl_too_the_two_ways_of_feeding_agree_to_the_bit_and_only_fetching_waits(digits, cl):
     config = make_config({**MLP, "steps": 2 * AHEAD})
     losses = []
@@ -298,12 +309,11 @@ def test_a_sweep_runs_on_opencl_one_run_at_a_time_and_ctrl_c_ends_it(tmp_path, c
     assert "CL: one run at a time" in answer.stdout
     assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 2
     with subprocess.Popen(
-        command(tmp_path, "--steps", 1_000_000), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        command(tmp_path, "--steps", 1_000_000, "--eval-every", 10, "--json-lines"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
-        while "machine" not in process.stdout.readline():
-            pass
-        time.sleep(3)
+        assert "val_accuracy" in process.stdout.readline()  # a look: it is in the midst of its steps
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130

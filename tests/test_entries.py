@@ -14,6 +14,7 @@ from explorer.models.layers import Conv2d
 from explorer.rules.optimizers import OPTIMIZERS, Optimizer
 from explorer.rules.schedules import SCHEDULES, Schedule, lr_at
 from explorer.training.trainer import Trainer
+from tests.conftest import on_the_cpu
 
 MLP = {"model": "mlp", "dataset": "digits", "units": (16,), "batch_size": 32, "steps": 12, "lr": 0.01}
 
@@ -48,6 +49,7 @@ def losses_with_and_without_kernels(monkeypatch, digits, **fields) -> list[list[
     return found
 
 
+@on_the_cpu
 @pytest.mark.parametrize("name", [entry.name for entry in ACTIVATIONS.values() if entry.in_c])
 def test_every_activations_c_has_the_value_and_the_slope_of_its_tensor_function_in_float64(name, training):
     x = np.concatenate([np.linspace(-12, 12, 400), [-80, -30, -1e-3, 1e-3, 30, 80]]).reshape(1, -1)
@@ -74,6 +76,7 @@ SOFTSIGN_IN_C = {
 }
 
 
+@on_the_cpu
 @pytest.mark.parametrize("c", [SOFTSIGN_IN_C, {}], ids=["with C", "without C"])
 def test_an_activation_is_added_by_its_entry_alone(c, add, monkeypatch, digits):
     add(ACTIVATIONS, Activation("softsign", lambda x: x / (1 + x.abs()), **c))
@@ -84,6 +87,7 @@ def test_an_activation_is_added_by_its_entry_alone(c, add, monkeypatch, digits):
     assert np.mean(ours[-3:]) < ours[0]
 
 
+@on_the_cpu
 @pytest.mark.parametrize("c", [SOFTSIGN_IN_C, {}], ids=["with C", "without C"])
 def test_an_added_activation_follows_a_convolution_too(c, add, training, monkeypatch):
     add(ACTIVATIONS, Activation("softsign", lambda x: x / (1 + x.abs()), **c))
@@ -107,6 +111,7 @@ def averaged(p, g, state, s):
     return p - s.lr * mean, [mean]
 
 
+@on_the_cpu
 @pytest.mark.parametrize(
     "c", ["state0 = state0 * momentum + g * (1 - momentum);\nw -= state0 * lr;", None], ids=["with C", "without C"]
 )

@@ -37,8 +37,9 @@ from explorer.models.layers import BatchNorm, Conv2d, Linear, max_pool
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.augment import augment
 from explorer.training.trainer import Run, Trainer, loss_and_accuracy
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, on_the_cpu
 
+pytestmark = on_the_cpu
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 PROCESSORS = {"native": "", "haswell": "avx2", "x86-64": "sse2"}  # march, and what it needs of this machine
 THREADS = (1, 2, 3)
