@@ -54,8 +54,9 @@ def _try(name: str) -> None:
     """Raises whatever the device raises that cannot be opened, compiled for, copied to or from, or that cannot add."""
     from tinygrad import Tensor
 
-    if (found := (Tensor([1.0, 2.0], device=name) + 1).tolist()) != [2.0, 3.0]:
-        raise RuntimeError(f"it makes {found} of [1, 2] + 1")
+    numbers = [float(number) for number in range(32)]  # enough for vectors, which not every compiler knows
+    if (found := (Tensor(numbers, device=name) + 1).tolist()) != [number + 1 for number in numbers]:
+        raise RuntimeError(f"it makes {found} of [0, 1, ... 31] + 1")
 
 
 def _is_processor() -> bool:
@@ -75,6 +76,8 @@ def _is_processor() -> bool:
 
 def cannot_open(device: str, error: Exception) -> UserError:
     """One line on a device that is not to be had; an empty name is the default device's."""
+    while isinstance(error, ExceptionGroup):  # of several ways to a device: why the first one tinygrad tries is none
+        error = error.exceptions[0]
     reason = next(iter(str(error).splitlines()), "") or type(error).__name__
     return UserError(f"device {device or '(default)'} cannot be used here ({reason[:160]}); try --device CPU")
 
