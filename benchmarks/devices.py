@@ -1,11 +1,10 @@
 """What a step asks of the host, by device: copies, waits, launches, and the host's own time.
 
     python -m benchmarks.devices                    every device that opens here
-    python -m benchmarks.devices --devices CL NULL  these
-    python -m benchmarks.devices --model cnn
+    python -m benchmarks.devices --devices CL,NULL --models mlp --write
 
-The counts hold anywhere; the times are this machine's. tinygrad's NULL device computes nothing: its time is the host's
-alone. PYTHON emulates a device in Python, slowly, and runs only when named.
+The counts hold anywhere; the times are this machine's. tinygrad's NULL device computes nothing: all its time is the
+host's. PYTHON and the emulators of tinygrad's own tests are slow, and run only when named.
 """
 
 import argparse
@@ -15,7 +14,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tabulate import tabulate
+
 from benchmarks import machine
+from benchmarks.step import note, words
 from explorer import datasets
 from explorer.config import make_config
 from explorer.datasets.dataset import Dataset
@@ -23,6 +25,17 @@ from explorer.errors import UserError
 from explorer.training import compiler
 
 DEVICES = ("CPU", "CL", "NULL", "WEBGPU", "METAL", "AMD", "NV", "CUDA", "QCOM")
+HEADERS = (
+    "device",
+    "model",
+    "way",
+    "256 steps: copies in",
+    "copies out",
+    "waits",
+    "a step: launches",
+    "graph calls",
+    "host's processor ms",
+)
 NETS: dict[str, dict[str, object]] = {
     "mlp": {"model": "mlp", "units": [32, 16]},
     "cnn": {"model": "cnn", "filters": [4, 4, 4, 4]},
@@ -86,8 +99,10 @@ def _counting(owner: Any, method: str, counts: Counts, field: str) -> Iterator[N
             delattr(owner, method)
 
 
-def measure(name: str, way: str, fields: dict[str, object], dataset: Dataset) -> tuple[Counts, float]:
-    """What 256 captured steps ask of the device, and the host's milliseconds a step until all are handed over."""
+def measure(way: str, fields: dict[str, object], dataset: Dataset) -> tuple[Counts, float]:
+    """What 256 captured steps ask of the default device, and the milliseconds of processor time a step that the thread
+    which asks for them spends until all are handed over."""
+    from tinygrad import Device
     from tinygrad.helpers import Context
 
     from explorer.training import feeding
@@ -100,49 +115,70 @@ def measure(name: str, way: str, fields: dict[str, object], dataset: Dataset) ->
         for step in range(1, feeding.AHEAD + 1):
             run.take_step(step)
         run.fetch(feeding.AHEAD)
-        with counted(name) as counts:
-            started = time.perf_counter()
+        with counted(Device.DEFAULT) as counts:
+            started = time.thread_time()
             for step in range(feeding.AHEAD + 1, 2 * feeding.AHEAD + 1):
                 run.take_step(step)
-            seconds = time.perf_counter() - started
+            seconds = time.thread_time() - started
     return counts, 1000 * seconds / feeding.AHEAD
 
 
-def report(names: list[str], fields: dict[str, object]) -> Iterator[str]:
-    """The lines of the table, each as it is measured."""
+def rows_of(name: str, models: list[str], dataset: Dataset) -> list[list[str]]:
+    """The table's rows of one device. Raises UserError where it is not to be had."""
+    from tinygrad import Device
     from tinygrad.helpers import Context
 
     from explorer.models.kernels.native import enabled
     from explorer.training import device as environment
+    from explorer.training.feeding import AHEAD
 
-    dataset = datasets.load("digits")
-    yield "| device | way | 256 steps: copies in | copies out | waits | one step: launches | graph calls | host ms |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
-    for name in names:
-        with Context(DEV=name, NULL_ALLOW_COPYOUT=1):
-            try:
-                if name != "NULL":  # which computes nothing
-                    environment.open_device()
-            except UserError as error:
-                yield f"| {name} | {error} | | | | | | |"
-                continue
+    rows = []
+    with Context(DEV=name, NULL_ALLOW_COPYOUT=1):
+        if Device.DEFAULT != "NULL":  # which computes nothing, as it is found out
+            environment.open_device()
+        for model in models:
             for way in ("HostFed",) if enabled() else ("HostFed", "Resident"):
-                counts, milliseconds = measure(name, way, fields, dataset)
-                launches, graphs = counts.launches / 256, counts.graph_calls / 256
-                yield (
-                    f"| {name} | {way} | {counts.copies_in} | {counts.copies_out} | {counts.waits} | {launches:.1f} | "
-                    f"{graphs:.1f} | {milliseconds:.2f} |"
+                note(f"{name}: {model}, {way}")
+                counts, milliseconds = measure(way, NETS[model], dataset)
+                rows.append(
+                    [
+                        name,
+                        model,
+                        way,
+                        *(str(count) for count in (counts.copies_in, counts.copies_out, counts.waits)),
+                        *(f"{count / AHEAD:.1f}" for count in (counts.launches, counts.graph_calls)),
+                        "" if Device.DEFAULT == "CPU" else f"{milliseconds:.2f}",
+                    ]
                 )
+    return rows
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", nargs="+", default=list(DEVICES), help="tinygrad's names of devices")
-    parser.add_argument("--model", choices=tuple(NETS), default="mlp")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.devices", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--devices", default=",".join(DEVICES), help="tinygrad's names of devices, with commas")
+    parser.add_argument("--models", type=words(tuple(NETS)), default=list(NETS), help="mlp,cnn")
+    parser.add_argument("--write", action="store_true", help="put the table into benchmarks/README.md")
     options = parser.parse_args()
     compiler.ensure_compiler()
-    for line in report([name.upper() for name in options.devices], NETS[options.model]):
-        print(line, flush=True)
+    busy = [found for _ in range(5) if (found := machine.busy_cores()) is not None]
+    dataset = datasets.load("digits")
+    rows, reasons = [], []
+    for name in options.devices.upper().split(","):
+        try:
+            rows += rows_of(name, options.models, dataset)
+        except UserError as error:
+            reasons.append(str(error))
+    lines = machine.description("CPU", dataset.name) + [f"- {machine.strangers_line(busy)}"] * bool(busy)
+    lines += [f"- {reason}" for reason in reasons]
+    table = tabulate(
+        rows, HEADERS, tablefmt="github", colalign=("left", "left", "left", *["right"] * 6), disable_numparse=True
+    )
+    text = "\n".join([*lines, "", table])
+    print(text)
+    if options.write:
+        machine.write_section("devices", text)
     return 0
 
 
