@@ -17,6 +17,7 @@ from typing import Any
 from tabulate import tabulate
 
 from benchmarks import machine
+from benchmarks.contenders import WARM_UP_STEPS
 from benchmarks.step import note, words
 from explorer import datasets
 from explorer.config import make_config
@@ -37,8 +38,8 @@ HEADERS = (
     "host's processor ms",
 )
 NETS: dict[str, dict[str, object]] = {
-    "mlp": {"model": "mlp", "units": [32, 16]},
-    "cnn": {"model": "cnn", "filters": [4, 4, 4, 4]},
+    "mlp": {"model": "mlp", "units": [32, 16], "batch_size": 32},
+    "cnn": {"model": "cnn", "filters": [4, 4, 4, 4], "batch_size": 32},
 }
 
 
@@ -112,12 +113,12 @@ def measure(way: str, fields: dict[str, object], dataset: Dataset) -> tuple[Coun
     trainer = Trainer(config, dataset.of, getattr(feeding, way))
     run = Run(trainer, config, dataset, lambda progress: None)
     with Context(TRAINING=1):
-        for step in range(1, feeding.AHEAD + 1):
+        for step in range(1, WARM_UP_STEPS + 1):
             run.take_step(step)
-        run.fetch(feeding.AHEAD)
+        run.fetch(WARM_UP_STEPS)
         with counted(Device.DEFAULT) as counts:
             started = time.thread_time()
-            for step in range(feeding.AHEAD + 1, 2 * feeding.AHEAD + 1):
+            for step in range(WARM_UP_STEPS + 1, WARM_UP_STEPS + feeding.AHEAD + 1):
                 run.take_step(step)
             seconds = time.thread_time() - started
     return counts, 1000 * seconds / feeding.AHEAD
