@@ -196,6 +196,24 @@ def test_a_device_that_cannot_be_used_is_one_line_that_names_it(name):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", devices.GPUS)
+def test_a_gpu_opens_or_is_one_line_that_says_why_not(name):
+    try:
+        with prepared(name) as opened:
+            told = f"device {opened} cannot be used here (it can)"
+    except UserError as error:
+        told = str(error)
+    assert told.startswith(f"device {name} cannot be used here (")
+    assert "\n" not in told
+
+
+def test_of_several_ways_to_a_device_the_first_one_says_why_it_is_not_to_be_had():
+    ways = [FileNotFoundError(2, "No such file or directory", "/dev/kfd"), RuntimeError("no USB")]
+    line = str(devices.cannot_open("AMD", ExceptionGroup("No interface for AMD is available", ways)))
+    assert "'/dev/kfd'" in line
+    assert "exception" not in line
+
+
 def test_processes_share_a_cpu_and_no_other_device(monkeypatch):
     monkeypatch.setattr(devices.machine, "cores", lambda: 8)
     assert [devices.usual_jobs(name) for name in ("CPU", "CPU:LLVM", "CL", "CUDA")] == [8, 8, 1, 1]
