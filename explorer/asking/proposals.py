@@ -84,6 +84,7 @@ class ParzenTree:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.ranges, self.seed = ranges, seed
         self.distributions = {one.field: _distribution(one) for one in ranges}
+        self._forget()
 
     def propose(self, number: int, tried: Sequence[Tried]) -> Setting:
         import warnings
@@ -91,23 +92,49 @@ class ParzenTree:
         import numpy as np
         import optuna
 
+        self._tell(tried)
         seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1)[0])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = optuna.samplers.TPESampler(
+            self.study.sampler = optuna.samplers.TPESampler(
                 seed=seed, n_startup_trials=self.AT_RANDOM, multivariate=True, constant_liar=True
             )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-        for one in tried:
+        asked = self.study.ask(self.distributions)
+        # What is tried may be rounded, so it is added when it comes back; failed trials teach Optuna nothing.
+        self.study.tell(asked, state=optuna.trial.TrialState.FAIL)
+        self.trials += 1
+        return {one.field: self._said(one, asked.params[one.field]) for one in self.ranges}
+
+    def _tell(self, tried: Sequence[Tried]) -> None:
+        """Bring Optuna's study up to what was tried: to add it all for each proposal takes longer than to propose."""
+        import optuna
+
+        if [one.setting for one in self.known] != [one.setting for one in tried[: len(self.known)]]:
+            self._forget()
+        for place, one in enumerate(tried):
+            if place < len(self.known):
+                if self.known[place].accuracy is None and one.accuracy is not None:
+                    self.study.tell(self.numbers[place], one.accuracy)
+                    self.known[place] = one
+                continue
             params = {field: self._told(field, value) for field, value in one.setting.items()}
             state = optuna.trial.TrialState.RUNNING if one.accuracy is None else optuna.trial.TrialState.COMPLETE
-            study.add_trial(
+            self.study.add_trial(
                 optuna.trial.create_trial(
                     state=state, params=params, distributions=self.distributions, value=one.accuracy
                 )
             )
-        asked = study.ask(self.distributions).params
-        return {one.field: self._said(one, asked[one.field]) for one in self.ranges}
+            self.known.append(one)
+            self.numbers.append(self.trials)
+            self.trials += 1
+
+    def _forget(self) -> None:
+        import optuna
+
+        self.study = optuna.create_study(direction="maximize")
+        self.known: list[Tried] = []
+        self.numbers: list[int] = []  # Optuna's, of those known
+        self.trials = 0  # in Optuna's study
 
     def _told(self, field: str, value: object) -> object:
         """A value as Optuna has it: one of ``values`` by its place, since a list is no category there."""
