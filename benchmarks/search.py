@@ -3,11 +3,11 @@
     python -m benchmarks.search            # about 15 minutes
     python -m benchmarks.search --readme   # and writes its section of benchmarks/README.md
 
-Both search the same ranges with as many tries, on the digits. Optuna asks its own sampler, one that lives as long as its
-study, and runs ``mnist_explorer.py mlp --json`` for each try. Of either the three best tries run on three seeds, the
+Both search the same ranges with as many tries, on the digits. Optuna asks its own sampler, one that lives as long as
+its study, and runs ``mnist_explorer.py mlp --json`` for each try. Of either the three best tries run on three seeds, the
 best mean wins, and ten fresh seeds say what it is worth. The overhead of a try is all the time that passes but for the
-run itself: for us what `answer` takes around `Runner.run`, for Optuna what the process takes around what its record says
-of training, compiling and looking.
+run itself: for us what `answer` takes around `Runner.run`, for Optuna what the process takes around what its record
+says of training, compiling and looking.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def main() -> int:
         "",
         tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True),
         "",
-        f"Ours less Optuna's, points of validation accuracy: {interval(differences)} (n = {len(differences)} searches).",
+        f"Ours less Optuna's, points of validation accuracy: {interval(differences)} (n = {len(differences)}).",
     ]
     print("\n".join(lines))
     if options.readme:
