@@ -91,7 +91,9 @@ class Config(BaseModel):
     train_on: Literal["split", "all"] = Field(
         "split", description="split keeps a validation set apart; all trains on it too"
     )
-    eval_every: int = Field(0, ge=0, le=10_000_000, description="steps between two looks; 0 = about 20 looks a run")
+    eval_every: int = Field(
+        0, ge=0, le=10_000_000, description="steps between two looks; 0 = 20 looks, fewer in short runs"
+    )
     stop_patience: int = Field(
         0, ge=0, le=10_000, description="early stopping: looks without a better validation accuracy before it; 0 = off"
     )

@@ -11,11 +11,13 @@ from msgspec.structs import asdict
 
 from explorer import fields, models
 from explorer.config import Config, make_config
+from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.models.activations import ACTIVATIONS
 from explorer.record import Diverged
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.training.feeding import HostFed, Resident
+from explorer.training.looks import look_every
 from explorer.training.trainer import Trainer, batches, score
 from tests.conftest import PROJECT
 
@@ -240,6 +242,35 @@ def test_early_stopping_ends_a_run_that_has_found_nothing_better_for_so_many_loo
 def test_a_run_that_was_to_end_anyway_is_not_called_stopped(trained):
     assert trained(**{**MLP, "lr": 1e-12, "steps": 4, "eval_every": 1, "stop_patience": 3}).stopped_at is None
     assert trained(**{**MLP, "lr": 1e-12, "steps": 5, "eval_every": 1, "stop_patience": 3}).stopped_at == 4
+
+
+def test_looks_take_a_tenth_of_the_training_at_most_and_a_long_run_has_twenty():
+    def looks(steps: int, validation: int = 10_000, **fields) -> int:
+        return math.ceil(steps / look_every(make_config({"model": "cnn", **fields}), steps, validation))
+
+    assert looks(1000, batch_size=128) == looks(100_000, batch_size=128) == 20
+    for steps in (1, 20, 50, 100, 500, 999):
+        # a look is forward alone, a third of a step's work; the last one is of images that are measured anyway
+        assert (looks(steps, batch_size=128) - 1) * LOOK_IMAGES / 3 <= steps * 128 / 10
+    assert looks(100, batch_size=128) == 2
+    assert looks(100, batch_size=512) == 8
+    assert looks(100, batch_size=128, eval_every=10) == 10
+    for acts_on_looks in ({"lr_schedule": "plateau"}, {"stop_patience": 3}):
+        assert looks(100, batch_size=128, **acts_on_looks) == 20
+    assert looks(100, validation=0, batch_size=128) == 20  # nothing to look at costs nothing
+    assert looks(100, validation=300, batch_size=32) == 4
+
+
+def test_the_last_look_is_a_part_of_the_final_figures(digits, monkeypatch):
+    config = make_config({**MLP, "eval_every": 4})  # of 6 steps
+    trainer, asked = Trainer(config, digits.of), []
+    logits = trainer.logits
+    monkeypatch.setattr(trainer, "logits", lambda first, count: asked.append(count) or logits(first, count))
+    result = trainer.run(config, digits)
+    validation = digits.validation_count
+    assert validation < LOOK_IMAGES
+    assert asked == [validation, validation, len(digits.test_images)]  # at step 4, at step 6
+    assert result.history[-1].val_accuracy == result.val_accuracy
 
 
 def test_an_epoch_shows_every_image_once_even_where_batches_straddle():

@@ -27,10 +27,10 @@ from explorer.rules import optimizers as rules
 from explorer.rules.schedules import SCHEDULES, lr_at
 from explorer.training import augment
 from explorer.training.feeding import SCALARS, Feed, HostFed, Resident, StepInput, named
+from explorer.training.looks import look_every
 from explorer.training.memory import buffer, read, write
 from explorer.training.optimizers import BoundOptimizer
 
-LOOKS = 20  # how often a run looks at the validation set unless told otherwise
 LOG_STEPS = 256  # losses kept on the device before they are fetched
 DIVERGED_LOSS = 1e6  # guessing costs ln(classes): Adam at a rate of 1e6 stays finite for ever, but is as lost as NaN
 REFRESH_SECONDS = 0.1  # how often a listener hears of the loss between looks
@@ -155,7 +155,7 @@ class Run:
         self.trainer, self.config, self.data, self.listen = trainer, config, data, listen
         self.training_images, validation = data.split(config.train_on)
         self.total_steps = config.total_steps(self.training_images)
-        self.look_every = config.eval_every or math.ceil(self.total_steps / LOOKS)
+        self.look_every = look_every(config, self.total_steps, validation)
         self.validation_labels = data.train_labels[self.training_images : self.training_images + validation]
         weights, order, draws, keys = (np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(4))
         self.draws, self.keys = draws, keys
@@ -172,6 +172,7 @@ class Run:
         settings = {name: getattr(config, name) for name in schedule.defaults}
         self.watcher = schedule.watcher(**settings) if schedule.watcher else None
         self.best_weights: list[np.ndarray] = []
+        self.final_logits: np.ndarray | None = None  # of all validation images, from the last look on
         self.delivered: list[StepInput] = []  # the inputs of the steps from self.first_delivered on
         self.first_delivered = 0
 
@@ -274,7 +275,11 @@ class Run:
         loss: float = math.nan
         accuracy: float | None = None
         if len(self.validation_labels):
-            loss, accuracy = self.validate(LOOK_IMAGES)
+            if step == self.total_steps:  # the final figures are of the same weights: measured once
+                logits = self.final_logits = self.validate()
+            else:
+                logits = self.validate(LOOK_IMAGES)
+            loss, accuracy = score(logits[:LOOK_IMAGES], self.validation_labels[:LOOK_IMAGES])
             if self.result.best_val_accuracy is None or accuracy > self.result.best_val_accuracy:
                 self.result.best_val_accuracy, self.result.best_step = accuracy, step
                 self.looks_without_gain = 0
@@ -287,6 +292,7 @@ class Run:
                 elif verdict == "restore":
                     if self.best_weights:
                         self.trainer.set_weights(self.best_weights)
+                        self.final_logits = None
                     self.deliver_again(step)
         trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
@@ -314,7 +320,8 @@ class Run:
             if np.isfinite(logits).all():
                 result.train_loss = result.history[-1].train_loss
                 if len(self.validation_labels):
-                    loss, result.val_accuracy = self.validate()
+                    found = self.validate() if self.final_logits is None else self.final_logits
+                    loss, result.val_accuracy = score(found, self.validation_labels)
                     result.val_loss = finite_or_none(loss)
                 result.test_logits = logits
                 _, result.test_accuracy = score(logits, self.data.test_labels)
@@ -325,10 +332,9 @@ class Run:
         if self.spans:
             result.step_ms = float(np.median([1000 * seconds / count for seconds, count in self.spans]))
 
-    def validate(self, most: int | None = None) -> tuple[float, float]:
-        """(mean cross-entropy, accuracy) of the net as it stands, on the first ``most`` validation images or on all."""
-        labels = self.validation_labels[:most]
-        return score(self.trainer.logits(self.training_images, len(labels)), labels)
+    def validate(self, most: int | None = None) -> np.ndarray:
+        """Logits (n, classes) of the net as it stands, for the first ``most`` validation images or for all."""
+        return self.trainer.logits(self.training_images, len(self.validation_labels[:most]))
 
 
 def loss_and_accuracy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
