@@ -121,13 +121,43 @@ KERNEL void batchnorm(struct team *team, long index, const struct batchnorm *b) 
   }
 }
 
-// The gradient of pooling: each window's g is divided among the places of its maximum; zero elsewhere.
+// The gradient of pooling: each window's g is divided among the places of its maximum; zero elsewhere. A vector holds the
+// upper or the lower halves of LANES / 2 windows side by side.
+#if LANES == 16
+#define SWAPPED 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14
+#define TWICE 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7
+#elif LANES == 8
+#define SWAPPED 1, 0, 3, 2, 5, 4, 7, 6
+#define TWICE 0, 0, 1, 1, 2, 2, 3, 3
+#else
+#define SWAPPED 1, 0, 3, 2
+#define TWICE 0, 0, 1, 1
+#endif
+
+INLINE void unpool_vector(float *dy, const float *y, const float *g, long w) {
+  const vec upper = load(y), lower = load(y + w), column = where(upper > lower, upper, lower);
+  const vec beside = __builtin_shufflevector(column, column, SWAPPED), most = where(column > beside, column, beside);
+  const ivec is_upper = upper == most, is_lower = lower == most, in_column = is_upper + is_lower; // -1: it is
+  const ivec places = in_column + __builtin_shufflevector(in_column, in_column, SWAPPED);
+  const vec few = where(places == -1, splat(1.0f), splat(1.0f / 2)), many = where(places == -3, splat(1.0f / 3), splat(1.0f / 4));
+  const part own = *(const part *)g;
+  const vec each = __builtin_shufflevector(own, own, TWICE) * where(places < -2, many, few);
+  const ivec one = (ivec)splat(1.0f);
+  store(dy, (vec)(is_upper & one) * each);
+  store(dy + w, (vec)(is_lower & one) * each);
+}
+
 KERNEL static void unpool(float *dy, const float *y, const float *g, long height, long w) {
   static const float share_of[5] = {0, 1, 1.0f / 2, 1.0f / 3, 1.0f / 4};
   const long oh = height / 2, ow = w / 2;
   if (height % 2) clear(dy + (height - 1) * w, w);
   for (long i = 0; i < oh; i++, y += 2 * w, dy += 2 * w, g += ow) {
-    for (long j = 0; j < ow; j++) {
+    // the last vector is moved back to end at the edge: it writes some values twice
+    for (long j = 0; ow >= LANES / 2 && j < ow; j += LANES / 2) {
+      const long at = min_long(j, ow - LANES / 2);
+      unpool_vector(dy + 2 * at, y + 2 * at, g + at, w);
+    }
+    for (long j = 0; ow < LANES / 2 && j < ow; j++) {
       float a = y[2 * j], b = y[2 * j + 1], c = y[w + 2 * j], d = y[w + 2 * j + 1];
       float top = a > b ? a : b, under = c > d ? c : d, most = top > under ? top : under;
       float is_a = a == most, is_b = b == most, is_c = c == most, is_d = d == most; // no branches: they are random

@@ -23,10 +23,22 @@
 //
 // A point and its negative share their even and odd halves, which halves the work of the maps.
 //
-// Rounding: the maps' entries are up to 21/4 and cancel, so an error is 10 to 50 times that of the direct sum: up to
-// 3e-5 of the result's root mean square, where TF32 and bfloat16 train with 5e-4 and 4e-3. The bound, with u = 2^-24 and
-// |.| element by element: u * (inner + 2 * (r + n + n + 4)) * |A|' (|G| |w| |G|' * |W| |d| |W|') |A|, summed over the
-// `inner` input channels; for the gradients the same with the transposed maps. The tests hold the kernels to it.
+// Rounding. A sum of k products, in any order, fused or not, is off by at most k u S to first order, with u = 2^-24 and
+// S the sum of the products' sizes (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1); a factor
+// that was itself rounded adds u S. The algorithm is a chain of such sums, each linear in what comes in. So an error made
+// early is carried on by the later maps, at most by their entries' sizes, and the bound of the chain is the sum of its
+// links' factors times what the chain makes of sizes alone (|.| is element by element):
+//
+//   |error of z| <= u (ic + maps) |A|' (sum over input channels of |G| |w| |G|' * |W| |d| |W|') |A|
+//   maps = 2 (r + n + n + 4): G's sums have r terms, W's and A's n at most, each is applied in both directions; 4 for the
+//          rounding of G's entries (A's and W's are exact), of their product, of U * V, and of the bias
+//   |error of the gradient of w| <= u (windows + maps) |G|' (sum over windows of |W| |d| |W|' * |A| |g| |A|') |G|
+//   |error of the gradient of d| <= u (oc + maps + n n) |W|' (sum over output channels of |A| |g| |A|' * |G| |w| |G|') |W|,
+//          overlapping windows added up: n n of them at most lie over one pixel
+//
+// The tests hold the kernels to these bounds. The maps' entries are up to 21/4 and cancel, so that a typical error is 10 to
+// 50 times that of the direct sum: up to 3e-5 of the result's root mean square, where TF32 and bfloat16 train with 5e-4
+// and 4e-3.
 //
 // Layout: images, windows and results lie channels-last, channels rounded up to PANEL, and the maps go over whole
 // vectors of channels. The values lie [point][window][channel], for a group of images at a time: enough windows to make
