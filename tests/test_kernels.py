@@ -108,19 +108,23 @@ CANARY = np.float32(-12345.678)
 class Fenced:
     """Arrays full of NaN between margins that must not change: what is not written, or read too soon, shows."""
 
+    values = True  # whether what a kernel makes of them is compared, too
+
     def __init__(self) -> None:
         self.made: list[np.ndarray] = []
 
     def empty(self, *shape: int, dtype: Any = np.float32) -> np.ndarray:
         count = int(np.prod(shape))
-        whole = np.full(count + 2 * MARGIN, CANARY, np.float32)
+        words = -(-count * np.dtype(dtype).itemsize // 4)
+        whole = np.full(words + 2 * MARGIN, CANARY, np.float32)
         self.made.append(whole)
-        inner = whole[MARGIN : MARGIN + count].view(dtype).reshape(shape)
+        inner = whole[MARGIN : MARGIN + words].view(dtype)[:count].reshape(shape)
         inner.fill(np.nan if dtype is np.float32 else 0)
         return inner
 
     def filled(self, values: np.ndarray) -> np.ndarray:
-        array = self.empty(*values.shape, dtype=np.int32 if values.dtype.kind == "i" else np.float32)
+        dtype = {"i": np.int32, "u": np.uint8}.get(values.dtype.kind, np.float32)
+        array = self.empty(*values.shape, dtype=dtype)
         array[...] = values
         return array
 
@@ -133,20 +137,20 @@ class Fenced:
 class Guarded(Fenced):
     """Arrays that begin or end at a page nothing may touch: a read too far is the end of the process."""
 
-    def __init__(self, at_end: bool) -> None:
+    def __init__(self, at_end: bool, values: bool = True) -> None:
         super().__init__()
-        self.at_end = at_end
+        self.at_end, self.values = at_end, values
         self.mappings: list[mmap.mmap] = []
 
     def empty(self, *shape: int, dtype: Any = np.float32) -> np.ndarray:
-        page, size = mmap.PAGESIZE, int(np.prod(shape)) * 4
+        page, size = mmap.PAGESIZE, int(np.prod(shape)) * np.dtype(dtype).itemsize
         inside = -(-size // page) * page
         self.mappings.append(mmap.mmap(-1, inside + 2 * page))
         first = ctypes.addressof(ctypes.c_char.from_buffer(self.mappings[-1]))
         for forbidden in (first, first + page + inside):
             assert ctypes.CDLL(None).mprotect(Pointer(forbidden), ctypes.c_size_t(page), 0) == 0
         start = page + (inside - size if self.at_end else 0)
-        array = np.frombuffer(self.mappings[-1], dtype, size // 4, start).reshape(shape)
+        array = np.frombuffer(self.mappings[-1], dtype, int(np.prod(shape)), start).reshape(shape)
         array.fill(np.nan if dtype is np.float32 else 0)
         return array
 
@@ -277,10 +281,29 @@ def check_gemm(loaded, arrays, random: Numbers, m, n, k, transpose_a, transpose_
     at, bt = arrays.filled(a.T if transpose_a else a), arrays.filled(b.T if transpose_b else b)
     run(loaded, "gemm", c, active, at, bt, bias, scratch, m, n, k, transpose_a, transpose_b, loaded.activations[name])
     arrays.check()
+    if not arrays.values:
+        return
     a, b = a.astype(np.float64), b.astype(np.float64)
     near(c, a @ b + (bias if with_bias else 0), 2e-6, np.abs(a) @ np.abs(b) + 1)
     if active is not None:
         near(active, FUNCTIONS[name](c.astype(np.float64)), 1e-6, np.abs(c) + 1)
+
+
+def check_symmetric_product(loaded, arrays, random: Numbers, n, k):
+    """a @ a.T and its square, each the whole product to the bit."""
+    a = arrays.filled(random.standard_normal((n, k)))
+    gram, square = arrays.empty(n, n), arrays.empty(n, n)
+    for inner, left, result, transpose_b in ((k, a, gram, 1), (n, gram, square, 0)):
+        scratch, whole = arrays.empty(floats_of(loaded, "gemm_scratch", n, n, inner)), np.empty((n, n), np.float32)
+        for kernel, product in (("gemm_symmetric", result), ("gemm", whole)):
+            run(loaded, kernel, product, None, left, left, None, scratch, n, n, inner, 0, transpose_b, 0)
+        np.testing.assert_array_equal(result, whole)
+        np.testing.assert_array_equal(result, result.T)
+    arrays.check()
+    if not arrays.values:
+        return
+    a = a.astype(np.float64)
+    near(gram, a @ a.T, 2e-6, np.abs(a) @ np.abs(a.T) + 1)
 
 
 def check_convolution(
@@ -303,6 +326,8 @@ def check_convolution(
     before = z_given if name else None
     run(loaded, f"{kernel}_gradient", d_x, d_weight, d_bias, g, before, x, weight, scratch, *numbers)
     arrays.check()
+    if not arrays.values:
+        return
 
     x, weight, g = (array.astype(np.float64) for array in (x, weight, g))
     g = g * slope(z_given.astype(np.float64), name)
@@ -336,6 +361,8 @@ def check_activation_gradient(loaded, arrays, random: Numbers, rows, columns, na
     before = z if name else None
     run(loaded, "activation_gradient", dz, d_bias, d_active, before, rows, columns, loaded.activations[name])
     arrays.check()
+    if not arrays.values:
+        return
     if dz is not None:
         near(dz, wanted, 2e-6, size)
     if d_bias is not None:
@@ -359,6 +386,8 @@ def check_batchnorm(loaded, arrays, random: Numbers, images, channels, height, w
     outputs = (dx, d_weight, d_bias) if normalize else (dx, None, None)
     run(loaded, "batchnorm_gradient", *outputs, dy, x, *parts, scratch, *numbers)
     arrays.check()
+    if not arrays.values:
+        return
 
     x, weight, bias, g = (array.astype(np.float64) for array in (x, weight, bias, dy))
     normal = normalized(x, weight, bias) if normalize else x
@@ -385,6 +414,8 @@ def check_cross_entropy(loaded, arrays, random: Numbers, rows, classes, spread, 
     loss, correct, dx = arrays.empty(1), arrays.empty(1), arrays.empty(rows, classes) if with_gradient else None
     run(loaded, "cross_entropy", loss, correct, dx, x, labels, rows, classes)
     arrays.check()
+    if not arrays.values:
+        return
     x = x.astype(np.float64)
     near(loss, mean_cross_entropy(x, labels)[None], 1e-6, np.abs(x).max() + 1)
     assert correct[0] == (x.argmax(1) == labels).sum()
@@ -418,9 +449,51 @@ def check_optimizer(loaded, arrays, random: Numbers, rule, count, steps, momentu
             first = momentum * first + g
             w = w - lr * (g + momentum * first if nesterov else first)
     arrays.check()
+    if not arrays.values:
+        return
     near(weights, w, 2e-6, np.abs(w).max() + 1)
     near(state[0], first, 2e-6, np.abs(first).max() + 1)
     near(state[1], second, 2e-6, np.abs(second).max() + 1)
+
+
+def check_augment(loaded, arrays, random: Numbers, count, height, width, bilinear, corner):
+    images = arrays.filled(random.integers(0, 256, (count, height, width), np.uint8))
+    draws = arrays.filled(random.uniform(-1, 1, (count, 4)))
+    extremes = [arrays.filled(np.array([extreme])) for extreme in (170.0, 0.4, 9.0)]
+    scratch = arrays.empty(floats_of(loaded, "augment_scratch", height, width, loaded.threads))
+    found = arrays.empty(count, height, width)
+    run(loaded, "augment", found, images, draws, *extremes, scratch, count, height, width, int(bilinear), int(corner))
+    arrays.check()
+    if not arrays.values:
+        return
+
+    turn, zoom, across, down = (
+        draws.astype(np.float64).T[:, :, None, None] * np.array([170, 0.4, 9, 9])[:, None, None, None]
+    )
+    turn, zoom = np.radians(turn), 1 + zoom
+    middle_y, middle_x = (0, 0) if corner else ((height - 1) / 2, (width - 1) / 2)
+    x, y = np.arange(width)[None, None] - middle_x - across, np.arange(height)[None, :, None] - middle_y - down
+    source_x = (x * np.cos(turn) + y * np.sin(turn)) / zoom + middle_x
+    source_y = (y * np.cos(turn) - x * np.sin(turn)) / zoom + middle_y
+    border = height + width + 20  # of black, wider than any draw reaches
+    framed = np.pad(images.astype(np.float64), ((0, 0), (border, border), (border, border)))
+
+    def pixels(rows, columns):
+        at = (np.clip(place + border, 0, side + 2 * border - 1) for place, side in ((rows, height), (columns, width)))
+        return framed[np.arange(count)[:, None, None], *at]
+
+    if not bilinear:
+        places = np.stack([source_y, source_x]) + 0.5
+        sure = (np.abs(places - np.round(places)) > 1e-4).all(0)  # else the last bit decides for one pixel or the next
+        rows, columns = np.floor(places).astype(int)
+        assert sure.mean() > 0.95 or sure.size < 50
+        np.testing.assert_array_equal(found[sure], pixels(rows, columns)[sure])
+        return
+    top, left = np.floor(source_y).astype(int), np.floor(source_x).astype(int)
+    bottom, right = source_y - top, source_x - left
+    upper = pixels(top, left) * (1 - right) + pixels(top, left + 1) * right
+    lower = pixels(top + 1, left) * (1 - right) + pixels(top + 1, left + 1) * right
+    near(found, upper * (1 - bottom) + lower * bottom, 1, 0.02)
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -443,6 +516,10 @@ def over(check, processor: str, examples: int, shapes: st.SearchStrategy[tuple])
 
 def test_a_matrix_product_agrees_with_numpy(processor):
     over(check_gemm, processor, 60, st.tuples(sizes(70), sizes(70), sizes(70), yes, yes, name, yes))
+
+
+def test_half_a_symmetric_product_and_its_mirror_image_are_the_whole_product(processor):
+    over(check_symmetric_product, processor, 30, st.tuples(sizes(70), sizes(70)))
 
 
 def test_a_matrix_product_too_long_for_one_block_agrees_with_numpy(processor):
@@ -517,6 +594,10 @@ def test_the_cross_entropy_agrees_with_numpy(processor):
     over(check_cross_entropy, processor, 40, st.tuples(sizes(40), sizes(40), st.sampled_from([0.1, 1, 30]), yes))
 
 
+def test_augmentation_agrees_with_numpy(processor):
+    over(check_augment, processor, 30, st.tuples(sizes(9), sizes(33), sizes(33), yes, yes))
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_several_steps_of_an_optimizer_agree_with_numpy(processor, rule):
     rates = st.sampled_from([0.0, 0.1, 0.9])
@@ -554,6 +635,8 @@ CONVOLUTION_SHAPES = (  # images, channels in, height, width, channels out, kern
     (3, 17, 9, 8, 33, 3, 3),
     (9, 7, 5, 5, 13, 5, 5),
     (2, 33, 13, 10, 5, 5, 5),
+    (1, 1, 9, 11, 7, 3, 3),
+    (1, 7, 8, 9, 1, 5, 5),
 )
 
 
@@ -563,7 +646,8 @@ def run_with_guard_pages() -> None:
         for threads, ends in ((1, (True, False)), (2, (True,))):
             for at_end in ends:
                 print(processor, threads, "threads, array's", "end" if at_end else "start", flush=True)
-                all_kernels(kernels(processor, threads), lambda at_end=at_end: Guarded(at_end))
+                first = threads == 1 and at_end  # values do not depend on where an array lies: they are compared once
+                all_kernels(kernels(processor, threads), lambda at_end=at_end, first=first: Guarded(at_end, first))
 
 
 def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
@@ -572,6 +656,7 @@ def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
         for kind in range(8):
             transposes, extras = (kind & 1, kind >> 1 & 1), (NAMES[kind], bool(kind & 4))
             check_gemm(loaded, arrays(), random, m, n, k, *transposes, *extras)
+        check_symmetric_product(loaded, arrays(), random, n, k)
     for shape in CONVOLUTION_SHAPES:
         for kind in (None, "relu", "gelu"):
             switches = (kind, kind != "relu", kind != "gelu")
@@ -583,6 +668,9 @@ def all_kernels(loaded: Native, arrays: Callable[[], Fenced]) -> None:
     for shape in ((1, 1, 2, 2), (1, 3, 5, 7), (4, 5, 9, 16), (2, 4, 24, 24), (3, 2, 3, 33), (2, 1, 2, 17)):
         for normalize, pool in ((True, False), (True, True), (False, True)):
             check_batchnorm(loaded, arrays(), random, *shape, normalize, pool)
+    for shape in ((1, 1, 1), (1, 28, 28), (3, 5, 17)):
+        for kind in range(4):
+            check_augment(loaded, arrays(), random, *shape, kind & 1, kind >> 1)
     for rows, columns in ((1, 1), (3, 5), (7, 17), (9, 33), (2, 64)):
         for kind in NAMES:
             check_activation_gradient(loaded, arrays(), random, rows, columns, kind, True, True, rows == 7)
@@ -936,11 +1024,14 @@ def test_a_run_has_the_losses_it_has_on_tinygrads_own_code(fields, digits, monke
     np.testing.assert_allclose(losses["1"], losses["0"], rtol=1e-3)
 
 
-def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(digits, monkeypatch):
+@pytest.mark.parametrize("fields", [SMALL, CONVOLUTIONS], ids=["mlp", "cnn"])
+def test_five_seeds_end_as_accurate_as_on_tinygrads_own_code_within_their_noise(digits, monkeypatch, fields):
     accuracies = []
     for switch in ("1", "0"):
         monkeypatch.setenv("KERNELS", switch)
-        configs = [make_config(SMALL | {"steps": 60, "eval_every": 60, "seed": seed}) for seed in range(5)]
+        configs = [
+            make_config(fields | {"lr": 0.005, "steps": 60, "eval_every": 60, "seed": seed}) for seed in range(5)
+        ]
         trainer = Trainer(configs[0], digits.of)
         accuracies.append([trainer.run(config, digits).test_accuracy for config in configs])
     noise = np.std(accuracies[1], ddof=1)

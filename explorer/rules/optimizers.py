@@ -27,8 +27,8 @@ NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.775, 2.0315)
 
 
 class MatrixProduct(Protocol):
-    def __call__(self, a: Tensor, b: Tensor, *, transpose_b: bool = False) -> Tensor:
-        """a (M, K) @ b (K, N), or a (M, K) @ b.T where b is (N, K)."""
+    def __call__(self, a: Tensor, b: Tensor, *, transpose_b: bool = False, symmetric: bool = False) -> Tensor:
+        """a (M, K) @ b (K, N), or a (M, K) @ b.T where b is (N, K); ``symmetric``: the product is known to be."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,9 @@ def _orthogonal(x: Tensor, matmul: MatrixProduct) -> Tensor:
     x = (x if wide else x.T).contiguous()
     x = (x / (_norm(x) + 1e-7)).contiguous()
     for _ in range(NEWTON_SCHULZ_STEPS):
-        gram = matmul(x, x, transpose_b=True)
-        x = (a * x + matmul((b * gram + c * matmul(gram, gram)).contiguous(), x)).contiguous()
+        gram = matmul(x, x, transpose_b=True, symmetric=True)
+        square = matmul(gram, gram, symmetric=True)
+        x = (a * x + matmul((b * gram + c * square).contiguous(), x)).contiguous()
     return x if wide else x.T
 
 

@@ -72,8 +72,8 @@ class BoundOptimizer:
         Tensor.realize(*[tensor.assign(_zeros(tensor)) for tensor in self._kept()])
 
 
-def matmul(a: Tensor, b: Tensor, transpose_b: bool = False) -> Tensor:
-    """tinygrad's own product, for devices without our kernels."""
+def matmul(a: Tensor, b: Tensor, transpose_b: bool = False, symmetric: bool = False) -> Tensor:
+    """tinygrad's own product, for devices without our kernels; what is symmetric is not special to it."""
     return a @ (b.T if transpose_b else b)
 
 

@@ -6,6 +6,9 @@
 //    its rows lie so far apart that each step would touch another page. Else A is read in place.
 // 2. Every share of `gemm` is a run of the tiles. They are ordered so that both sides stay in cache: blocks of rows (of A, at
 //    most A_BLOCK floats), in a block panel by panel, in a panel tile by tile.
+// 3. A result known to be symmetric (A A', and powers of that) is made by `gemm_symmetric` in place of `gemm`, which leaves
+//    out the tiles above the diagonal, and by `gemm_mirror`, which copies them from below it. Both sides of the diagonal
+//    are sums of the same products in the same order: the bits are those of the whole product.
 // Where B is stored [n][k] and larger than A, as a layer's weights are beside a batch, C is computed *turned*, as
 // C' = B A': then A is what is copied, and B is read where it lies, once. Tiles are turned back as they are stored.
 // Scratch: B's copy, then A's; or A's alone.
@@ -146,13 +149,13 @@ KERNEL static void gemm_turned(struct team *team, long index, const struct gemm 
   }
 }
 
-KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
-  if (turned(g)) return gemm_turned(team, index, g);
+INLINE void gemm_tiles(struct team *team, long index, const struct gemm *g, const int symmetric) {
   long from, to;
   share(ceil_div(g->n, PANEL) * ceil_div(g->m, ROWS), index, team->count, &from, &to);
   for (long i = from; i < to; i++) {
     float edge[ROWS * PANEL]; // the last panel is multiplied whole, then copied in part
     const struct place p = place_of(g, i);
+    if (symmetric && p.first >= p.row + p.rows) continue;
     struct tile t = tile_at(g, &p);
     t.c = p.columns == PANEL ? g->c + p.row * g->n + p.first : edge;
     t.c_stride = p.columns == PANEL ? g->n : PANEL;
@@ -163,5 +166,25 @@ KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
         for (long j = 0; j < p.columns; j++) g->c[at + j] = edge[r * PANEL + j];
       finish_row(g->c + at, g->active ? g->active + at : 0, g->bias ? g->bias + p.first : 0, p.columns, g->activation);
     }
+  }
+}
+
+KERNEL void gemm(struct team *team, long index, const struct gemm *g) {
+  if (turned(g)) gemm_turned(team, index, g);
+  else gemm_tiles(team, index, g, 0);
+}
+
+KERNEL void gemm_symmetric(struct team *team, long index, const struct gemm *g) { gemm_tiles(team, index, g, 1); }
+
+// Above the diagonal what is below it. Row blocks of LANES are shared out.
+KERNEL void gemm_mirror(struct team *team, long index, const struct gemm *g) {
+  const long n = g->n;
+  long from, to;
+  share(ceil_div(n, LANES), index, team->count, &from, &to);
+  for (long row = from * LANES; row < min_long(to * LANES, n); row += LANES) {
+    const long end = min_long(row + LANES, n);
+    for (long i = row; i < end; i++)
+      for (long j = i + 1; j < end; j++) g->c[i * n + j] = g->c[j * n + i];
+    if (end < n) transpose(g->c + row * n + end, n, g->c + end * n + row, n, n - end, LANES);
   }
 }

@@ -26,6 +26,7 @@ from explorer.models.kernels.source import activation_kinds, optimizer_kinds, so
 VERSION = 2  # of what the kernels compute: it changes when a run's last digits may, and is recorded with the run
 KERNELS = {  # each kernel's stages, one after the other
     "gemm": ("gemm_pack", "gemm"),
+    "gemm_symmetric": ("gemm_pack", "gemm_symmetric", "gemm_mirror"),
     "convolution": ("convolution_pack", "convolution"),
     "convolution_gradient": ("convolution_gradient_pack", "convolution_gradient", "convolution_gradient_sum"),
     "winograd": ("winograd_pack", "winograd"),
