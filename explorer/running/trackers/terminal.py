@@ -116,9 +116,9 @@ class SweepLines(Silent):
         if accuracy is not None and accuracy > self.best:
             self.leader, self.best = label, accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
-        seconds = record.seconds.train
+        seconds = record.seconds
         told = f"[{self.done}/{self.total}] {figures}{label}, seed {run.config.seed}  {outcome(record)}  {run.id}"
-        self.tell(told + (f"  {seconds:.1f} s" if seconds else ""))
+        self.tell(told + (f"  {seconds.train:.1f} s, evaluation {seconds.eval:.1f} s" if seconds.train else ""))
 
     @property
     def left(self) -> str:
