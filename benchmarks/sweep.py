@@ -42,7 +42,6 @@ class Row(NamedTuple):
 
 SECTIONS = {"mlp": "sweep", "cnn": "sweep-cnn"}  # model -> its section of benchmarks/README.md
 ROUNDS = {"mlp": 3, "cnn": 1}  # turns of ours and PyTorch unless told otherwise; a CNN's takes minutes
-LOOKS = 20  # along the way, at LOOK_IMAGES validation images; all 10,000 and the test set at the end
 STOCK_LOOK_STEPS = 10  # the published study measured the whole test set every 10 steps
 STOCK_LIMIT_SECONDS = 300  # beyond it the MLP's long rows are extrapolated from the short ones
 SAMPLE_STEPS = 5  # of stock's CNN, each batch size: the first compiles, the second captures, the others are timed
@@ -96,9 +95,12 @@ def torch_loop(model: str, rows: list[Row], fused: bool) -> list[float]:
     import torch
     from torch.nn import functional
 
+    from explorer.config import make_config
+    from explorer.training.looks import look_every
+
     torch.set_num_threads(machine.cores())
     dataset = machine.load_data()
-    training, _ = dataset.split("split")
+    training, validation = dataset.split("split")
     images = torch.tensor(dataset.train_images).reshape(-1, 1, 28, 28)
     labels = torch.tensor(dataset.train_labels).long()
     test_images = torch.tensor(dataset.test_images).reshape(-1, 1, 28, 28)
@@ -118,7 +120,7 @@ def torch_loop(model: str, rows: list[Row], fused: bool) -> list[float]:
         torch.manual_seed(0)
         net = torch_net(model)
         optimizer = torch.optim.Adam(net.parameters(), lr=row.lr, fused=True if fused else None)
-        look_every = -(-row.steps // LOOKS)
+        every = look_every(make_config({"model": model, "batch_size": row.batch}), row.steps, validation)
         waiting = torch.empty(0, dtype=torch.long)
         losses = []
         for step in range(1, row.steps + 1):
@@ -130,7 +132,7 @@ def torch_loop(model: str, rows: list[Row], fused: bool) -> list[float]:
             loss.backward()
             optimizer.step()
             losses.append(loss.item())
-            if step % look_every == 0 or step == row.steps:
+            if step % every == 0 and step < row.steps:  # the last one is among the final figures
                 look = slice(training, training + LOOK_IMAGES)
                 measure(net, images[look], labels[look])
         measure(net, images[training:], labels[training:])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks import machine, step, sweep
+from benchmarks import agreement, machine, step, sweep
 from benchmarks.contenders import Contender, UnavailableError, flops_per_step
 from explorer.errors import UserError
 from tests.conftest import PROJECT
@@ -120,6 +120,18 @@ def test_stock_rows_are_reckoned_from_a_sample_of_their_batch_size(monkeypatch):
     assert timing.accuracies == []
 
 
+def test_nets_agree_where_their_losses_do_and_accuracies_differ_less_than_seeds():
+    losses, accuracies = [2.0] * 25, [0.80, 0.82, 0.84]
+    row, agree = agreement.row_of("cnn", 16, (losses, accuracies), ([2.001] * 25, [0.81, 0.83, 0.85]))
+    assert agree
+    assert row[:4] == ["cnn", "16", "25", "5.0e-04"]
+    assert row[4:8] == ["82.00 ± 2.00 %", "83.00 ± 2.00 %", "-1.00", "3"]
+    late = losses[:20] + [3.0] * 5  # beyond the first 20 they may drift apart
+    assert agreement.row_of("cnn", 16, (losses, accuracies), (late, accuracies))[1]
+    assert not agreement.row_of("cnn", 16, (losses, accuracies), ([2.0] * 19 + [2.01] * 6, accuracies))[1]
+    assert not agreement.row_of("cnn", 16, (losses, accuracies), (losses, [0.85, 0.87, 0.89]))[1]
+
+
 def test_a_section_is_replaced_between_its_markers_and_again():
     text = "# Title\n<!-- begin a -->\nold\n<!-- end a -->\ntail\n"
     once = machine.replace_section(text, "a", "new\n")
@@ -135,7 +147,7 @@ def test_a_section_without_markers_is_added_at_the_end_and_a_broken_one_is_refus
 
 def test_the_readme_has_the_sections_that_are_written():
     text = machine.README.read_text(encoding="utf-8")
-    for name in ("step-cpu", *sweep.SECTIONS.values()):
+    for name in ("step-cpu", "agreement", *sweep.SECTIONS.values()):
         assert machine.replace_section(text, name, "x").count(f"<!-- begin {name} -->\nx\n<!-- end {name} -->") == 1
 
 
