@@ -15,8 +15,8 @@ def look_every(config: Config, total_steps: int, validation_images: int) -> int:
     """Steps from one look to the next, ``eval_every`` where it is said. The last step is looked at in any case.
 
     Else 20 looks, and fewer in a short run: all but the last take a tenth of the training's time at most. The last one
-    costs nothing, as its images are among those of the final figures. A run whose looks act on it, by its schedule or by
-    early stopping, has all 20: there they are part of the training.
+    costs nothing, as its images are among those of the final figures. A run whose looks act on it, by its schedule or
+    by early stopping, has all 20: there they are part of the training.
     """
     if config.eval_every:
         return config.eval_every
