@@ -63,7 +63,7 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert answer.returncode == 0, answer.stderr
     assert re.search(r"model +MLP 784-24-10, silu; adam, lr 0.001, batch 32, 6 steps, seed 0", answer.stdout)
     assert "1,200 train, 300 validation, 297 test images" in answer.stdout
-    assert re.search(r"machine +CPU .*tinygrad 0\.", answer.stdout)
+    assert re.search(rf"machine +{os.environ['DEV']}[ ,].*tinygrad 0\.", answer.stdout)
     assert re.search(r"step 3/6 +loss \d\.\d+ +validation \d+\.\d+ % +\d+ steps/s", answer.stdout)
     assert re.search(
         r"test +\d+\.\d\d %\nvalidation +\d+\.\d\d %  \(best look \d+\.\d\d % at step [36]\)", answer.stdout
@@ -71,7 +71,7 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert "\x1b" not in answer.stdout + answer.stderr
     (record,) = recorded(tmp_path)
     expected = """id config status train_loss val_loss val_accuracy test_accuracy best_val_accuracy best_step history
-        parameters steps seconds step_ms environment data started error diverged_at""".split()
+        parameters steps seconds step_ms environment data started error diverged_at stopped_at steps_done""".split()
     assert list(record) == expected
     assert record["status"] == "ok"
     assert record["parameters"] == 784 * 24 + 24 + 240 + 10
