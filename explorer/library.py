@@ -232,7 +232,7 @@ def best(model: str, dataset: str = "mnist", results: Folder | None = None) -> "
 
 
 def compare(first: "str | Config", second: "str | Config", results: Folder | None = None) -> "Comparison":
-    """A paired test between two recorded configurations, each a Config, a record's id or a sweep's label.
+    """A test between two recorded configurations, each a Config, a record's id or a sweep's label.
 
     Raises UserError where one is not recorded. ``results`` as for `load`.
     """
@@ -243,7 +243,7 @@ def compare(first: "str | Config", second: "str | Config", results: Folder | Non
     runs = Runs(store.records())
     named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
     a, b = (comparing.recorded_as(which, runs, named) for which in (first, second))
-    return comparing.compare(a, b)
+    return comparing.compare(a, b, runs.validation_trend)
 
 
 def _store(results: Folder | None) -> "Store":

@@ -7,7 +7,9 @@ from typing import get_args
 import pytest
 
 from explorer.config import fields_for, make_config
-from explorer.judging import stats
+from explorer.judging.certainty import Certainty
+from explorer.judging.hypothesis import HypothesisVerdict, Reason
+from explorer.judging.relations import Relation
 from explorer.judging.runs import LeftOut, Lost
 from explorer.running.requests import Request
 from explorer.telling import words
@@ -58,13 +60,27 @@ def test_a_configuration_is_named_by_what_sets_it_apart():
 
 
 def test_formats_are_in_per_cent():
-    assert words.difference_with_n(stats.Paired(0.0021, 0.001, 0.01, 5)) == "+0.21 ± 0.10 (n=5)"
-    assert words.difference_with_n(stats.Paired(-1e-6, 0.001, 0.9, 5)) == "0.00 ± 0.10 (n=5)"
-    assert words.difference_with_n(stats.Paired(0.0021, math.nan, math.nan, 1)) == "+0.21 (n=1, no interval)"
-    assert words.difference_with_n(stats.Paired(math.nan, math.nan, math.nan, 0)) == "no figure (n=0)"
-    assert words.difference(stats.Paired(0.0021, 0.001, 0.01, 5)) == "+0.21 ± 0.10"
-    assert words.difference(stats.Paired(0.0021, math.nan, math.nan, 1)) == "+0.21"
-    assert words.difference(stats.Paired(math.nan, math.nan, math.nan, 0)) == "no figure"
+    assert words.figure({0: 0.94, 1: 0.95, 2: 0.96}) == "95.00 ± 2.48"
+    assert words.figure({0: 0.94, 1: 0.95}) == "94.00, 95.00"  # the runs themselves
+    assert words.figure({0: 0.94, 1: 0.94, 2: 0.94}) == "94.00"
+    assert words.figure({0: 0.0, 1: 0.9, 2: 0.5}) == "46.67 (0.00 to 100.00)"
+    assert words.amount({0: -0.01, 1: 0.0, 2: 0.01}) == "0.00 ± 2.48"
+
+
+def relation(word, certainty, difference, half, n):
+    ends = (difference - half, difference + half)
+    return Relation("a", "b", word, certainty, difference, *ends, 0.01, 0.01, math.nan, n)
+
+
+def test_an_estimate_comes_first():
+    assert words.estimate(relation("better", Certainty.SURE, 0.0021, 0.001, 5)) == "+0.21 ± 0.10, better (n=5)"
+    open_ = relation("not settled", Certainty.UNKNOWN, 0.0592, 0.0532, 3)
+    assert words.estimate(open_) == "about +5.9 (0.6 to 11.2), not settled (n=3)"
+    close = relation("not settled", Certainty.UNKNOWN, -0.0001, 0.001, 5)
+    assert words.estimate(close) == "about -0.01 (-0.11 to 0.09), not settled (n=5)"
+    few = relation("too few runs", Certainty.UNKNOWN, 0.0021, math.nan, 1)
+    assert words.estimate(few) == "+0.21, too few runs (n=1)"
+    assert words.difference(relation("better", Certainty.SURE, -1e-6, 0.001, 5)) == "0.00 ± 0.10"
 
 
 def test_runs_without_a_result_are_told_with_their_steps():
@@ -74,12 +90,12 @@ def test_runs_without_a_result_are_told_with_their_steps():
 
 def test_every_reason_of_a_hypothesis_has_its_words():
     told = [
-        words.reason(stats.HypothesisVerdict("undecided", reason, "a", ("b", "c"), 3, 4))
-        for reason in get_args(stats.Reason)
+        words.reason(HypothesisVerdict("undecided", reason, Certainty.UNKNOWN, "a", ("b", "c"), 3, 4))
+        for reason in get_args(Reason)
     ]
     assert len(set(told)) == len(told)
     assert "3 of 4 runs are done" in told
-    assert "a is best, but cannot be told from b, c" in told
+    assert "a is best, but is not shown to beat b, c" in told
 
 
 def test_what_is_left_out_is_told_with_what_was_kept():

@@ -34,8 +34,8 @@ def best(results: Path | None, which: str | None) -> int:
                 continue
             first, said = ranked[0], said + 1
             print(
-                f"# {model} on {dataset}: validation {words.figure(first.validation)} %, "
-                f"test {words.figure(first.test)} % (n={len(first.validation)}), "
+                f"# {model} on {dataset}: validation {words.with_n(first.validation)}, "
+                f"test {words.tested(first)}, "
                 f"{words.seconds(first.mean_seconds)} s of training; chosen on validation\n"
                 f"{words.training_command(first.config)}"
             )

@@ -1,4 +1,4 @@
-"""``compare``: a paired test between two configurations, named by a record's id or by a sweep's label."""
+"""``compare``: a test between two configurations, named by a record's id or by a sweep's label."""
 
 import argparse
 from dataclasses import dataclass
@@ -35,21 +35,17 @@ def compare(options: CompareOptions) -> int:
     runs = Runs(store.records())
     named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
     first, second = (comparing.recorded_as(word, runs, named) for word in (options.first, options.second))
-    both = comparing.compare(first, second)
-    for what, a, b, paired in (
-        ("validation (decides)", first.validation, second.validation, both.validation),
-        ("test (only reported)", first.test, second.test, both.test),
-    ):
-        print(what)
-        print(f"  A {words.short_name(first.config)}: {words.figure(a)} % (n={len(a)})")
-        print(f"  B {words.short_name(second.config)}: {words.figure(b)} % (n={len(b)})")
-        if paired is None:
-            common = len(a.keys() & b.keys())
-            print(f"  {common} common seed{'s' * (common != 1)}: no verdict")
-            continue
-        word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
-        print(f"  B - A: {words.difference_with_n(paired)} points, p = {paired.p:.3g}: {word}")
+    both = comparing.compare(first, second, runs.validation_trend)
+    print(f"validation (decides{', by fresh seeds' if both.fresh else ''})")
+    for letter, run in (("A", first), ("B", second)):
+        scores = run.fresh_validation if both.fresh else run.validation
+        print(f"  {letter} {words.short_name(run.config)}: {words.with_n(scores)}")
+    told = f"{words.estimate(both.validation)}, in points" if both.validation else "no verdict: one has no run"
+    print(f"  B against A: {told}")
+    print("test (only reported)")
+    for letter, run in (("A", first), ("B", second)):
+        print(f"  {letter} {words.with_n(run.test_figure.scores)}{', fresh seeds' * run.test_figure.fresh}")
     return 0
 
 
-COMMAND = Command("compare", "paired test between two configurations", add_arguments, run)
+COMMAND = Command("compare", "test between two configurations", add_arguments, run)

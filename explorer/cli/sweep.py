@@ -16,7 +16,6 @@ from explorer.cli import console
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
-from explorer.judging import stats
 from explorer.judging import studies as judged_studies
 from explorer.judging.runs import Runs
 from explorer.judging.studies import StudyResult
@@ -27,6 +26,7 @@ from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import Estimator
+from explorer.running.leader import leader as leading
 from explorer.running.prepare import device_for, prepared
 from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
@@ -153,9 +153,8 @@ def search_for(question: questions.Sweep | StudyQuestion, options: SweepOptions)
 def leader(points: Mapping[Config, Mapping[int, float]]) -> Config | None:
     """The point that a sweep's winner is, as it will be judged."""
     by_name = {str(place): (point, scores) for place, (point, scores) in enumerate(points.items())}
-    if not by_name:
-        return None
-    return by_name[stats.winner({name: scores for name, (_, scores) in by_name.items()}).label][0]
+    first = leading({name: scores for name, (_, scores) in by_name.items()})
+    return by_name[first.label][0] if first else None
 
 
 def searches(planned: Sequence[Planned]) -> list[tuple[Search, int, dict[Config, str]]]:
@@ -246,7 +245,7 @@ def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int
     ran = {run for one in planned for run in one.runs} | {
         run for one in judged if isinstance(one, StudyResult) for run in one.runs
     }
-    records = [runs.by_config.get(config.point, {}).get(config.seed) for config in ran]
+    records = [runs.find(config) for config in ran]
     failed = sum(record is not None and record.status == "failed" for record in records)
     if failed:
         print(f"{failed} of {len(records)} runs failed; the same command tries them again", file=sys.stderr)
@@ -285,11 +284,11 @@ def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> N
     print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
     print(tables.sweep_table(one, "simple"))
     if one.winner:
-        print(f"best on validation: {one.winner.label}")
-        if one.winner.ties:  # by another test than the table's, so one of them may be "worse" there
-            print(f"picked after looking, it is not told apart from: {', '.join(one.winner.ties)}")
+        print(f"best on validation: {one.winner.label}, test {words.tested(one.by_label[one.winner.label])}")
+        if one.winner.ties:
+            print(f"as good as far as these runs can tell: {', '.join(one.winner.ties)}")
     if one.hypothesis:
-        print(f"hypothesis {one.hypothesis.verdict}: {words.reason(one.hypothesis)}")
+        print(f"hypothesis {words.hypothesis(one.hypothesis)}: {words.reason(one.hypothesis)}")
     mine = [path for path in report.files_of(one, store.published_folder, places.media) if path in files]
     print("\n".join(f"  {path}" for path in mine))
 

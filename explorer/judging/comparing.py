@@ -1,4 +1,4 @@
-"""Two configurations set against each other: which ones a person means, and a paired test between them."""
+"""Two configurations set against each other: which ones a person means, and the test between them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,32 +6,33 @@ from dataclasses import dataclass
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.fields import nearest
-from explorer.judging import stats
+from explorer.judging.certainty import MIN_RUNS
+from explorer.judging.moderation import Trend
+from explorer.judging.relations import Relation, Relations
 from explorer.judging.runs import ConfigResult, Runs
 from explorer.judging.sweeps import SweepResult
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two configurations; ``validation`` decides, ``test`` is only reported. None: fewer than two common seeds."""
+    """Two configurations; ``validation`` is the second against the first and decides. None where either has no run.
+
+    ``fresh``: whether it rests on fresh seeds, which both have.
+    """
 
     first: ConfigResult
     second: ConfigResult
-    validation: stats.Paired | None
-    test: stats.Paired | None
+    validation: Relation | None
+    fresh: bool
 
 
-def compare(first: ConfigResult, second: ConfigResult) -> Comparison:
-    """Paired over the seeds both have; the difference is the second's minus the first's, as a fraction."""
-
-    def paired(a: Mapping[int, float], b: Mapping[int, float]) -> stats.Paired | None:
-        common = sorted(a.keys() & b.keys())
-        if len(common) < 2:
-            return None
-        return stats.paired_test([a[seed] for seed in common], [b[seed] for seed in common])
-
-    validation = paired(first.validation, second.validation)
-    return Comparison(first, second, validation, paired(first.test, second.test))
+def compare(first: ConfigResult, second: ConfigResult, trend: Trend | None = None) -> Comparison:
+    """As one comparison, by fresh seeds where both have `MIN_RUNS`, else by those that choose; ``trend`` as for
+    `Relations`."""
+    fresh = min(len(first.fresh_validation), len(second.fresh_validation)) >= MIN_RUNS
+    a, b = (run.fresh_validation if fresh else run.validation for run in (first, second))
+    relation = Relations({"first": a, "second": b}, "first", trend=trend).of("second", "first") if a and b else None
+    return Comparison(first, second, relation, fresh)
 
 
 def by_name(sweeps: Iterable[SweepResult]) -> dict[str, ConfigResult]:
@@ -58,7 +59,7 @@ def recorded_as(word: str | Config, runs: Runs, named: Mapping[str, ConfigResult
     matches = {
         item.config: (record.id, item)
         for item in runs.configurations
-        for record in item.records.values()
+        for record in (*item.records.values(), *item.fresh.values())
         if len(word) >= 4 and record.id.startswith(word)
     }
     for name, outcome in named.items():

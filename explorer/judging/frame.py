@@ -7,6 +7,7 @@ import pandas as pd
 from explorer.config import fields_for, unsaid
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Look, Record
+from explorer.seeds import is_fresh
 
 MARKS = (90, 95, 97, 98, 99)  # per cent of validation accuracy: how many steps it takes to each
 BETWEEN = "; "  # sweeps and points, where a run belongs to several
@@ -19,7 +20,8 @@ def runs_frame(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) ->
 
     ``sweep`` and ``point`` name what it belongs to among ``sweeps``, ``dataset/model/sweep`` and labels; a run may
     answer several. Every field of a configuration that any run has is a column of its name, empty where it does not
-    apply. ``train_accuracy`` is the last look's; ``gap`` is that less the validation accuracy of the same look.
+    apply. ``train_accuracy`` is the last look's; ``gap`` is that less the validation accuracy, of all images. ``fresh``
+    runs have a seed that never chooses (explorer.seeds); they belong to no point.
     ``steps_to_95`` is the first look at 95 % or more of the validation slice, empty where there was none.
     """
     belongs: dict[str, tuple[list[str], list[str]]] = {}
@@ -38,13 +40,14 @@ def runs_frame(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) ->
 def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: Sequence[str]) -> dict[str, Cell]:
     looks = list(record.history)
     last = looks[-1] if looks else None
-    seen = last.val_accuracy if last else None
+    seen = record.val_accuracy
     return {
         "id": record.id,
         "own": record.own,
         "sweep": BETWEEN.join(sweeps),
         "point": BETWEEN.join(labels),
         **{name: _cell(record.config.get(name, unsaid(name))) for name in fields},
+        "fresh": is_fresh(record.seed),
         "status": record.status,
         "diverged_at": record.diverged_at,
         "train_loss": record.train_loss,

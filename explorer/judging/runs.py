@@ -1,12 +1,13 @@
 """Which records may stand side by side, and what they say of each configuration. No prose, no drawing.
 
-Validation scores choose and judge; test scores are only reported.
+Validation scores choose and judge; test scores are only reported. Of a configuration the seeds that choose stand apart
+from the fresh ones (see explorer.seeds), which only tell the figures of what was chosen without them.
 """
 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -16,9 +17,12 @@ from explorer.config import Config, fields_for
 from explorer.errors import UserError
 from explorer.fields import Value
 from explorer.files import Damaged
-from explorer.judging import stats
+from explorer.judging import moderation
+from explorer.judging.certainty import MIN_RUNS
 from explorer.record import UNKNOWN, Record, Settings, Status
+from explorer.running.leader import leader
 from explorer.running.ledger import NAMED
+from explorer.seeds import is_fresh
 
 Scores = dict[int, float]
 
@@ -108,9 +112,18 @@ class Runs:
         return [record for record in records if value_of(record) == chosen]
 
     def of(self, config: Config, seeds: int | None = None) -> dict[int, Record]:
-        """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all there are without it), in order."""
+        """seed -> record of a configuration, for seeds 0 to ``seeds`` - 1 (all that choose without it), in order."""
         runs = self.by_config.get(config.point, {})
-        return {seed: runs[seed] for seed in sorted(runs) if seeds is None or seed < seeds}
+        return {seed: runs[seed] for seed in sorted(runs) if not is_fresh(seed) and (seeds is None or seed < seeds)}
+
+    def fresh_of(self, config: Config) -> dict[int, Record]:
+        """seed -> record of a configuration, for the seeds that chose nothing, in order."""
+        runs = self.by_config.get(config.point, {})
+        return {seed: runs[seed] for seed in sorted(runs) if is_fresh(seed)}
+
+    def find(self, config: Config) -> Record | None:
+        """The record of one run, whatever its seed."""
+        return self.by_config.get(config.point, {}).get(config.seed)
 
     @property
     def counted(self) -> list[Record]:
@@ -120,16 +133,30 @@ class Runs:
     @cached_property
     def configurations(self) -> list["ConfigResult"]:
         """Every configuration that was ever run, the order of its first record."""
-        return [
-            ConfigResult(config, {seed: runs[seed] for seed in sorted(runs)}) for config, runs in self.by_config.items()
-        ]
+        return [ConfigResult(config, self.of(config), fresh=self.fresh_of(config)) for config in self.by_config]
+
+    @property
+    def repeats(self) -> int:
+        """Records of a configuration and seed that another record of them stands for."""
+        return len(self.kept) - sum(map(len, self.by_config.values()))
+
+    @cached_property
+    def validation_trend(self) -> moderation.Trend | None:
+        """How validation accuracies usually spread over seeds; None for few configurations."""
+        return moderation.fitted([list(run.validation.values()) for run in self.configurations])
+
+    @cached_property
+    def test_trend(self) -> moderation.Trend | None:
+        """How test accuracies usually spread over seeds."""
+        return moderation.fitted([list(run.test.values()) for run in self.configurations])
 
     def ranked(self, model: str, dataset: str) -> list["ConfigResult"]:
         """Configurations of a model on a data set that validation can rank, the best first: the one place where the
         best is chosen.
 
-        The first is that of `stats.winner`, the others follow by their means. Once anything was repeated, what was not
-        is left out: the best of many single runs is mostly the luckiest. Remembered, for nearly every section asks.
+        The first is that of `leader`, the others follow by their means. Once anything was repeated, what was run
+        less often (than `MIN_RUNS` times) is left out: the best of many single runs is mostly the luckiest. Remembered,
+        for nearly every section asks.
         """
         if (model, dataset) not in self._ranked:
             mine = [run for run in self.configurations if (run.config.model, run.config.dataset) == (model, dataset)]
@@ -139,12 +166,13 @@ class Runs:
 
 def _best_first(measured: Iterable["ConfigResult"]) -> list["ConfigResult"]:
     measured = [run for run in measured if run.validation]
-    if any(len(run.validation) > 1 for run in measured):
-        measured = [run for run in measured if len(run.validation) > 1]
-    if not measured:
-        return []
+    enough = min(MIN_RUNS, max((len(run.validation) for run in measured), default=0))
+    measured = [run for run in measured if len(run.validation) >= enough]
     by_name = {str(index): run for index, run in enumerate(measured)}
-    best = by_name[stats.winner({name: run.validation for name, run in by_name.items()}).label]
+    first = leader({name: run.validation for name, run in by_name.items()})
+    if first is None:
+        return []
+    best = by_name[first.label]
     others = sorted((run for run in measured if run is not best), key=lambda run: -mean(run.validation))
     return [best, *others]
 
@@ -159,15 +187,16 @@ def _is_readable(record: Record) -> bool:
 
 @dataclass(frozen=True)
 class ConfigResult:
-    """A configuration and its records by seed."""
+    """A configuration and its records by seed: ``records`` those that choose, ``fresh`` those that only judge."""
 
     config: Config
     records: dict[int, Record]
+    fresh: dict[int, Record] = field(default_factory=dict, kw_only=True)
 
     @cached_property
     def finished(self) -> dict[int, Record]:
         """The records of the runs that ended well."""
-        return {seed: record for seed, record in self.records.items() if record.status == "ok"}
+        return _well(self.records)
 
     @cached_property
     def validation(self) -> Scores:
@@ -176,6 +205,17 @@ class ConfigResult:
     @cached_property
     def test(self) -> Scores:
         return {seed: run.test_accuracy for seed, run in self.finished.items() if run.test_accuracy is not None}
+
+    @cached_property
+    def test_figure(self) -> "TestFigure":
+        """What its test accuracy is told by: fresh seeds, where `MIN_RUNS` of them ended well."""
+        fresh = {seed: run.test_accuracy for seed, run in _well(self.fresh).items() if run.test_accuracy is not None}
+        return TestFigure(fresh, True) if len(fresh) >= MIN_RUNS else TestFigure(self.test, False)
+
+    @cached_property
+    def fresh_validation(self) -> Scores:
+        """Validation accuracies of the fresh seeds."""
+        return {seed: run.val_accuracy for seed, run in _well(self.fresh).items() if run.val_accuracy is not None}
 
     @cached_property
     def seconds(self) -> Scores:
@@ -198,7 +238,7 @@ class ConfigResult:
     @property
     def parameters(self) -> int:
         """Numbers that training sets."""
-        return next(run.parameters for run in self.records.values())
+        return next(run.parameters for run in (*self.records.values(), *self.fresh.values()))
 
     @property
     def statuses(self) -> Counter[Status]:
@@ -208,6 +248,19 @@ class ConfigResult:
     def lost(self) -> Lost:
         steps = {run.diverged_at for run in self.records.values() if run.diverged_at is not None}
         return Lost(self.statuses["diverged"], self.statuses["failed"], len(self.records), tuple(sorted(steps)))
+
+
+@dataclass(frozen=True)
+class TestFigure:
+    """A configuration's test accuracies by seed, and whether the seeds are fresh. Those that chose it were lucky, on
+    validation and test alike, so of a winner they tell too much."""
+
+    scores: Scores
+    fresh: bool
+
+
+def _well(records: Mapping[int, Record]) -> dict[int, Record]:
+    return {seed: record for seed, record in records.items() if record.status == "ok"}
 
 
 def mean(scores: Mapping[int, float]) -> float:

@@ -6,10 +6,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from explorer import datasets, models
 from explorer.asking import questions, studies
 from explorer.asking.studies import StudyQuestion
+from explorer.config import Config
 from explorer.errors import UserError
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.pairs import holm
+from explorer.judging.relations import ALPHA
 from explorer.judging.runs import ConfigResult, Runs, mean
 from explorer.judging.settled import SettledSweep, settled
 from explorer.judging.studies import StudyResult
@@ -37,6 +43,27 @@ class Best:
     model: str
     why: Literal["accuracy", "time", "accuracy per second"]
     result: ConfigResult
+
+
+@dataclass(frozen=True)
+class Across:
+    """The main verdicts of all sweeps together: each sweep is corrected within itself alone. ``shown`` of ``compared``
+    are better or worse, and ``survive`` would be if Holm's correction ran over all of them."""
+
+    sweeps: int
+    compared: int
+    shown: int
+    survive: int
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The sweeps about one knob that can be ranked, the greatest effect first, and those that cannot: not run, or with
+    too few runs to say anything. Ranked by what is left without a hopeless point."""
+
+    ranked: tuple[SweepResult, ...]
+    too_few: tuple[SweepResult, ...]
+    not_run: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,6 +96,41 @@ class Study:
         return [judged for judged in self.sweeps if wanted(judged)]
 
     @cached_property
+    def across(self) -> Across:
+        """How many verdicts against a baseline there are, and how many would survive one correction over all sweeps."""
+        verdicts = [v for judged in self.sweeps for v in judged.verdicts.values() if v.n >= MIN_RUNS]
+        found = [verdict for verdict in verdicts if not verdict.home]  # each pair once
+        corrected = holm(np.array([verdict.p for verdict in found]))
+        shown = sum(verdict.certainty is Certainty.SURE for verdict in found)
+        sweeps = sum(any(v.n >= MIN_RUNS for v in judged.verdicts.values()) for judged in self.sweeps)
+        return Across(sweeps, len(found), shown, int((corrected <= ALPHA).sum()))
+
+    def sharing_baseline(self, judged: SweepResult) -> list[SweepResult]:
+        """The other sweeps whose baseline is the same configuration: the same runs are behind all their verdicts."""
+        return [other for other in self.sweeps if other is not judged and _baseline(other) == _baseline(judged)]
+
+    @cached_property
+    def shared_baselines(self) -> dict[Config, list[SweepResult]]:
+        """Baseline -> the sweeps that it serves, where there are several, that with the most first."""
+        found: dict[Config, list[SweepResult]] = {}
+        for judged in self.sweeps:
+            found.setdefault(_baseline(judged), []).append(judged)
+        return dict(sorted(((c, s) for c, s in found.items() if len(s) > 1), key=lambda item: -len(item[1])))
+
+    def knobs(self, dataset: str, model: str) -> Knobs:
+        """The sweeps about one knob of a model on a data set: ranked only among those run."""
+        mine = [judged for judged in self.of(dataset, model) if judged.role == "knob"]
+        enough = [judged for judged in mine if judged.importance.n >= MIN_RUNS and judged.importance.points > 1]
+        run = {judged.sweep.knobs for judged in mine}
+        there = {name: _knobs_of(name, model, dataset) for name in questions.available(model, dataset)}
+        not_run = [name for name, knobs in there.items() if knobs and knobs not in run]
+        return Knobs(
+            tuple(sorted(enough, key=lambda judged: -judged.reach)),
+            tuple(judged for judged in mine if judged not in enough),
+            tuple(not_run),
+        )
+
+    @cached_property
     def best(self) -> list[Best]:
         """Per data set and model: the most accurate on validation, the quickest within half a point of it (where that
         is another), and the one with the most accuracy above guessing per second of training."""
@@ -84,6 +146,19 @@ class Study:
             efficient = max(ranked, key=lambda run: _gain_per_second(run, classes(dataset)))
             found.append(Best(dataset, model, "accuracy per second", efficient))
         return found
+
+
+def _baseline(judged: SweepResult) -> Config:
+    return judged.by_label[judged.baseline].config
+
+
+def _knobs_of(name: str, model: str, dataset: str) -> tuple[str, ...]:
+    """What a shipped sweep about one knob varies; empty for one about other things, or that cannot be read."""
+    try:
+        sweep = questions.load(name, model, dataset, yes=True)
+    except UserError:
+        return ()
+    return sweep.knobs if sweep.role == "knob" else ()
 
 
 def _gain_per_second(run: ConfigResult, count: int | None) -> float:

@@ -1,19 +1,24 @@
-"""A sweep with its records, judged: winner, verdicts, ties, hypothesis, edges, power. No prose, no drawing."""
+"""A sweep with its records, judged: winner, relations, hypothesis, edges, power. No prose, no drawing."""
 
-import math
+import itertools
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
 
 from explorer.asking.questions import Point, Role, Sweep, expected_labels
-from explorer.config import field_info
+from explorer.config import Config, field_info
 from explorer.fields import Value, limits, text_of
 from explorer.judging import stats
-from explorer.judging.runs import ConfigResult, Runs, Scores, typical_deviation
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.hypothesis import HypothesisVerdict, hypothesis_verdict
+from explorer.judging.moderation import Trend, log_odds
+from explorer.judging.pairs import PAIRED_FROM
+from explorer.judging.relations import ALPHA, Relation, Relations, Winner
+from explorer.judging.runs import ConfigResult, Runs, Scores, mean, typical_deviation
 from explorer.running.requests import Request
 
 HALF_A_POINT = 0.005
@@ -43,6 +48,14 @@ class Power:
     """Seeds it would take to find half a point of a per cent."""
 
 
+@dataclass(frozen=True)
+class Hopeless:
+    """A sweep's worst point, without which the sweep shows less than half the effect: ``rest``."""
+
+    label: str
+    rest: stats.Importance
+
+
 class SweepResult:
     """A sweep with its records, judged. Labels are those of distinct configurations, in the sweep's order.
 
@@ -56,8 +69,12 @@ class SweepResult:
         self.request, self.sweep, self.origin = request, sweep, origin
         self.slug = slug or request.name
         self.outcomes = [
-            PointResult(point.config, runs.of(point.config, request.seeds), point) for point in sweep.points
+            PointResult(point.config, runs.of(point.config, request.seeds), point, fresh=runs.fresh_of(point.config))
+            for point in sweep.points
         ]
+        self._runs = runs
+        self.elsewhere: dict[tuple[str, str], Callable[[], Relation]] = {}
+        """Pairs of points whose word is that of another sweep, see `share_words`."""
         self.distinct = [outcome for outcome in self.outcomes if outcome.point.same_as is None]
 
     @property
@@ -108,20 +125,33 @@ class SweepResult:
         return self.distinct_label(self.sweep.baseline)
 
     @cached_property
-    def verdicts(self) -> dict[str, stats.Verdict]:
+    def relations(self) -> Relations:
+        """Every point against every other: the one place where two of them are compared."""
+        claimed = [
+            [(self.distinct_label(claim.winner), self.distinct_label(rival)) for rival in claim.rivals]
+            for claim in self.sweep.claims
+        ]
+        return Relations(self.validation, self.baseline, claimed, self.trend, self.elsewhere)
+
+    @property
+    def trend(self) -> Trend | None:
+        """How validation accuracies usually spread, over all configurations there are."""
+        return self._runs.validation_trend
+
+    @cached_property
+    def verdicts(self) -> dict[str, Relation]:
         """Every other point with a result against the baseline; empty where the baseline has none."""
         return self.verdicts_over(self.baseline)
 
-    def verdicts_over(self, base: str) -> dict[str, stats.Verdict]:
+    def verdicts_over(self, base: str) -> dict[str, Relation]:
         """Every other point with a result against ``base``; empty where that has none."""
         if base not in self.validation:
             return {}
-        others = {label: scores for label, scores in self.validation.items() if label != base}
-        return {verdict.label: verdict for verdict in stats.verdicts(self.validation[base], others)}
+        return {label: self.relations.of(label, base) for label in self.validation if label != base}
 
-    @cached_property
-    def winner(self) -> stats.Winner | None:
-        return stats.winner(self.validation) if self.validation else None
+    @property
+    def winner(self) -> Winner | None:
+        return self.relations.winner
 
     @cached_property
     def seeds(self) -> int:
@@ -141,6 +171,21 @@ class SweepResult:
         return stats.knob_importance(self.validation)
 
     @cached_property
+    def hopeless(self) -> Hopeless | None:
+        """The worst point, where the others without it show less than half the effect; None where none is."""
+        if len(self.validation) < 3:
+            return None
+        worst = min(self.validation, key=lambda label: mean(self.validation[label]))
+        others = {label: scores for label, scores in self.validation.items() if label != worst}
+        rest = stats.knob_importance(others)
+        return Hopeless(worst, rest) if rest.corrected < self.importance.corrected / 2 else None
+
+    @property
+    def reach(self) -> float:
+        """The knob's effect among the points that anybody would choose: without the hopeless one, if there is one."""
+        return self.hopeless.rest.corrected if self.hopeless else self.importance.corrected
+
+    @cached_property
     def expected(self) -> list[str]:
         """Labels that the hypothesis expects to be best, of distinct configurations."""
         expected = expected_labels(self.sweep)
@@ -148,32 +193,39 @@ class SweepResult:
         return list(dict.fromkeys(labels))
 
     @cached_property
-    def hypothesis(self) -> stats.HypothesisVerdict | None:
+    def hypothesis(self) -> HypothesisVerdict | None:
         """None where the sweep states nothing to check."""
         if not self.expected:
             return None
         if not self.complete:
-            return stats.HypothesisVerdict("undecided", "unfinished", done=self.runs_done, planned=self.runs_planned)
+            return HypothesisVerdict("undecided", "unfinished", done=self.runs_done, planned=self.runs_planned)
         if not self.validation:
-            return stats.HypothesisVerdict("undecided", "no result")
-        return stats.hypothesis_verdict(self.validation, self.expected)
+            return HypothesisVerdict("undecided", "no result")
+        return hypothesis_verdict(self.relations, self.expected)
 
     @cached_property
     def power(self) -> Power | None:
-        """What this many seeds could have shown; None where no point shares two seeds with the baseline."""
+        """What this many seeds could have shown; None where no point can be compared with the baseline.
+
+        At the first step of Holm, by the test that so many seeds get (see `pairs`).
+        """
         base = self.validation.get(self.baseline, {})
-        differences = {
-            label: {seed: scores[seed] - base[seed] for seed in scores.keys() & base.keys()}
-            for label, scores in self.validation.items()
-            if label != self.baseline
-        }
-        differences = {label: scores for label, scores in differences.items() if len(scores) > 1}
-        if not differences:
+        compared = {label: verdict for label, verdict in self.verdicts.items() if verdict.n >= MIN_RUNS}
+        if not compared:
             return None
-        n = round(float(np.median([len(scores) for scores in differences.values()])))
-        spread, alpha = typical_deviation(differences), 0.05 / len(differences)  # the first step of Holm
-        needed = stats.seeds_needed(spread, HALF_A_POINT, alpha=alpha, paired=True)
-        return Power(n, len(differences), stats.detectable_difference(spread, n, alpha=alpha), needed)
+        n = round(float(np.median([verdict.n for verdict in compared.values()])))
+        paired, alpha = n >= PAIRED_FROM, ALPHA / len(compared)
+        spreads = {label: self.validation[label] for label in (*compared, self.baseline)}
+        if paired:
+            spreads = {
+                label: {
+                    seed: self.validation[label][seed] - base[seed] for seed in self.validation[label] if seed in base
+                }
+                for label in compared
+            }
+        spread = typical_deviation(spreads)
+        needed = stats.seeds_needed(spread, HALF_A_POINT, alpha=alpha, paired=paired)
+        return Power(n, len(compared), stats.detectable_difference(spread, n, alpha=alpha, paired=paired), needed)
 
     def values(self, knob: str) -> list[Value | None]:
         """The distinct values of a knob in the sweep's order."""
@@ -246,10 +298,45 @@ def judge(
     """
     everything = list(known)
     everything += [request for request, _ in asked if request.key not in {other.key for other in everything}]
-    return [
+    judged = [
         SweepResult(request, sweep, runs, slug_of(request, everything), origin)
         for request, sweep in ((next((k for k in everything if k.key == r.key), r), s) for r, s in asked)
     ]
+    share_words(judged)
+    return judged
+
+
+def share_words(sweeps: Sequence[SweepResult]) -> None:
+    """Gives two configurations that stand in several sweeps one word in all of them.
+
+    It is that of the sweep with the most runs of the two; of equal ones that with the fewest points, for it asks most
+    directly. Nothing of what the runs say decides whose it is, so the sweep's correction holds.
+    """
+    numbers: dict[Config, int] = {}
+    found: dict[tuple[int, int], list[tuple[SweepResult, str, str]]] = {}
+    for judged in sweeps:
+        points = [
+            (numbers.setdefault(judged.by_label[label].config, len(numbers)), label) for label in judged.validation
+        ]
+        for (a, first), (b, second) in itertools.combinations(sorted(points), 2):
+            found.setdefault((a, b), []).append((judged, first, second))
+
+    def runs_of(place: tuple[SweepResult, str, str]) -> tuple[int, int]:
+        judged, first, second = place
+        return min(len(judged.validation[first]), len(judged.validation[second])), -len(judged.validation)
+
+    for places in found.values():
+        if len(places) > 1:
+            home, *_ = sorted(places, key=runs_of, reverse=True)
+            for judged, first, second in places:
+                if judged is not home[0]:
+                    judged.elsewhere[first, second] = partial(_word_of, home[0], home[1], home[2], first, second)
+                    judged.elsewhere[second, first] = partial(_word_of, home[0], home[2], home[1], second, first)
+
+
+def _word_of(home: SweepResult, label: str, against: str, here: str, here_against: str) -> Relation:
+    """What ``home`` says of two points, in the words of a sweep that calls them otherwise."""
+    return replace(home.relations.of(label, against), label=here, against=here_against, home=home.slug)
 
 
 def slug_of(request: Request, known: Sequence[Request]) -> str:
@@ -289,14 +376,22 @@ class Interaction:
     """(value of ``given``, the value of ``tuned`` with the best mean there)."""
     n: int
     """Seeds common to all cells."""
-    effect: float = math.nan
-    """Standard deviation of what cells have beyond the sum of row and column, noise taken out; nan if not tested."""
-    noise: float = math.nan
-    p: float = math.nan
+    accuracy: stats.Interaction | None = None
+    """What cells have beyond the sum of row and column, in accuracy; None if not tested."""
+    odds: stats.Interaction | None = None
+    """The same in log-odds: near 100 % two knobs that each halve the errors cannot add up in accuracy."""
 
     @property
-    def shown(self) -> Literal["not tested", "shown", "not shown"]:
-        return "not tested" if math.isnan(self.p) else "shown" if self.p <= 0.05 else "not shown"
+    def shown(self) -> Literal["not tested", "shown", "on one scale alone", "not shown"]:
+        if self.accuracy is None or self.odds is None:
+            return "not tested"
+        scales = (self.accuracy.p <= ALPHA) + (self.odds.p <= ALPHA)
+        return "shown" if scales == 2 else "on one scale alone" if scales else "not shown"
+
+    @property
+    def certainty(self) -> Certainty:
+        """That there is one, whatever the scale."""
+        return Certainty.SURE if self.shown == "shown" else Certainty.UNKNOWN
 
 
 def interaction_of(judged: SweepResult) -> Interaction:
@@ -306,14 +401,15 @@ def interaction_of(judged: SweepResult) -> Interaction:
     given = next(knob for knob in judged.sweep.knobs if knob != tuned)
     cells = {(judged.value(label, given), judged.value(label, tuned)): s for label, s in judged.validation.items()}
     rows, columns = judged.values(given), judged.values(tuned)
-    means = {cell: stats.mean_interval(list(scores.values())).mean for cell, scores in cells.items()}
+    means = {cell: mean(scores) for cell, scores in cells.items()}
     best_at = tuple(
         (row, max((c for r, c in cells if r == row), key=lambda column: means[row, column]))
         for row in rows
         if any(r == row for r, _ in cells)
     )
     seeds = sorted(set.intersection(*(set(scores) for scores in cells.values())))
-    if len(seeds) < 2 or len(cells) < len(rows) * len(columns):
+    if len(seeds) < MIN_RUNS or len(cells) < len(rows) * len(columns):
         return Interaction(tuned, given, best_at, len(seeds))
     scores = np.array([[[cells[row, column][seed] for seed in seeds] for column in columns] for row in rows])
-    return Interaction(tuned, given, best_at, len(seeds), *stats.interaction(scores))
+    on_odds = stats.interaction(log_odds(scores))
+    return Interaction(tuned, given, best_at, len(seeds), stats.interaction(scores), on_odds)

@@ -19,7 +19,8 @@ from explorer.config import Config
 from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.errors import UserError
 from explorer.files import write_atomically
-from explorer.judging import study
+from explorer.judging import simulated, study
+from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.frame import runs_csv
 from explorer.judging.runs import Runs
 from explorer.judging.settled import SettledSweep
@@ -35,10 +36,15 @@ from explorer.telling.findings.sweep import sweep_sentences
 from explorer.telling.names import model_title, name_of
 from explorer.telling.plots import importance
 from explorer.telling.plots.facts import Pair, Predictions
+from explorer.telling.statistics import statistics_lines
 from explorer.telling.words import plural, short_name
 
 # (logits (n, classes), labels (n,), images (n, height, width)) of the test set, or None where it cannot be had
 Predict = Callable[[Config], tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]] | None]
+WHOSE_TEST = (
+    "Test figures with a star are of fresh seeds, which chose nothing. All others are of the seeds that chose the "
+    "configuration: their luck is in both, so they are a little too good."
+)
 BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
 
 
@@ -143,6 +149,7 @@ class Builder:
             ("Interactions", self.interactions()),
             ("Sweep by sweep", self.sweeps()),
             ("Settled sweeps", settled.section(self.settled)),
+            ("How it is judged", self.statistics()),
             ("Not run yet", bullets(self.not_run())),
         ]
         present = [(title, body) for title, body in sections if body]
@@ -157,26 +164,35 @@ class Builder:
         if not records:
             return ["The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start."]
         every = self.results / "runs.csv"
-        self.save(every, runs_csv(self.runs.counted, self.study.sweeps))
-        hours = sum(record.seconds.total for record in records) / 3600
+        counted = self.runs.counted
+        self.save(every, runs_csv(counted, self.study.sweeps))
+        hours = sum(record.seconds.total for record in counted) / 3600
+        again = (
+            f" ({plural(self.runs.repeats, 'record')} more repeat a run, configuration and seed: they count once)"
+            if self.runs.repeats
+            else ""
+        )
         lines = [
-            f"From {plural(len(records), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
-            f"{hours:.1f} hours of computing. "
+            f"From {plural(len(counted), 'run')} of {plural(len(self.runs.configurations), 'configuration')}, "
+            f"{hours:.1f} hours of computing{again}. "
             "This file is derived: `python mnist_explorer.py report` rebuilds it from the ledger. "
             f"Every run, a row each, with its sweeps and points: [runs.csv]({self.link(every)}).",
             "",
             "How to read it: accuracies are in per cent, *mean ± half-width of the 95 % interval of the mean* over n "
-            "seeds; differences are in points of a per cent. **Validation chooses and judges; test is measured once, "
-            "at the end, and only reported.** Verdicts against the baseline come from paired tests over common seeds, "
-            "Holm-corrected within a sweep, so an interval (of one comparison) that excludes 0 can stand beside *no "
-            "difference shown*. *Ties* are the points a winner does not beat by a test of its own (one-sided, "
-            "shared equally among the points, for it was picked after looking): it can be *better* than the baseline "
-            "and still tie with it, or the reverse. Seconds are those of training "
+            f"seeds, or the ends of the interval where 0 or 100 % cuts it; below {MIN_RUNS} seeds the runs themselves, "
+            "without interval or verdict. Differences are in points of a per cent. **Validation chooses and judges; "
+            "test is measured once, at the end, and only reported.** *Better*, *worse* (sure): the test against the "
+            "baseline shows it, corrected within the sweep. *Likely*: only the second opinion does, whose variances "
+            "are moderated by all points of the study. *Not settled*: neither; the estimate stands beside it, and its "
+            "interval, which is that of one comparison, may still exclude 0. *Tied*: as good as the best, as far as "
+            "these runs can tell; *unknown*: not shown worse, but too noisy or too far behind to be called as good. "
+            "Two points have one word between them in a sweep, whoever asks. [How it is judged](#how-it-is-judged) has "
+            "the tests and how often they err. Seconds are those of training "
             "alone, without compiling and looking, of runs that shared a machine with one another: small "
             f"differences in them mean nothing. Looks along the way (curves, best looks) take at most {LOOK_IMAGES:,} "
             "validation images; every figure in a table takes all of them.",
         ]
-        machines = Counter(_machine(record.environment) for record in records)
+        machines = Counter(_machine(record.environment) for record in counted)
         told = "; ".join(f"{machine} ({plural(count, 'run')})" for machine, count in sorted(machines.items()))
         lines += ["", f"Machine{'s' if len(machines) > 1 else ''}: {told}."]
         if len(machines) > 1:
@@ -202,7 +218,7 @@ class Builder:
                     "configuration": short_name(run.config),
                     "n": len(run.validation),
                     "validation %": words.figure(run.validation),
-                    "test %": words.figure(run.test),
+                    "test %": tables.marked(run),
                     "seconds": words.seconds(run.mean_seconds),
                 }
             )
@@ -214,7 +230,8 @@ class Builder:
         lines = [
             "Chosen on validation, where anything was repeated among the configurations that were; the quickest within "
             "0.5 points of the most accurate is listed where it is another. *Accuracy per second* is the validation "
-            f"accuracy above guessing{guessing} over the training seconds: it rewards the shortest useful run.",
+            f"accuracy above guessing{guessing} over the training seconds: it rewards the shortest useful run. "
+            f"{WHOSE_TEST}",
             "",
             tables.text_table(rows),
             "",
@@ -269,20 +286,27 @@ class Builder:
                     "sweep": row.sweep,
                     "values": row.points,
                     "n": row.n,
-                    "effect (sd), points": f"{100 * row.effect:.2f}",
+                    "effect (sd), points": f"{100 * row.reach:.2f}",
+                    "with its hopeless point": "-"
+                    if row.without is None
+                    else f"{100 * row.effect:.2f} with {row.hopeless}",
                     "worst to best, points": f"{100 * row.range:.2f}",
                     "seed alone (sd), points": f"{100 * row.noise:.2f}",
-                    "p": words.probability(row.p),
+                    "matters": row.matters.word,
                 }
                 for row in facts.rows
             ]
             lines += [f"### {name_of(model, dataset)}", "", tables.text_table(rows), ""]
+            found = self.study.knobs(dataset, model)
+            if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
+                lines += [f"Not ranked, for want of runs: {', '.join(without)}.", ""]
             lines += self.pair_picture(dataset, model, "importance")
         if lines:
             lines[:0] = [
-                "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out. "
-                "p: does the knob matter at all (repeated-measures F test, Greenhouse-Geisser; next to no power below "
-                "5 seeds). A knob's grid sets how far it can move the accuracy, so effects compare grids too.",
+                "Effect: standard deviation of a sweep's point means, the part that seeds alone would give taken out, "
+                "and without the worst point where that alone makes more than half of it. *Matters*: as sure as the "
+                "surest word on any point against the baseline or the best. A knob's grid sets how far it can move the "
+                "accuracy, so effects compare grids too; only knobs that were run are ranked.",
                 "",
             ]
         return lines
@@ -297,10 +321,10 @@ class Builder:
         lines: list[str] = []
         for table in published_tables(self.study):
             for stated, as_run in itertools.zip_longest(table.stated, table.run):
-                lines += [f"### The {table.name} table", "", side_by_side(stated, as_run), ""]
+                lines += [f"### The {table.name} table", "", side_by_side(self.study, stated, as_run), ""]
         for judged in self.study.where(lambda judged: judged.role == "published" and not judged.sweep.published):
             title = f"{judged.sweep.title}, {name_of(judged.model, judged.dataset)}"
-            lines += [f"### {title}", "", side_by_side(judged), ""]
+            lines += [f"### {title}", "", side_by_side(self.study, judged), ""]
         chosen = self.study.where(lambda judged: judged.sweep.published and judged.sweep.reference_is == "validation")
         names = [judged.sweep.published.table for judged in chosen if judged.sweep.published]
         told = f"the {words.listed(names)} table: validation" if names else ""
@@ -308,7 +332,9 @@ class Builder:
             lines[:0] = [
                 "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it "
                 "lies in the 95 % prediction interval of one more run like ours, on the split it was measured on"
-                f"{f' ({told})' if told else ''}; *above*, *below*: it does not.",
+                f"{f' ({told})' if told else ''}; *above*, *below*: it does not. Where that is the test set, test is "
+                "judged here, for it was published there. The interval's width comes from deviations moderated by a "
+                "trend over the whole study: three runs that lie together by chance would make every other one a miss.",
                 "",
             ]
         return lines
@@ -331,14 +357,16 @@ class Builder:
                     "data": datasets.title(dataset),
                     "model": model_title(run.config.model),
                     "configuration": short_name(run.config),
-                    "n": len(run.test),
-                    "test %": words.figure(run.test),
+                    "n": len(run.validation),
+                    "validation %": words.figure(run.validation),
+                    "test %": tables.marked(run),
                     "seconds": words.seconds(run.mean_seconds),
                     "parameters": f"{run.parameters:,}",
                 }
                 for run in best
             ]
-        return [tables.text_table(rows), "", *bullets(told)] if rows else []
+        judged = "Validation judges here, too. " + WHOSE_TEST
+        return [judged, "", tables.text_table(rows), "", *bullets(told)] if rows else []
 
     def top_curves(self) -> list[str]:
         lines: list[str] = []
@@ -367,8 +395,10 @@ class Builder:
         return [
             "Does the best value of one knob depend on the other? Two knobs interact where cells depart from the sum "
             "of their row's and their column's effect. Effect: standard deviation of that departure, noise taken out; "
-            "noise: that of a single run; p: F test at Box's lower bound, a conservative one. Where some cell has no "
-            "result it is not tested. The heat maps are with each sweep, below.",
+            "noise: that of a single run; p: F test at Box's lower bound, a conservative one, in accuracy and in "
+            "log-odds: near 100 % two knobs that each halve the errors cannot add up in accuracy, so an interaction is "
+            "claimed only where both scales show it. Where some cell has no result it is not tested. The heat maps are "
+            "with each sweep, below.",
             "",
             table,
             "",
@@ -406,13 +436,17 @@ class Builder:
         ]
         lines += [f"**Question**: {asked.question}", ""] if asked.question else []
         lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
-        lines += [*bullets(sweep_sentences(judged)), "", tables.sweep_table(judged), ""]
+        shared = self.study.sharing_baseline(judged) if judged.origin == "published" else ()
+        lines += [*bullets(sweep_sentences(judged, shared)), "", tables.sweep_table(judged), ""]
         lines += self.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
         lines += self.picture(curves_picture, "curves", judged)
         where, again = self.link(path), "(shown from the ledger; with `--force` trained anew)"
         command = words.sweep_command(judged.request)
         lines += [f"Its command: `{command}` {again}. Figures: [{where}]({where}).", ""]
         return lines
+
+    def statistics(self) -> list[str]:
+        return statistics_lines(self.study, simulated.read(self.results))
 
     def not_run(self) -> list[str]:
         """Shipped sweeps without a record, unfinished ones, and what else is left out."""

@@ -11,7 +11,7 @@ from explorer.judging import stats
 from explorer.judging.runs import ConfigResult
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import PointResult, SweepResult
-from explorer.telling.words import difference, figure, knob_name, lost, seconds, setting, short_name
+from explorer.telling.words import difference, figure, hypothesis, knob_name, lost, seconds, setting, short_name
 
 
 def verdict(judged: SweepResult, outcome: PointResult) -> str:
@@ -23,7 +23,8 @@ def verdict(judged: SweepResult, outcome: PointResult) -> str:
     if outcome.label == judged.baseline:
         words = "baseline"
     elif outcome.label in judged.verdicts:
-        words = str(judged.verdicts[outcome.label].verdict)
+        against = judged.verdicts[outcome.label]
+        words = f"{against.word} (as in {against.home}, n={against.n})" if against.home else against.word
     else:
         words = "no validation figure" if outcome.test else "no result"
         if outcome.validation:
@@ -44,13 +45,19 @@ def frame(judged: SweepResult) -> pd.DataFrame:
                 **{knob: text_of(outcome.point.values.get(knob)) for knob in judged.sweep.knobs},
                 "n": max(validation.n, test.n),
                 "val_accuracy": validation.mean,
-                "val_half_width": validation.half_width,
+                "val_low": validation.low,
+                "val_high": validation.high,
                 "test_accuracy": test.mean,
-                "test_half_width": test.half_width,
+                "test_low": test.low,
+                "test_high": test.high,
                 "difference": against.difference if against else math.nan,
-                "difference_half_width": against.half_width if against else math.nan,
+                "difference_low": against.low if against else math.nan,
+                "difference_high": against.high if against else math.nan,
                 "p_adjusted": against.p_adjusted if against else math.nan,
+                "p_second_opinion": against.p_second if against else math.nan,
                 "verdict": verdict(judged, outcome),
+                "certainty": against.certainty.word if against else "",
+                "standing": judged.winner.standing(label) if judged.winner and outcome.validation else "",
                 "train_seconds": outcome.mean_seconds,
                 **{status: outcome.statuses[status] for status in ("ok", "diverged", "failed")},
                 "reference": math.nan if outcome.point.reference is None else outcome.point.reference,
@@ -82,6 +89,8 @@ def sweep_table(judged: SweepResult, form: str = "github") -> str:
             "verdict": verdict(judged, outcome),
             "seconds": seconds(outcome.mean_seconds),
         }
+        if form == "github":  # a terminal has no room for it, and lists the ties below
+            row["to the best"] = judged.winner.standing(outcome.label) if judged.winner and outcome.validation else "-"
         if published:
             row["published %"] = "-" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
         rows.append(row)
@@ -111,14 +120,14 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
                 "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
                 "best on validation": best.label if best else "-",
                 "validation %": figure(judged.validation[best.label]) if best else "-",
-                "test %": figure(judged.by_label[best.label].test) if best else "-",
+                "test %": marked(judged.by_label[best.label]) if best else "-",
                 "ties": len(best.ties) if best else "-",
-                "against baseline": f"{difference(against)}, {against.verdict}"
+                "against baseline": f"{difference(against)}, {against.word}"
                 if against
                 else "is the baseline"
                 if best and best.label == judged.baseline
                 else "-",
-                "hypothesis": judged.hypothesis.verdict if judged.hypothesis else "-",
+                "hypothesis": hypothesis(judged.hypothesis) if judged.hypothesis else "-",
             }
         )
     return text_table(rows, form)
@@ -144,7 +153,7 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
                 "configuration": short_name(run.config),
                 "n": len(run.validation),
                 "validation %": figure(run.validation),
-                "test %": figure(run.test),
+                "test %": marked(run),
                 "seconds": seconds(run.mean_seconds),
                 "parameters": f"{run.parameters:,}",
             }
@@ -153,8 +162,13 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
     )
 
 
+def marked(run: ConfigResult) -> str:
+    """Its test figure, with a star where it is of fresh seeds."""
+    return figure(run.test_figure.scores) + (" *" if run.test_figure.fresh else "")
+
+
 def _interval(scores: Mapping[int, float]) -> stats.Interval:
-    return stats.mean_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, 0)
+    return stats.accuracy_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, math.nan, 0)
 
 
 def study_table(judged: StudyResult, form: str = "github") -> str:

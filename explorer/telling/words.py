@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from explorer.config import Config, fields_for, make_config
 from explorer.fields import flag_of, text_of
 from explorer.judging import stats
-from explorer.judging.runs import LeftOut, Lost
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.hypothesis import HypothesisVerdict, Reason
+from explorer.judging.relations import Relation
+from explorer.judging.runs import ConfigResult, LeftOut, Lost
 from explorer.judging.study import Unreadable
 from explorer.running.requests import Request
 
@@ -21,12 +24,23 @@ def knob_name(field: str) -> str:
 
 
 def figure(scores: Mapping[int, float]) -> str:
-    """``97.93 ± 0.12``, in per cent; ``97.93`` for one seed; a dash for none."""
-    if not scores:
-        return "-"
-    interval = stats.mean_interval(list(scores.values()))
-    width = "" if math.isnan(interval.half_width) else f" ± {100 * interval.half_width:.2f}"
-    return f"{100 * interval.mean:.2f}{width}"
+    """Accuracies in per cent: ``97.93 ± 0.12``, or ``45.85 (0.00 to 96.10)`` where the interval ends at 0 or 100; the
+    runs themselves where they are too few for an interval, ``97.12, 97.40``; a dash for none."""
+    return _figure(stats.accuracy_interval(list(scores.values())), scores) if scores else "-"
+
+
+def amount(values: Mapping[int, float]) -> str:
+    """Points of a per cent, such as gaps, said as accuracies are, but below 0 and above 100, too."""
+    return _figure(stats.mean_interval(list(values.values())), values) if values else "-"
+
+
+def _figure(interval: stats.Interval, values: Mapping[int, float]) -> str:
+    if interval.n < MIN_RUNS:
+        return ", ".join(f"{100 * value:.2f}" for value in values.values())
+    mean = f"{100 * interval.mean:.2f}"
+    if interval.cut:
+        return f"{mean} ({100 * interval.low:.2f} to {100 * interval.high:.2f})"
+    return f"{mean} ± {100 * interval.half_width:.2f}" if interval.known else mean
 
 
 def with_n(scores: Mapping[int, float]) -> str:
@@ -34,24 +48,44 @@ def with_n(scores: Mapping[int, float]) -> str:
     return f"{figure(scores)} % (n={len(scores)})"
 
 
+def tested(run: ConfigResult) -> str:
+    """``97.90 ± 0.10 % (n=10, fresh seeds)``: of a winner, with whose seeds it is."""
+    test = run.test_figure
+    whose = "fresh seeds" if test.fresh else "the seeds that chose it"
+    return f"{figure(test.scores)} % (n={len(test.scores)}, {whose})"
+
+
 def seconds(value: float) -> str:
     """Seconds with the digits that matter."""
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def difference(compared: stats.Paired | stats.Verdict) -> str:
-    """A difference of fractions in points of a per cent: ``+0.21 ± 0.10``, or ``+0.21`` where it has no interval."""
-    if math.isnan(compared.difference):
-        return "no figure"
-    value = f"{100 * compared.difference:+.2f}"
-    value = "0.00" if value in ("+0.00", "-0.00") else value
-    return value if math.isnan(compared.half_width) else f"{value} ± {100 * compared.half_width:.2f}"
+def difference(compared: Relation) -> str:
+    """A difference of accuracies in points of a per cent: ``+0.21 ± 0.10``, or ``+0.21`` where it has no interval."""
+    value = signed(compared.difference)
+    if math.isnan(compared.low):
+        return value
+    if abs((compared.high - compared.difference) - (compared.difference - compared.low)) > 1e-9:
+        return f"{value} ({signed(compared.low)} to {signed(compared.high)})"
+    return f"{value} ± {100 * compared.half_width:.2f}"
 
 
-def difference_with_n(compared: stats.Paired | stats.Verdict) -> str:
-    """``+0.21 ± 0.10 (n=5)``, or ``+0.21 (n=1, no interval)``."""
-    bare = math.isnan(compared.half_width) and not math.isnan(compared.difference)
-    return f"{difference(compared)} (n={compared.n}{', no interval' if bare else ''})"
+def estimate(compared: Relation) -> str:
+    """What a difference is worth, the estimate first: ``+0.21 ± 0.10, better (n=5)``, ``about +5.9 (0.6 to 11.2), not
+    settled (n=3)``, ``+0.21, too few runs (n=1)``."""
+    if compared.certainty is Certainty.UNKNOWN and not math.isnan(compared.low):
+        digits = 1 if compared.high - compared.low >= 0.02 else 2
+        low, high = (f"{100 * end:.{digits}f}" for end in (compared.low, compared.high))
+        told = f"about {signed(compared.difference, digits)} ({low} to {high})"
+    else:
+        told = difference(compared)
+    return f"{told}, {compared.word} (n={compared.n})"
+
+
+def signed(fraction: float, digits: int = 2) -> str:
+    """``+0.21``, in points of a per cent."""
+    value = f"{100 * fraction:+.{digits}f}"
+    return value.lstrip("+-") if float(value) == 0 else value
 
 
 def points(value: float) -> str:
@@ -162,19 +196,24 @@ def unreadable(what: Unreadable) -> str:
     return f"`{sweep_command(what.request)}` was run, but cannot be read any more: {what.why}"
 
 
-def reason(verdict: stats.HypothesisVerdict) -> str:
+def hypothesis(verdict: HypothesisVerdict) -> str:
+    """``confirmed``, ``likely rejected``, ``undecided``"""
+    return f"{'likely ' if verdict.certainty is Certainty.LIKELY else ''}{verdict.verdict}"
+
+
+def reason(verdict: HypothesisVerdict) -> str:
     """Why a hypothesis ended as it did, in half a sentence."""
     label, others = verdict.label, ", ".join(verdict.others)
-    told: dict[stats.Reason, str] = {
+    told: dict[Reason, str] = {
         "unfinished": f"{verdict.done} of {verdict.planned} runs are done",
         "no result": "no point has a validation accuracy",
         "no expected result": "no expected point has a result",
         "no other result": "no point outside the expected ones has a result",
-        "one seed": "one seed gives no verdict",
+        "too few runs": f"fewer than {MIN_RUNS} seeds give no verdict",
         "expected beats others": f"{label} is best and beats every point outside the expected ones",
         "other beats expected": f"{label} was not expected and beats every expected point",
         "expected not run": f"no result for {others}, which was expected best",
-        "expected ties": f"{label} is best, but cannot be told from {others}",
-        "other ties": f"{label} is best, was not expected, and cannot be told from {others}",
+        "expected leads": f"{label} is best, but is not shown to beat {others}",
+        "other leads": f"{label} is best, was not expected, and is not shown to beat {others}",
     }
     return told[verdict.reason]

@@ -4,30 +4,52 @@ import itertools
 import math
 
 from explorer import datasets
-from explorer.judging import stats
-from explorer.judging.runs import ConfigResult, mean
+from explorer.judging.aims import AimVerdict, aim_verdict
+from explorer.judging.certainty import Certainty
+from explorer.judging.comparing import compare
+from explorer.judging.runs import ConfigResult
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import aim_of, model_title, name_of
-from explorer.telling.words import difference, points, probability, seconds, short_name, with_n
+from explorer.telling.words import estimate, points, seconds, short_name, tested
 
 
 def top(study: Study) -> list[Sentence]:
     sentences = []
     first = {(item.dataset, item.model): item.result for item in study.best if item.why == "accuracy"}
     for (dataset, model), run in first.items():
-        target = aim_of(model, dataset)
-        reached = ""
-        if target is not None and run.test:
-            short = target - mean(run.test)
-            reached = (
-                f"; the aim of {100 * target:.1f} % is {'reached' if short <= 0 else 'missed by ' + points(short)}"
-            )
+        aim = aim_on(run)
         sentences.append(
             f"**{name_of(model, dataset)}**: the best on validation ({short_name(run.config)}) has "
-            f"{with_n(run.test)} on the test set, after {seconds(run.mean_seconds)} s of training{reached}."
+            f"{tested(run)} on the test set, after {seconds(run.mean_seconds)} s of training"
+            f"{f'; {told(aim)}' if aim else ''}."
         )
     return [*sentences, *(sentence for dataset in study.datasets for sentence in against_one_another(study, dataset))]
+
+
+def aim_on(run: ConfigResult) -> AimVerdict | None:
+    """A configuration's test figure against the aim of its model and data set; None without one or the other."""
+    target = aim_of(run.config.model, run.config.dataset)
+    if target is None or not run.test_figure.scores:
+        return None
+    entry = datasets.find(run.config.dataset)
+    return aim_verdict(run.test_figure, target, entry.test if entry else None)
+
+
+def told(aim: AimVerdict) -> str:
+    """``the aim of 99.5 % is met on average: with the test set's own sampling error, 99.41 to 99.69 %``"""
+    words = {
+        "reached": "is reached",
+        "met on average": "is met on average, which is not yet to reach it",
+        "missed on average": f"is missed on average, by {points(aim.target - aim.mean)}",
+        "missed": f"is missed by {points(aim.target - aim.mean)}",
+        "too few runs": "is open: too few runs",
+    }
+    interval = ""
+    if not math.isnan(aim.low):
+        interval = f" ({100 * aim.low:.2f} to {100 * aim.high:.2f} % with the test set's own sampling error)"
+    told = f"the aim of {100 * aim.target:.1f} % {words[aim.word]}{interval}"
+    return told.replace(" is ", " is likely ", 1) if aim.certainty is Certainty.LIKELY else told
 
 
 def leaders(study: Study, dataset: str) -> list[ConfigResult]:
@@ -37,22 +59,20 @@ def leaders(study: Study, dataset: str) -> list[ConfigResult]:
 
 def against_one_another(study: Study, dataset: str) -> list[Sentence]:
     """The best of each model against the best of each model before it."""
-    return [_against(one, other, dataset) for one, other in itertools.combinations(leaders(study, dataset), 2)]
+    return [_against(study, one, other) for one, other in itertools.combinations(leaders(study, dataset), 2)]
 
 
-def _against(one: ConfigResult, other: ConfigResult, dataset: str) -> Sentence:
-    """The best of one model against the best of another, by test accuracy over common seeds."""
-    seeds = sorted(one.test.keys() & other.test.keys())
-    first, second, data = model_title(one.config.model), model_title(other.config.model), datasets.title(dataset)
-    if not seeds:
-        return f"On {data} the best {second} and the best {first} have no seed in common."
+def _against(study: Study, one: ConfigResult, other: ConfigResult) -> Sentence:
+    """The best of one model against the best of another, on validation."""
+    first, second = model_title(one.config.model), model_title(other.config.model)
+    found = compare(one, other, study.runs.validation_trend)
     cost = other.mean_seconds / one.mean_seconds if one.mean_seconds > 0 else math.nan
-    times = "" if math.isnan(cost) else f" for {cost:.1f} times its training seconds"
-    pair = stats.paired_test([one.test[seed] for seed in seeds], [other.test[seed] for seed in seeds])
-    told = "one seed, so no verdict" if pair.n < 2 else f"p = {probability(pair.p)}"
+    times = "" if math.isnan(cost) else f", for {cost:.1f} times its training seconds"
+    seeds = "fresh seeds" if found.fresh else "the seeds that chose them, so no more than likely"
+    assert found.validation is not None  # leaders have validation accuracies
     return (
-        f"**{second} against {first} on {data}**: the best {second}'s test accuracy differs from the "
-        f"best {first}'s by {difference(pair)} points (n={pair.n}, {told}){times}."
+        f"**{second} against {first} on {datasets.title(one.config.dataset)}**: in points of validation accuracy the "
+        f"best {second} lies {estimate(found.validation)}, from the best {first}, by {seeds}{times}."
     )
 
 

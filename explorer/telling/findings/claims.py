@@ -1,14 +1,12 @@
 """The published claims that a sweep's file states, held against the data."""
 
-import math
-
 from explorer.asking.questions import Claim
-from explorer.judging import stats
-from explorer.judging.runs import typical_deviation
+from explorer.judging.certainty import MIN_RUNS, Certainty, of_all
+from explorer.judging.relations import Relation
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
-from explorer.telling.words import difference, nested, points, with_n
+from explorer.telling.words import estimate, nested, plural, with_n
 
 
 def find(study: Study) -> list[Sentence]:
@@ -19,24 +17,41 @@ def summary(study: Study) -> list[Sentence]:
     """Which of the published claims the data bear out against each of their rivals, which not, and which are wrong."""
     sentences = []
     for judged in _with_claims(study):
-        ended: dict[str, list[str]] = {"borne out": [], "not shown against every rival": [], "contradicted": []}
+        words = (
+            "borne out",
+            "likely borne out",
+            "not shown against every rival",
+            "likely contradicted",
+            "contradicted",
+        )
+        ended: dict[str, list[str]] = {word: [] for word in words}
         for claim in judged.sweep.claims:
-            words = [verdict.verdict for verdict in _verdicts(judged, claim) if verdict.n > 1]
-            if "better" in words:
-                ended["contradicted"].append(claim.says)
-            elif words:
-                all_worse = words == ["worse"] * len(claim.rivals)
-                ended["borne out" if all_worse else "not shown against every rival"].append(claim.says)
+            if word := _ended(judged, claim):
+                ended[word].append(claim.says)
         parts = [f"{len(claims)} {how} ({'; '.join(claims)})" for how, claims in ended.items() if claims]
         whose = f"Published {judged.sweep.published.table} winners" if judged.sweep.published else judged.sweep.title
         count = sum(map(len, ended.values()))
         if parts:
-            sentences.append(f"**{whose}**: of {count} claims, {'; '.join(parts)} at n = {judged.seeds}.")
+            sentences.append(f"**{whose}**: of {plural(count, 'claim')}, {'; '.join(parts)} at n = {judged.seeds}.")
     return sentences
 
 
+def _ended(judged: SweepResult, claim: Claim) -> str:
+    """What became of a claim; empty where no rival can be compared. It is as sure as the least sure of its rivals; a
+    rival that is better contradicts it."""
+    against = [relation for relation in _leads(judged, claim).values() if relation.n >= MIN_RUNS]
+    if not against:
+        return ""
+    if contradicted := [relation.certainty for relation in against if relation.is_worse]:
+        return "contradicted" if max(contradicted) is Certainty.SURE else "likely contradicted"
+    shown = of_all(r.certainty if r.is_better else Certainty.UNKNOWN for r in against)
+    if len(against) < len(claim.rivals) or shown is Certainty.UNKNOWN:
+        return "not shown against every rival"
+    return "borne out" if shown is Certainty.SURE else "likely borne out"
+
+
 def one_by_one(study: Study) -> list[Sentence]:
-    """Each claim: winner minus rival on validation, paired, Holm-corrected within the claim, and the power it had."""
+    """Each claim: winner minus rival on validation, Holm-corrected within the claim."""
     found = [_told(judged, claim) for judged in _with_claims(study) for claim in judged.sweep.claims]
     return [sentence for sentence in found if sentence]
 
@@ -46,29 +61,23 @@ def _with_claims(study: Study) -> list[SweepResult]:
     return study.where(lambda judged: judged.sweep.claims and not judged.request.overrides)
 
 
-def _verdicts(judged: SweepResult, claim: Claim) -> list[stats.Verdict]:
-    """The rivals that have results against the published winner; empty where it has none itself."""
-    winner = judged.by_label[claim.winner].validation
-    there = {rival: scores for rival in claim.rivals if (scores := judged.by_label[rival].validation)}
-    return stats.verdicts(winner, there) if winner and there else []
+def _leads(judged: SweepResult, claim: Claim) -> dict[str, Relation]:
+    """Rival -> the published winner against it, of those with results; empty where it has none itself."""
+    winner, there = judged.distinct_label(claim.winner), judged.relations.points
+    rivals = {rival: judged.distinct_label(rival) for rival in claim.rivals}  # a row may be another's experiment
+    if winner not in there:
+        return {}
+    return {rival: judged.relations.of(winner, run) for rival, run in rivals.items() if run in there}
 
 
 def _told(judged: SweepResult, claim: Claim) -> Sentence:
-    verdicts = _verdicts(judged, claim)
-    if not verdicts:
+    leads = _leads(judged, claim)
+    if not leads:
         return ""
-    told = []
-    for verdict in verdicts:
-        mirrored = stats.Paired(-verdict.difference, verdict.half_width, verdict.p, verdict.n)
-        word = {"better": "worse than it", "worse": "better than it"}.get(verdict.verdict, verdict.verdict)
-        told.append(f"{difference(mirrored)} against {verdict.label}{published(judged, verdict.label)}: {word}")
-    ours, first = judged.by_label[claim.winner].validation, verdicts[0]
-    nearest = judged.by_label[first.label].validation
-    spread = typical_deviation({"": {seed: ours[seed] - nearest[seed] for seed in ours.keys() & nearest.keys()}})
-    shown = stats.detectable_difference(spread, first.n, alpha=0.05 / len(verdicts))
-    power = f" n = {first.n} would have shown {points(shown)} against {first.label} with 80 % power."
+    told = [f"against {rival}{published(judged, rival)}: {estimate(lead)}" for rival, lead in leads.items()]
+    ours = judged.by_label[claim.winner].validation
     head = f"**{claim.says}**: {claim.winner}{published(judged, claim.winner)} measures {with_n(ours)} on validation."
-    return nested(f"{head}{'' if math.isnan(shown) else power} Its lead in points:", told)
+    return nested(f"{head} Its lead in points:", told)
 
 
 def published(judged: SweepResult, label: str) -> str:

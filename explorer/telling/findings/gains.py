@@ -4,7 +4,7 @@ from explorer.judging.runs import mean
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
-from explorer.telling.words import difference
+from explorer.telling.words import estimate
 
 
 def find(study: Study) -> list[Sentence]:
@@ -17,10 +17,9 @@ def find(study: Study) -> list[Sentence]:
         if not verdicts:
             continue
         top = max(verdicts, key=lambda label: mean(judged.validation[label]))
-        verdict = verdicts[top]
         sentences.append(
-            f"{name_of(judged.model, judged.dataset)}, {judged.slug}: {top} gains {difference(verdict)} points on "
-            f"validation over {base} (n={verdict.n}): {verdict.verdict}."
+            f"{name_of(judged.model, judged.dataset)}, {judged.slug}: on validation {top} is "
+            f"{estimate(verdicts[top])}, in points, against {base}."
         )
     return sentences
 

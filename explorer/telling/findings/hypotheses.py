@@ -2,16 +2,18 @@
 
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
+from explorer.telling.words import hypothesis
 
 
 def top(study: Study) -> list[Sentence]:
-    ended: dict[str, list[str]] = {"confirmed": [], "rejected": [], "undecided": []}
+    words = ("confirmed", "likely confirmed", "rejected", "likely rejected", "undecided")
+    ended: dict[str, list[str]] = {word: [] for word in words}
     for judged in study.sweeps:
         if judged.hypothesis:
-            ended[judged.hypothesis.verdict].append(f"{judged.dataset} {judged.model} {judged.slug}")
+            ended[hypothesis(judged.hypothesis)].append(f"{judged.dataset} {judged.model} {judged.slug}")
     parts = [
-        f"{len(labels)} {verdict}" + (f" ({', '.join(labels)})" if verdict != "undecided" else "")
-        for verdict, labels in ended.items()
+        f"{len(labels)} {word}" + (f" ({', '.join(labels)})" if word != "undecided" else "")
+        for word, labels in ended.items()
         if labels
     ]
     return [f"**Hypotheses** about which point is best: {'; '.join(parts)}."] if parts else []

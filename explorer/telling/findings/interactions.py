@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from explorer.fields import text_of
+from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.sweeps import Interaction, SweepResult, interaction_of
 from explorer.telling.findings.finding import Sentence
 from explorer.telling.tables import link, text_table
@@ -14,14 +15,19 @@ def interaction_sentences(judged: SweepResult) -> list[Sentence]:
     found = interaction_of(judged)
     tuned, given = knob_name(found.tuned), knob_name(found.given)
     sentence = f"**Interaction**: the {tuned} with the best mean, by {given}: {best_at(found)}."
-    if found.shown == "not tested":
-        why = "fewer than two seeds are common to all cells" if found.n < 2 else "some cells have no result"
+    if found.accuracy is None or found.odds is None:
+        few = f"fewer than {MIN_RUNS} seeds are common to all cells"
+        why = few if found.n < MIN_RUNS else "some cells have no result"
         return [f"{sentence} Whether the two do more than add up is not tested: {why}."]
-    shown = "do not simply add up" if found.shown == "shown" else "were not shown to do more than add up"
+    words = {
+        "shown": "The two do not simply add up, in accuracy nor in log-odds",
+        "on one scale alone": "Whether the two do more than add up depends on the scale, so nothing is claimed",
+    }
+    shown = words.get(found.shown, "That the two do more than add up is not shown")
     return [
-        f"{sentence} The two {shown} (n={found.n}, p = {probability(found.p)}): from the sum of row and column effects "
-        f"cells depart by a standard deviation of {points(found.effect)}, a single run's noise being "
-        f"{points(found.noise)}."
+        f"{sentence} {shown} (n={found.n}, p = {probability(found.accuracy.p)} in accuracy, "
+        f"{probability(found.odds.p)} in log-odds): from the sum of row and column effects cells depart by a standard "
+        f"deviation of {points(found.accuracy.effect)}, a single run's noise being {points(found.accuracy.noise)}."
     ]
 
 
@@ -36,7 +42,7 @@ def interaction_table(sweeps: Sequence[SweepResult]) -> str:
     for judged in sweeps:
         if judged.is_pair and judged.validation:
             found = interaction_of(judged)
-            tested = found.shown != "not tested"
+            accuracy, odds = found.accuracy, found.odds
             rows.append(
                 {
                     "data": judged.dataset,
@@ -44,9 +50,10 @@ def interaction_table(sweeps: Sequence[SweepResult]) -> str:
                     "sweep": link(judged),
                     "best mean": f"{knob_name(found.tuned)} {best_at(found)}",
                     "interaction": found.shown,
-                    "p": probability(found.p) if tested else "-",
-                    "effect (sd), points": f"{100 * found.effect:.2f}" if tested else "-",
-                    "noise (sd), points": f"{100 * found.noise:.2f}" if tested else "-",
+                    "p": probability(accuracy.p) if accuracy else "-",
+                    "p, log-odds": probability(odds.p) if odds else "-",
+                    "effect (sd), points": f"{100 * accuracy.effect:.2f}" if accuracy else "-",
+                    "noise (sd), points": f"{100 * accuracy.noise:.2f}" if accuracy else "-",
                     "n": found.n,
                 }
             )

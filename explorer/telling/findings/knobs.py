@@ -1,16 +1,13 @@
-"""Which of the sweeps about one thing move the accuracy, and which were not shown to."""
+"""Which knobs move the accuracy, among those that were run, and which were not run or not shown to."""
 
-import math
-
-from explorer.judging import stats
-from explorer.judging.runs import mean
+from explorer.judging.certainty import Certainty
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
-from explorer.telling.words import listed, points
+from explorer.telling.words import listed, plural, points
 
-FEW_SEEDS = 5  # below it the test of whether a knob matters at all has next to no power
+FEW_KNOBS = 4  # so few that were run are no ranking of all there are
 
 
 def top(study: Study) -> list[Sentence]:
@@ -18,34 +15,33 @@ def top(study: Study) -> list[Sentence]:
 
 
 def _of_model(study: Study, dataset: str, model: str) -> list[Sentence]:
-    sweeps = [j for j in study.of(dataset, model) if j.role == "knob" and not math.isnan(j.importance.p)]
-    if not sweeps:
+    found = study.knobs(dataset, model)
+    if not found.ranked:
         return []
-    sweeps.sort(key=lambda judged: -judged.importance.corrected)
-    shown = [judged for judged in sweeps if judged.importance.p <= 0.05]
-    silent = [judged for judged in sweeps if judged.importance.p > 0.05]
+    by = {word: [j for j in found.ranked if j.relations.effect is word] for word in Certainty}
+    of = len(found.ranked) + len(found.too_few) + len(found.not_run)
     parts = []
-    if shown:
-        named = [
-            f"{judged.slug} ({points(judged.importance.corrected)} against the seed's {100 * judged.noise:.2f}"
-            f"{_mostly(judged)})"
-            for judged in shown
-        ]
-        parts.append(f"accuracy depends most on {listed(named)}")
-    if silent:
-        few = [judged.slug for judged in silent if judged.importance.n < FEW_SEEDS]
-        whose = "" if len(few) == len(silent) else f" of {listed(few)}"
-        caveat = f", where fewer than {FEW_SEEDS} seeds{whose} leave the test next to no power" if few else ""
-        parts.append(f"no effect was shown of {listed([judged.slug for judged in silent])}{caveat}")
-    return [f"**Knobs, {name_of(model, dataset)}**: {'; '.join(parts)} (standard deviations over each grid)."]
+    if by[Certainty.SURE]:
+        alone = len(found.ranked) <= FEW_KNOBS
+        head = "an effect is shown of" if alone else "the greatest effects shown are those of"
+        parts.append(f"{head} {listed([_effect(judged) for judged in by[Certainty.SURE]])}")
+    if by[Certainty.LIKELY]:
+        parts.append(f"likely there is one of {listed([_effect(judged) for judged in by[Certainty.LIKELY]])}")
+    if by[Certainty.UNKNOWN]:
+        parts.append(f"not settled: {listed([judged.slug for judged in by[Certainty.UNKNOWN]])}")
+    without = [*(judged.slug for judged in found.too_few), *found.not_run]
+    if without:
+        parts.append(f"not run often enough to say: {listed(without)}")
+    ranked = f"{len(found.ranked)} of {plural(of, 'knob')} run"
+    spread = "standard deviations over each grid, seed noise taken out, the hopeless point of a grid left out and named"
+    return [f"**Knobs, {name_of(model, dataset)}** ({ranked}): {'; '.join(parts)} ({spread})."]
 
 
-def _mostly(judged: SweepResult) -> str:
-    """``, 2.10 without sgd 0.001``: where without its worst point a sweep has less than half the effect."""
-    worst = min(judged.validation, key=lambda label: mean(judged.validation[label]))
-    others = {label: scores for label, scores in judged.validation.items() if label != worst}
-    rest = stats.knob_importance(others).corrected
-    return f", {100 * rest:.2f} without {worst}" if rest < judged.importance.corrected / 2 else ""
+def _effect(judged: SweepResult) -> str:
+    """``lr (1.80 points against the seed's 0.44; 8.69 with lr 1e-05)``"""
+    told = f"{judged.slug} ({points(judged.reach)} against the seed's {100 * judged.noise:.2f}"
+    hopeless = judged.hopeless
+    return told + (f"; {100 * judged.importance.corrected:.2f} with {hopeless.label})" if hopeless else ")")
 
 
 FINDING = Finding("knobs", top=top)

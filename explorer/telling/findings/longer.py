@@ -1,44 +1,48 @@
-"""Each lengthening of a run against the length before it, Holm-corrected, and the last one that paid."""
+"""Each lengthening of a run against the length before it, the estimate first, and how far each is shown to help."""
 
 import itertools
 
 from explorer.fields import text_of
-from explorer.judging import stats
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.relations import Relation
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
-from explorer.telling.words import difference
+from explorer.telling.words import estimate, listed
 
 LENGTHS = ("epochs", "steps")  # the fields that say how long a run is
 
 
 def find(study: Study) -> list[Sentence]:
-    found = [_told(judged) for judged in study.sweeps if judged.numeric_knob in LENGTHS and judged.seeds > 1]
+    found = [_told(judged) for judged in study.sweeps if judged.numeric_knob in LENGTHS and judged.seeds >= MIN_RUNS]
     return [sentence for sentence in found if sentence]
 
 
 def _told(judged: SweepResult) -> Sentence:
     knob = judged.sweep.knobs[0]
     labels = sorted(judged.validation, key=lambda label: judged.number(label, knob))
-    pairs = []
-    for shorter, further in itertools.pairwise(labels):
-        a, b = judged.validation[shorter], judged.validation[further]
-        common = sorted(a.keys() & b.keys())
-        if len(common) > 1:
-            pair = stats.paired_test([a[seed] for seed in common], [b[seed] for seed in common])
-            pairs.append((text_of(judged.value(shorter, knob)), text_of(judged.value(further, knob)), pair))
-    adjusted = stats.holm([pair.p for _, _, pair in pairs])
-    told = [
-        f"{shorter} to {further}: {difference(pair)}" + ("" if p <= 0.05 else " (no difference shown)")
-        for (shorter, further, pair), p in zip(pairs, adjusted, strict=True)
+    steps = [
+        (f"{text_of(judged.value(a, knob))} to {text_of(judged.value(b, knob))}", judged.relations.of(b, a))
+        for a, b in itertools.pairwise(labels)
     ]
-    paid = [b for (_, b, pair), p in zip(pairs, adjusted, strict=True) if p <= 0.05 and pair.difference > 0]
-    verdict = f"more {knob} were shown to help up to {paid[-1]}" if paid else "no lengthening was shown to help"
-    if not told:
+    if not steps:
         return ""
+    told = "; ".join(f"{name}: {estimate(step)}" for name, step in steps)
     name = name_of(judged.model, judged.dataset)
-    return f"{name}, validation points gained by {knob}: {'; '.join(told)}. So {verdict}."
+    return f"{name}, validation points gained by {knob}: {told}. {_summary(steps)}"
+
+
+def _summary(steps: list[tuple[str, Relation]]) -> str:
+    """Which lengthenings are shown to help, which likely do, which hurt, and which are open: each step by itself."""
+    kinds = {
+        "Shown to help": [n for n, s in steps if s.certainty is Certainty.SURE and s.difference > 0],
+        "likely to help": [n for n, s in steps if s.certainty is Certainty.LIKELY and s.difference > 0],
+        "to hurt": [n for n, s in steps if s.is_worse],
+        "not settled": [n for n, s in steps if s.certainty is Certainty.UNKNOWN],
+    }
+    told = "; ".join(f"{kind}: {listed(names)}" for kind, names in kinds.items() if names)
+    return f"{told[0].upper()}{told[1:]}."
 
 
 FINDING = Finding("longer", "When do more epochs or steps help, up and down?", find)

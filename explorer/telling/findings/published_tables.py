@@ -1,6 +1,9 @@
 """Published tables as stated against as really run: how many of their figures lie where one more run would."""
 
+import math
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from explorer.datasets.dataset import LOOK_IMAGES
 from explorer.judging import stats
@@ -9,7 +12,7 @@ from explorer.judging.study import Study
 from explorer.judging.sweeps import PointResult, SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.tables import text_table
-from explorer.telling.words import figure, knob_name, listed, points, with_n
+from explorer.telling.words import amount, figure, knob_name, listed, points, with_n
 
 
 @dataclass
@@ -36,8 +39,8 @@ def find(study: Study) -> list[Sentence]:
     sentences = []
     for table in tables(study):
         stated = [("as stated, " if table.run else "", judged) for judged in table.stated]
-        counts = [f"{kind}{counted}" for kind, j in stated if (counted := _places(j))]
-        counts += [f"as really run, {counted}" for judged in table.run if (counted := _places(judged))]
+        counts = [f"{kind}{counted}" for kind, j in stated if (counted := _places(study, j))]
+        counts += [f"as really run, {counted}" for judged in table.run if (counted := _places(study, judged))]
         if not counts:
             continue
         sentences.append(f"**Published {table.name} table**: {'; '.join(counts)}.")
@@ -48,15 +51,19 @@ def find(study: Study) -> list[Sentence]:
     return sentences
 
 
-def _places(judged: SweepResult) -> str:
-    """How many published figures lie where one more run would; empty where none can be placed."""
-    words = [_place(outcome.point.reference, _alike(judged, outcome.label)) for outcome in judged.outcomes]
-    tested = [word for word in words if word in ("inside", "below", "above")]
+def _places(study: Study, judged: SweepResult) -> str:
+    """How many published figures lie where one more run would, and how wide that is; empty where none can be placed."""
+    found = [_place(study, judged, outcome) for outcome in judged.outcomes]
+    tested = [(word, interval) for word, interval in found if word in ("inside", "below", "above")]
     if not tested:
         return ""
+    words = [word for word, _ in tested]
+    widths = [interval.half_width for _, interval in tested]
+    ends, middle = f"{100 * min(widths):.2f} to {points(max(widths))}", f"{100 * float(np.median(widths)):.2f}"
+    wide = f"which reaches {ends} to either side, {middle} in the median"
     return (
-        f"{tested.count('inside')} of {len(tested)} published figures lie inside the 95 % prediction interval of one "
-        f"more run, {tested.count('below')} below, {tested.count('above')} above"
+        f"{words.count('inside')} of {len(tested)} published figures lie inside the 95 % prediction interval of one "
+        f"more run ({wide}), {words.count('below')} below, {words.count('above')} above"
     )
 
 
@@ -107,7 +114,7 @@ def best_look(as_run: SweepResult) -> list[Sentence]:
     return [
         f"The {published.table} program published the best of its looks at the test set, one every "
         f"{longest.config.eval_every} steps: in the {longest.total_steps} steps as really run, the best look at the "
-        f"validation images lies {figure(gains)} points above the last (n={len(gains)}), by choosing alone (of the "
+        f"validation images lies {amount(gains)} points above the last (n={len(gains)}), by choosing alone (of the "
         f"{LOOK_IMAGES:,} images of a look; on a test set of 10,000 chance weighs less, and so would this)."
     ]
 
@@ -118,12 +125,19 @@ def _alike(judged: SweepResult, label: str) -> Scores:
     return outcome.validation if judged.sweep.reference_is == "validation" else outcome.test
 
 
-def _place(reference: float | None, scores: Scores) -> stats.Placed | None:
-    """Where a published figure lies against the prediction interval of one more run; None where unknown."""
-    return None if reference is None or not scores else stats.published_inside(reference, list(scores.values()))
+def _place(study: Study, judged: SweepResult, outcome: PointResult) -> tuple[stats.Placed | None, stats.Interval]:
+    """Where a published figure lies (None where there is none), and the prediction interval of one more run."""
+    scores = _alike(judged, outcome.label)
+    if not scores:
+        return None, stats.Interval(math.nan, math.nan, math.nan, 0)
+    on_validation = judged.sweep.reference_is == "validation"
+    trend = study.runs.validation_trend if on_validation else study.runs.test_trend
+    interval = stats.one_more(list(scores.values()), trend.prior(mean(scores)) if trend else None)
+    reference = outcome.point.reference
+    return (None if reference is None else stats.placed(reference, interval)), interval
 
 
-def side_by_side(stated: SweepResult | None, as_run: SweepResult | None = None) -> str:
+def side_by_side(study: Study, stated: SweepResult | None, as_run: SweepResult | None = None) -> str:
     """A published table beside what was measured, as stated and as really run; rows are matched by their order."""
     rows = []
     kinds = [(judged, kind) for judged, kind in ((stated, "as stated"), (as_run, "as really run")) if judged]
@@ -132,9 +146,12 @@ def side_by_side(stated: SweepResult | None, as_run: SweepResult | None = None) 
         row = {"row": outcome.label, "published %": "-" if reference is None else f"{100 * reference:.2f}"}
         for judged, kind in kinds:
             if index < len(judged.outcomes):
-                scores = _alike(judged, judged.outcomes[index].label)
-                row[f"{kind}, {judged.sweep.reference_is} %"] = figure(scores)
-                row[f"{kind}: published is"] = _place(reference, scores) or "-"
+                ours = judged.outcomes[index]
+                word, interval = _place(study, judged, ours)
+                row[f"{kind}, {judged.sweep.reference_is} %"] = figure(_alike(judged, ours.label))
+                known = f"{100 * interval.low:.2f} to {100 * interval.high:.2f}" if interval.known else "-"
+                row[f"{kind}: one more run, %"] = known
+                row[f"{kind}: published is"] = word or "-"
         rows.append(row)
     return text_table(rows)
 

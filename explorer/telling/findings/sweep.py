@@ -1,16 +1,32 @@
 """What one sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
 
+from collections.abc import Sequence
+
 from explorer.fields import text_of
-from explorer.judging import stats
+from explorer.judging.certainty import MIN_RUNS
+from explorer.judging.relations import Winner
 from explorer.judging.runs import mean
 from explorer.judging.sweeps import HALF_A_POINT, SweepResult
 from explorer.telling.findings.finding import Sentence
 from explorer.telling.findings.interactions import interaction_sentences
-from explorer.telling.words import difference, figure, knob_name, listed, lost, plural, points, reason, with_n
+from explorer.telling.words import (
+    estimate,
+    hypothesis,
+    knob_name,
+    listed,
+    lost,
+    plural,
+    points,
+    reason,
+    tested,
+    with_n,
+)
 
 
-def sweep_sentences(judged: SweepResult) -> list[Sentence]:
-    """What a sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of."""
+def sweep_sentences(judged: SweepResult, sharing: Sequence[SweepResult] = ()) -> list[Sentence]:
+    """What a sweep showed: winner, ties, hypothesis, edge, what n could have shown, and what to beware of.
+
+    ``sharing`` are the other sweeps with the same baseline."""
     sentences = []
     if not judged.complete:
         sentences.append(f"**Unfinished**: {judged.runs_done} of {judged.runs_planned} runs are recorded.")
@@ -20,10 +36,16 @@ def sweep_sentences(judged: SweepResult) -> list[Sentence]:
     else:
         sentences.append("No point has a validation accuracy: nothing can be chosen.")
     if judged.hypothesis:
-        sentences.append(f"**Hypothesis {judged.hypothesis.verdict}**: {reason(judged.hypothesis)}.")
+        sentences.append(f"**Hypothesis {hypothesis(judged.hypothesis)}**: {reason(judged.hypothesis)}.")
     if best:
         sentences += _edges(judged, best)
     sentences += [*_power_sentences(judged), *_beware(judged)]
+    if sharing and judged.baseline in judged.validation:
+        count = len(judged.validation[judged.baseline])
+        told = f"the {plural(count, 'run')} of {judged.baseline} serve {plural(len(sharing), 'other sweep')}"
+        sentences.append(
+            f"**Shared baseline**: {told}, too ({listed([other.slug for other in sharing])}): their luck is in all."
+        )
     without = [f"{outcome.label}: {told}" for outcome in judged.distinct if (told := lost(outcome.lost))]
     if without:
         told = f"**Runs without a result** (the other points' verdicts stand without them): {listed(without)}."
@@ -33,12 +55,10 @@ def sweep_sentences(judged: SweepResult) -> list[Sentence]:
     return sentences
 
 
-def _winner_sentence(judged: SweepResult, best: stats.Winner) -> Sentence:
+def _winner_sentence(judged: SweepResult, best: Winner) -> Sentence:
     verdict = judged.verdicts.get(best.label)
     beside = (
-        f"{difference(verdict)} points against the baseline {judged.baseline}: {verdict.verdict}"
-        if verdict and verdict.n
-        else f"no seed in common with the baseline {judged.baseline}"
+        f"{estimate(verdict)}, in points, against the baseline {judged.baseline}"
         if verdict
         else "it is the baseline itself"
         if best.label == judged.baseline
@@ -46,28 +66,34 @@ def _winner_sentence(judged: SweepResult, best: stats.Winner) -> Sentence:
     )
     return (
         f"**Best on validation**: {best.label}, {with_n(judged.validation[best.label])}, test "
-        f"{figure(judged.by_label[best.label].test)} %; {beside}."
+        f"{tested(judged.by_label[best.label])}; {beside}."
     )
 
 
-def _ties(judged: SweepResult, best: stats.Winner) -> list[Sentence]:
-    if judged.seeds < 2:
-        return ["**One seed**: no verdict on any difference, and no ties can be named; run it with `--seeds 5`."]
-    tested = [label for label in best.ties if label not in best.untested]
-    sentences = []
-    if tested:
-        verdict = judged.verdicts.get(best.label)
-        both = verdict is not None and verdict.verdict == "better" and judged.baseline in tested
-        stricter = " Picked after looking, it has to pass a stricter test here than against the baseline."
-        sentences.append(f"**Ties**: the data cannot tell it from {listed(tested)}.{stricter if both else ''}")
-    elif len(judged.validation) > 1 and not best.untested:
-        sentences.append("**Ties**: none; it beats every other point.")
-    if best.untested:
-        sentences.append(f"Never compared with it, for want of two common seeds: {listed(best.untested)}.")
-    return sentences
+def _ties(judged: SweepResult, best: Winner) -> list[Sentence]:
+    if judged.seeds < MIN_RUNS:
+        few = plural(judged.seeds, "seed")
+        told = (
+            f"**{few}**: no verdict on any difference, no interval, and no ties can be named; run it with `--seeds 5`."
+        )
+        return [told]
+    return [f"**Beside the best**: {standing(best)}."] if len(judged.validation) > 1 else []
 
 
-def _edges(judged: SweepResult, best: stats.Winner) -> list[Sentence]:
+def standing(best: Winner) -> str:
+    """How all other points stand to the best one: ``tied: a; not told from it, but no tie: b; worse: c and d``"""
+    if not best.ties and not best.unknown and not best.likely_worse:
+        return "it beats every other point"
+    kinds = (
+        ("as good as far as these runs can tell", best.ties),
+        ("unknown, too noisy or too far behind to be called as good", best.unknown),
+        ("likely worse", best.likely_worse),
+        ("worse", best.worse),
+    )
+    return "; ".join(f"{kind}: {listed(labels)}" for kind, labels in kinds if labels)
+
+
+def _edges(judged: SweepResult, best: Winner) -> list[Sentence]:
     return [
         f"**Edge of the grid**: the winner has the {'lowest' if side == 'low' else 'highest'} {knob_name(knob)} tried "
         f"({text_of(judged.value(best.label, knob))}); the grid should go on beyond it."
@@ -77,7 +103,6 @@ def _edges(judged: SweepResult, best: stats.Winner) -> list[Sentence]:
 
 def _power_sentences(judged: SweepResult) -> list[Sentence]:
     sentences = []
-    compared = [verdict for verdict in judged.verdicts.values() if verdict.n > 1]
     if power := judged.power:
         means = [mean(scores) for scores in judged.validation.values()]
         found = (
@@ -90,16 +115,6 @@ def _power_sentences(judged: SweepResult) -> list[Sentence]:
             f"**What it could have shown**: with n = {power.n} and {plural(power.comparisons, 'comparison')}, {found}"
             f"{more}. From worst to best the points lie {points(max(means) - min(means))} apart; the seed alone gives "
             f"a standard deviation of {points(judged.noise)} (median point)."
-        )
-    misleading = [
-        verdict.label
-        for verdict in compared
-        if verdict.verdict == "no difference shown" and abs(verdict.difference) > verdict.half_width
-    ]
-    if misleading:
-        sentences.append(
-            f"The interval of {listed(misleading)} excludes 0 beside *no difference shown*: the interval is that of "
-            f"one comparison, the verdict is Holm-corrected for all {len(compared)}."
         )
     return sentences
 

@@ -89,8 +89,9 @@ def curve_of(measured: ConfigResult, label: str) -> Curve | None:
     validation = np.array([[look.val_accuracy for look in looks] for looks in histories])
     mean, low, high = validation.mean(axis=0), validation.min(axis=0), validation.max(axis=0)
     if len(histories) >= BAND_SEEDS:
-        widths = np.array([stats.mean_interval(column).half_width for column in validation.T])
-        low, high = mean - widths, np.minimum(mean + widths, 1.0)
+        bands = [stats.accuracy_interval(column) for column in validation.T]
+        low = np.array([band.low if band.known else band.mean for band in bands])
+        high = np.array([band.high if band.known else band.mean for band in bands])
 
     def floats(values: NDArray[np.float64]) -> tuple[float, ...]:
         return tuple(map(float, values))

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from explorer.judging import stats
+from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.runs import ConfigResult
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
@@ -63,19 +64,22 @@ class Facts:
 
 @dataclass(frozen=True)
 class Bar:
-    """A mean with the half-width of its 95 % interval (None for a single run)."""
+    """A mean with the half-width of its 95 % interval, of the longer side where 0 or 100 % cuts it (None where there is
+    none); below `MIN_RUNS` the ``runs`` themselves, which are then what is shown."""
 
     mean: float
     half_width: float | None
     n: int
+    runs: tuple[float, ...] = ()
 
 
 def bar_of(scores: Mapping[int, float]) -> Bar | None:
     """Mean and interval of seed -> score; None without any."""
     if not scores:
         return None
-    interval = stats.mean_interval(list(scores.values()))
-    return Bar(interval.mean, None if math.isnan(interval.half_width) else interval.half_width, interval.n)
+    interval = stats.accuracy_interval(list(scores.values()))
+    runs = tuple(scores.values()) if 1 < interval.n < MIN_RUNS else ()
+    return Bar(interval.mean, None if math.isnan(interval.half_width) else interval.half_width, interval.n, runs)
 
 
 def axis_of(knob: str) -> str:
@@ -89,8 +93,8 @@ def seeds_words(counts: Sequence[int]) -> str:
     if not counts:
         return "n = 0"
     low, high = min(counts), max(counts)
-    if high == 1:
-        return "n = 1 seed, so no intervals"
+    if high < MIN_RUNS:
+        return f"n = {high} seed{'s' * (high > 1)}, so no intervals"
     return f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
 
 

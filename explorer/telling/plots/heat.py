@@ -1,4 +1,4 @@
-"""A heat map of two crossed knobs: mean validation accuracy, the best cell framed, and those it cannot be told from."""
+"""A heat map of two crossed knobs: mean validation accuracy, the best cell framed, and those that tie with it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -109,7 +109,7 @@ def draw(facts: HeatFacts) -> "Figure":
     scale = figure.colorbar(image, ax=axes, extend="min" if cut else "neither", pad=0.02)
     scale.set_label("validation accuracy (%)")
     axes.set_title(
-        "solid frame: best; dotted: cannot be told from it; dashed: baseline",
+        "solid frame: best; dotted: as good, as far as can be told; dashed: baseline",
         fontsize=10.5,
         color=GREY,
         fontweight="normal",
@@ -123,7 +123,13 @@ def _lines(cell: Bar | None, lost: Lost | None) -> list[str]:
         return ["not run"]
     lines = [f"{100 * cell.mean:.2f}"] if cell else []
     if cell and cell.half_width is not None:
-        lines.append(f"±{100 * cell.half_width:.2f}")
+        low, high = cell.mean - cell.half_width, cell.mean + cell.half_width
+        inside = low >= 0 and high <= 1
+        lines.append(
+            f"±{100 * cell.half_width:.2f}" if inside else f"{100 * max(low, 0):.0f} to {100 * min(high, 1):.0f}"
+        )
+    elif cell and cell.runs:
+        lines = [f"{100 * run:.2f}" for run in cell.runs]
     return lines + picture.lost_words(lost)
 
 

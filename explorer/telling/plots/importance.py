@@ -1,28 +1,38 @@
 """Which knobs matter: how far each moves the accuracy, beside what the seed alone does."""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Facts, Pair, seeds_words
-from explorer.telling.plots.picture import BLUE, GREY
+from explorer.telling.plots.picture import BLUE, GREY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+FACES = {Certainty.SURE: BLUE, Certainty.LIKELY: "#9ecae1", Certainty.UNKNOWN: "white"}
+
+
 @dataclass(frozen=True)
 class Knob:
-    """A sweep's effect: standard deviation of its points' means, seed noise taken out; range; the seed's own spread."""
+    """A sweep's effect: standard deviation of its points' means, seed noise taken out, of all points and without its
+    hopeless one (None where it has none); range; the seed's own spread; whether it matters at all."""
 
     sweep: str
     effect: float
+    without: float | None
+    hopeless: str
     range: float
     noise: float
-    p: float
+    matters: Certainty
     points: int
     n: int
+
+    @property
+    def reach(self) -> float:
+        return self.effect if self.without is None else self.without
 
 
 @dataclass(frozen=True)
@@ -31,21 +41,26 @@ class ImportanceFacts(Facts):
 
 
 def facts(pair: Pair) -> ImportanceFacts | None:
-    """The sweeps about one thing, the greatest effect first; None where nothing was repeated."""
+    """The sweeps about one thing, the greatest effect first; None where none has `MIN_RUNS`."""
     rows = []
     for judged in pair.sweeps:
-        found = judged.importance
-        if judged.role == "knob" and not math.isnan(found.p):
+        found, hopeless = judged.importance, judged.hopeless
+        if judged.role == "knob" and found.n >= MIN_RUNS and found.points > 1:
             rows.append(
-                Knob(judged.slug, found.corrected, found.spread.range, judged.noise, found.p, found.points, found.n)
-            )
+                Knob(
+                    judged.slug, found.corrected, hopeless.rest.corrected if hopeless else None,
+                    hopeless.label if hopeless else "", found.spread.range, judged.noise,
+                    judged.relations.effect, found.points, found.n,
+                )
+            )  # fmt: skip
     if not rows:
         return None
-    rows.sort(key=lambda row: (-row.effect, row.sweep))
+    rows.sort(key=lambda row: (-row.reach, row.sweep))
     return ImportanceFacts(
         title=f"Which knobs matter: {pair.name}",
         caption="Standard deviation of validation accuracy over a knob's values, "
-        f"{seeds_words([row.n for row in rows])}. A knob's grid sets its reach: a wider one moves more.",
+        f"{seeds_words([row.n for row in rows])}. A knob's grid sets its reach: a wider one moves more. "
+        "Cross: with the worst point, where that alone makes more than half of it.",
         rows=tuple(rows),
     )
 
@@ -56,14 +71,24 @@ def draw(facts: ImportanceFacts) -> "Figure":
     axes = figure.subplots()
     floor = 0.01  # in points of a per cent, where a log axis needs an end: an effect of 0 lies at it
     for y, row in enumerate(facts.rows):
-        effect, noise = max(100 * row.effect, floor), max(100 * row.noise, floor)
-        matters = row.p <= 0.05
+        effect, noise = max(100 * row.reach, floor), max(100 * row.noise, floor)
         # Only places mean something on a log axis, lengths do not: the line leads from the seed's spread to the knob's.
         axes.plot([noise, effect], [y, y], color="#c8c8c8", linewidth=2, zorder=2)
         axes.plot(noise, y, "|", color=GREY, markersize=15, markeredgewidth=3, label="seed alone" if y == 0 else None)
-        axes.plot(effect, y, "o", color=BLUE, mfc=BLUE if matters else "white", markersize=9, zorder=4)
+        axes.plot(effect, y, "o", color=BLUE, mfc=FACES[row.matters], markersize=9, zorder=4)
+        if row.without is not None:
+            axes.plot(100 * row.effect, y, "x", color=VERMILION, markersize=7, markeredgewidth=2, zorder=3)
+            axes.annotate(
+                f"{100 * row.effect:.2f} with {picture.cut(row.hopeless, 24)}",
+                (100 * row.effect, y),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="right",
+                fontsize=9,
+                color=VERMILION,
+            )
         axes.annotate(
-            f"{100 * row.effect:.2f}" if 100 * row.effect >= floor else f"< {floor}",
+            f"{100 * row.reach:.2f}" if 100 * row.reach >= floor else f"< {floor}",
             (effect, y),
             xytext=(10 if effect >= noise else -10, 0),
             textcoords="offset points",
@@ -71,10 +96,10 @@ def draw(facts: ImportanceFacts) -> "Figure":
             va="center",
             fontsize=10.5,
         )
-    axes.plot([], [], "o", color=BLUE, label="knob (p ≤ 0.05)")
-    axes.plot([], [], "o", color=BLUE, mfc="white", label="knob (no effect shown)")
+    for certainty, label in ((2, "effect: sure"), (1, "likely"), (0, "not settled")):
+        axes.plot([], [], "o", color=BLUE, mfc=FACES[Certainty(certainty)], label=label)
     picture.log_axis(axes)
-    shown = [max(100 * value, floor) for row in facts.rows for value in (row.effect, row.noise)]
+    shown = [max(100 * value, floor) for row in facts.rows for value in (row.effect, row.reach, row.noise)]
     axes.set_xlim(min(shown) / 3, max(shown) * 2.5)
     picture.row_labels(axes, [row.sweep for row in facts.rows])
     axes.set_xlabel("effect on validation accuracy (points of a per cent, log scale)")

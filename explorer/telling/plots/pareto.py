@@ -54,10 +54,11 @@ def draw(facts: ParetoFacts) -> "Figure":
     axes.set_xscale("log")
     axes.set_ylim(low, high)
     widths = np.array([100 * (item.half_width or 0.0) for item in facts.accuracy])
+    widths = np.array([np.minimum(widths, means), np.minimum(widths, 100 - means)])  # down and up, within 0 and 100 %
     axes.errorbar(
         seconds[front],
         means[front],
-        yerr=widths[front],
+        yerr=widths[:, front],
         label="Pareto front",
         color=VERMILION,
         marker="o",

@@ -84,6 +84,7 @@ def limits(bars: "Sequence[Bar]", more: Sequence[float] = ()) -> tuple[float, fl
     widths = [100 * bar.half_width for bar in seen if bar.half_width is not None]
     widest = 3 * statistics.median(widths) if widths else 0.0
     ends = [100 * bar.mean + sign * min(100 * (bar.half_width or 0.0), widest) for bar in seen for sign in (-1, 1)]
+    ends = [min(max(end, 0.0), 100.0) for end in ends]  # no interval of an accuracy goes beyond
     ends += [100 * value for value in more if 100 * value >= lowest - reach / 2]
     low, high = min(ends), max(ends)
     room = 0.06 * max(high - low, 0.4)
@@ -96,8 +97,15 @@ def error_bars(
     """Validation filled and blue, test open and orange; the intervals run along y, or ``across`` along x."""
     color, marker, face = (BLUE, "o", BLUE) if name == "validation" else (ORANGE, "s", "white")
     means = [100 * bar.mean for bar in bars]
-    widths = [100 * (bar.half_width or 0.0) for bar in bars]
+    halves = [100 * (bar.half_width or 0.0) for bar in bars]
+    widths = [  # to the left and to the right (or down and up), within 0 and 100 %
+        [min(half, mean) for half, mean in zip(halves, means, strict=True)],
+        [min(half, 100.0 - mean) for half, mean in zip(halves, means, strict=True)],
+    ]
     style |= {"color": color, "marker": marker, "markerfacecolor": face, "label": name}
+    for place, bar in zip(places, bars, strict=True):  # too few for an interval: each run, small
+        at, runs = [place] * len(bar.runs), [100 * run for run in bar.runs]
+        axes.plot(*((runs, at) if across else (at, runs)), marker, color=color, markersize=3.5, alpha=0.7, zorder=3)
     if across:
         axes.errorbar(means, list(places), xerr=widths, **style)
     else:

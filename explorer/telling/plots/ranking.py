@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from explorer.judging import stats
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, seeds_words
@@ -17,12 +16,11 @@ MOST = 12
 
 @dataclass(frozen=True)
 class RankingFacts(Facts):
-    """``tied``: cannot be told from the best of all. ``target``: the test set's aim."""
+    """``target``: the test set's aim. Test is of fresh seeds, where a configuration has them."""
 
     labels: tuple[str, ...]
     validation: tuple[Bar, ...]
     test: tuple[Bar | None, ...]
-    tied: tuple[bool, ...]
     target: float | None
 
 
@@ -30,19 +28,19 @@ def facts(pair: Pair) -> RankingFacts | None:
     """The best configurations by validation; None for fewer than two."""
     if len(pair.ranked) < 2:
         return None
-    winner = stats.winner({str(index): run.validation for index, run in enumerate(pair.ranked)})
     shown = pair.ranked[:MOST]
     validation = [bar for bar in (bar_of(run.validation) for run in shown) if bar]
-    repeated = any(bar.n > 1 for bar in validation)
+    fresh = [run.test_figure.fresh for run in shown]
+    whose = " Test: fresh seeds, where a configuration has them." if any(fresh) else " Test: the seeds that chose."
     return RankingFacts(
         title=f"Top configurations: {pair.name}",
         caption=f"{len(shown)} of {len(pair.ranked)} configurations by mean validation accuracy, "
         f"{seeds_words([bar.n for bar in validation])}"
-        + (", 95 % intervals. Bold: cannot be told from the best." if repeated else "."),
+        + (", 95 % intervals." if any(bar.half_width is not None for bar in validation) else ".")
+        + whose,
         labels=tuple(short_name(run.config) for run in shown),
         validation=tuple(validation),
-        test=tuple(bar_of(run.test) for run in shown),
-        tied=tuple(repeated and str(index) in (winner.label, *winner.ties) for index in range(len(shown))),
+        test=tuple(bar_of(run.test_figure.scores) for run in shown),
         target=aim_of(pair.model, pair.dataset),
     )
 
@@ -59,7 +57,7 @@ def draw(facts: RankingFacts) -> "Figure":
             if bar and 100 * bar.mean < low:
                 picture.beside(axes, f"◀ {name} {100 * bar.mean:.1f} %", y + 2 * picture.OFF_MIDDLE[name])
     picture.aim(axes.axvline, facts.target)
-    picture.row_labels(axes, facts.labels, facts.tied)
+    picture.row_labels(axes, facts.labels)
     axes.set_xlabel("accuracy (%)")
     picture.legend(axes)
     return figure
