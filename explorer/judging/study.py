@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from explorer import datasets, models
-from explorer.asking import questions, studies
+from explorer.asking import documents, questions, studies
 from explorer.asking.studies import StudyQuestion
 from explorer.config import Config
 from explorer.errors import UserError
@@ -122,7 +122,7 @@ class Study:
         mine = [judged for judged in self.of(dataset, model) if judged.role == "knob"]
         enough = [judged for judged in mine if judged.importance.n >= MIN_RUNS and judged.importance.points > 1]
         run = {judged.sweep.knobs for judged in mine}
-        there = {name: _knobs_of(name, model, dataset) for name in questions.available(model, dataset)}
+        there = {name: _knobs_of(name, model, dataset) for name in documents.available(model, dataset)}
         not_run = [name for name, knobs in there.items() if knobs and knobs not in run]
         return Knobs(
             tuple(sorted(enough, key=lambda judged: -judged.reach)),

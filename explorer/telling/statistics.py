@@ -31,7 +31,8 @@ def rules() -> list[Sentence]:
         f"**Corrections**: the points of a sweep against its baseline by Holm at {level}; what a file states "
         "beforehand (published claims) by Holm within the claim; any other two, picked after looking, by the number of "
         f"points less one (Hsu's subset), so that the truly best point is called worse than another in {level} of "
-        "sweeps at most. Two points have one p in a sweep, and so one word, whichever sentence they stand in.",
+        "sweeps at most. Two points have one p in a sweep, and so one word, whichever sentence they stand in; two that "
+        "stand in several sweeps have the word of the one with most runs of them, of equals that with fewest points.",
         "**Sure**: the test shows it. **Likely**: only the second opinion does, or the main test on the very seeds "
         "that made the choice. **Unknown**: neither, or too few runs. What rests on several comparisons is as sure as "
         "the least sure of them.",
