@@ -4,9 +4,9 @@
     python -m benchmarks.search --readme   # and writes its section of benchmarks/README.md
 
 Both search the same ranges with as many tries, on the digits. Optuna asks its own sampler, one that lives as long as
-its study, and runs ``mnist_explorer.py mlp --json`` for each try. Of either the three best tries run on three seeds, the
-best mean wins, and ten fresh seeds say what it is worth. The overhead of a try is all the time that passes but for the
-run itself: for us what `answer` takes around `Runner.run`, for Optuna what the process takes around what its record
+its study, and runs ``mnist_explorer.py mlp --json`` for each try. Of either the three best tries run on three seeds,
+the best mean wins, and ten fresh seeds say what it is worth. The overhead of a try is all the time that passes but for
+the run itself: for us what `answer` takes around `Runner.run`, for Optuna what the process takes around what its record
 says of training, compiling and looking.
 """
 

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from tabulate import tabulate
 
 from benchmarks.machine import PROJECT
-from explorer.asking.stopping import RISKS, STOP_RULES, accuracy_at, policy
+from explorer.asking.rules import RISKS, STOP_RULES
+from explorer.asking.stopping import accuracy_at, policy
 from explorer.judging import study
 from explorer.judging.runs import Runs, mean
 from explorer.judging.sweeps import SweepResult

@@ -25,7 +25,7 @@ from explorer.files import print_to_stderr, strict_json
 
 SCHEMA = 2
 UNKNOWN = "unknown"  # what an old record does not say
-Status = Literal["ok", "diverged", "failed"]
+Status = Literal["ok", "diverged", "failed", "cut"]
 # What a figure can be: a stored one that is not makes its line no record.
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[float, Meta(ge=0)]
@@ -124,7 +124,29 @@ class Failed(Struct, frozen=True, tag="failed", tag_field="ended"):
         return self.reason
 
 
-Ended = Diverged | Failed
+class Bar(Struct, frozen=True):
+    """At its first look at this ``share`` of its steps or later, a run must have this validation accuracy, or is
+    cut."""
+
+    share: float
+    accuracy: float
+
+
+class Cut(Struct, frozen=True, tag="cut", tag_field="ended"):
+    """A try was ended before its length, for it was behind: it is no result of its configuration, and its id is that of
+    the whole run, which is still to be trained wherever it is asked for."""
+
+    step: int
+    accuracy: float
+    """On the validation slice, at that look."""
+    bar: float
+    """What it took to go on."""
+
+    def __str__(self) -> str:
+        return f"{100 * self.accuracy:.2f} % at step {self.step}, where it took {100 * self.bar:.2f} %"
+
+
+Ended = Diverged | Failed | Cut
 
 
 class Settings:
@@ -217,15 +239,30 @@ class Record(Figures, frozen=True, kw_only=True):
     history: Annotated[Sequence[Look], Meta(description="looks along the way, at most 25")] = ()
     environment: Annotated[Environment, Meta(description="what it ran on")] = Environment()
     data: Annotated[DataUsed, Meta(description="the data it had")] = DataUsed()
-    error: Annotated[Diverged | Failed | None, Meta(description="why it ended early, null where it did not")] = None
+    error: Annotated[Diverged | Failed | Cut | None, Meta(description="why it ended early, null where it did not")] = (
+        None
+    )
 
     own: bool = False
     """Whether it is of this clone's own runs, which lie beside the published study; told by where it is stored."""
 
     @property
     def status(self) -> Status:
-        """``ok``, ``diverged`` or ``failed``"""
-        return "ok" if self.error is None else "diverged" if isinstance(self.error, Diverged) else "failed"
+        """``ok``, ``diverged``, ``failed`` or ``cut``"""
+        match self.error:
+            case None:
+                return "ok"
+            case Diverged():
+                return "diverged"
+            case Cut():
+                return "cut"
+            case _:
+                return "failed"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end, good or bad: one that failed or was cut is trained where it is asked for."""
+        return self.status in ("ok", "diverged")
 
     @property
     def diverged_at(self) -> int | None:
@@ -235,7 +272,9 @@ class Record(Figures, frozen=True, kw_only=True):
     @property
     def steps_done(self) -> int | None:
         """optimizer steps done; null in records of schema 1"""
-        return self.diverged_at or self.stopped_at or (None if isinstance(self.error, Failed) else self.steps)
+        if isinstance(self.error, Failed):
+            return None
+        return self.error.step if isinstance(self.error, Diverged | Cut) else self.stopped_at or self.steps
 
     @property
     def seed(self) -> int:
@@ -345,7 +384,7 @@ class _Line(Figures, frozen=True, kw_only=True):
     status: Status | UnsetType = UNSET  # schema 1; in schema 2 ``error`` says it
     environment: Raw = Raw(b"{}")
     data: Raw = Raw(b"{}")
-    error: str | Diverged | Failed | None = None
+    error: str | Diverged | Failed | Cut | None = None
 
 
 class _Environment(Environment, frozen=True):
@@ -517,7 +556,7 @@ def _held(line: bytes) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _ended(stored: _Line) -> Diverged | Failed | None:
+def _ended(stored: _Line) -> Ended | None:
     """Why a run ended early. The one place that reads schema 1's sentence."""
     error = stored.error
     if not isinstance(error, str):

@@ -5,6 +5,7 @@ import pytest
 
 from explorer.config import Config, make_config
 from explorer.errors import UserError
+from explorer.record import Bar, Cut
 from explorer.running.engines import Engine
 from explorer.running.runner import Runner
 from explorer.running.trackers import TrackedRun
@@ -94,6 +95,18 @@ class EngineSuite:
         (failed,) = (one.record for one in ended if one.record.status == "failed")
         assert failed.error
         assert failed.test_accuracy is None
+
+    def test_a_run_that_misses_a_bar_is_cut_at_that_look_and_the_others_run_on(self, engine: Engine):
+        bars = {0: [Bar(0.5, 1.01)], 1: [Bar(0.5, 0.0)], 2: [Bar(1.0, 1.01)]}  # the end of a run cuts nothing
+        ended = {
+            one.record.seed: one.record
+            for one in engine.run(configs(3), Notes(), bars=lambda config: bars[config.seed])
+        }
+        assert {seed: record.status for seed, record in ended.items()} == {0: "cut", 1: "ok", 2: "ok"}
+        looks = ended[0].history
+        assert ended[0].error == Cut(3, looks[-1].val_accuracy, 1.01)
+        assert ([look.step for look in looks], ended[0].steps, ended[0].steps_done) == ([3], 6, 3)
+        assert (ended[0].val_accuracy, ended[0].test_accuracy) == (None, None)
 
     def test_what_a_tracker_raises_is_not_blamed_on_the_run(self, engine: Engine):
         class Deaf(Notes):

@@ -21,7 +21,7 @@ def runner(digits) -> Runner:
 
 
 class RefusingRunner(Runner):
-    def run(self, config, listen=None):
+    def run(self, config, listen=None, bars=()):
         raise UserError("no such machine")
 
 
@@ -110,8 +110,8 @@ def kill_first_workers(monkeypatch, deaths: int) -> list[int]:
     killed: list[int] = []
     give = local._give
 
-    def deadly(worker, config):
-        give(worker, config)
+    def deadly(worker, config, bars):
+        give(worker, config, bars)
         if len(killed) < deaths and worker.config.seed == 0:
             os.kill(worker.process.pid, signal.SIGKILL)
             killed.append(worker.process.pid)

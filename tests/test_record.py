@@ -11,7 +11,7 @@ from pydantic import Field
 from explorer.config import Config, make_config
 from explorer.errors import UserError
 from explorer.files import strict_json
-from explorer.record import SCHEMA, DataUsed, Diverged, Failed, Look, Reader, Record, record_table, run_id, stored
+from explorer.record import SCHEMA, Cut, DataUsed, Diverged, Failed, Look, Reader, Record, record_table, run_id, stored
 from explorer.running.ledger import Ledger
 from tests.conftest import PROJECT
 from tests.records import record
@@ -77,7 +77,14 @@ def test_what_is_stored_is_read_back_whole_and_takes_half_the_room(shipped):
 
 @pytest.mark.parametrize(
     "error",
-    [None, Diverged(12, 5.73e6), Diverged(12), Diverged(500, of="outputs"), Failed("MemoryError: Größe 結 at step 3")],
+    [
+        None,
+        Cut(500, 0.91, 0.93),
+        Diverged(12, 5.73e6),
+        Diverged(12),
+        Diverged(500, of="outputs"),
+        Failed("MemoryError: Größe 結 at step 3"),
+    ],
 )
 def test_why_a_run_ended_is_kept_as_it_is(error):
     assert Reader().read(stored(record(MLP, 0.9, error=error))).error == error

@@ -91,7 +91,7 @@ def test_the_run_that_leads_leaves_its_predictions_behind(runner, tmp_path):
 
 def test_a_failed_run_is_recorded_but_tried_again_by_the_same_question(digits, tmp_path):
     class Unlucky(Runner):
-        def run(self, config, listen=None):
+        def run(self, config, listen=None, bars=()):
             raise MemoryError("too much")
 
     recorder = Recorder(Store(tmp_path), digits.digest)

@@ -10,35 +10,18 @@ in the middle of a run, and what is cut depends on the runs that had ended when 
 import math
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
-from msgspec import Struct
-
+from explorer.asking.rules import StopRule
 from explorer.config import Config
 from explorer.datasets.dataset import LOOK_IMAGES
-from explorer.record import Record
-
-StopRule = Literal["half", "hyperband", "off"]
-STOP_RULES = get_args(StopRule)
-RISKS = {
-    "half": "cuts a try at half-way if it is more than 0.5 points and 3 standard errors behind the best one there",
-    "hyperband": "cuts the worse half of the tries at 1/8, 1/4 and 1/2 of their steps, future winners among them",
-    "off": "every try runs to its end",
-}
+from explorer.record import Bar, Record
 
 HALF = 0.5
 BEHIND = 0.005
 ERRORS = 3.0
 RUNGS = (0.125, 0.25, 0.5)
 ENOUGH = 3  # tries that must have passed a rung before it cuts any
-
-
-class Bar(Struct, frozen=True):
-    """At its first look at this ``share`` of its steps or later, a run must have this validation accuracy, or is
-    cut."""
-
-    share: float
-    accuracy: float
 
 
 class Stopping(Protocol):
@@ -67,6 +50,11 @@ def one_group(config: Config) -> object:
     return None
 
 
+def is_try(config: Config) -> bool:
+    """Whether a run of a search or a study is a try, and no further seed of what was chosen already."""
+    return config.seed == 0
+
+
 class HalfWay:
     """Cuts at half-way alone, and only what is far behind the best of its group there: by more than 0.5 points and by
     more than 3 standard errors of a difference of two accuracies, each measured on so many images as a look takes
@@ -82,7 +70,7 @@ class HalfWay:
             self.best[self.group(config)] = accuracy, images
 
     def bars(self, config: Config) -> tuple[Bar, ...]:
-        if self.group(config) not in self.best:
+        if not is_try(config) or self.group(config) not in self.best:
             return ()
         return (Bar(HALF, just_behind(*self.best[self.group(config)])),)
 
@@ -102,6 +90,8 @@ class Halving:
                 self.seen[self.group(config), rung].append(accuracy)
 
     def bars(self, config: Config) -> tuple[Bar, ...]:
+        if not is_try(config):
+            return ()
         there = [(rung, sorted(self.seen[self.group(config), rung], reverse=True)) for rung in RUNGS]
         return tuple(Bar(rung, seen[(len(seen) - 1) // 2]) for rung, seen in there if len(seen) >= ENOUGH)
 

@@ -15,7 +15,7 @@ from explorer.asking.search import Stage
 from explorer.asking.studies import Contender, StudyQuestion
 from explorer.config import Config
 from explorer.fields import text_of
-from explorer.record import Record
+from explorer.record import Cut, Record
 
 STAGES = ("tries", "finalists", "fresh seeds")
 AGAIN = 20  # times as many proposals as tries before a search gives up finding new ones: lists of few values run out
@@ -37,7 +37,9 @@ class Tuning:
         self.contender, self.proposals, self.question = contender, proposals, question
         self.tries: list[Try] = []
         self.told: dict[Config, float] = {}
-        """Run -> its validation accuracy; 0, the worst there is, where it diverged or failed."""
+        """Run -> its validation accuracy; 0, the worst there is, where it diverged or failed; of a try that was cut
+        that of its last look, which is less than it would have come to."""
+        self.cut: set[Config] = set()
         self._proposed: list[Try] = []  # the tries and what was proposed twice
         self.settings: dict[Config, Setting] = {}
         """Of the tries: configuration at seed 0 -> setting."""
@@ -49,7 +51,7 @@ class Tuning:
         is not told."""
         if not self._all_tried:
             return []
-        able = [one for one in self.tries if self.told[one.config] > 0]
+        able = [one for one in self.tries if self.told[one.config] > 0 and one.config not in self.cut]
         return sorted(able, key=lambda one: -self.told[one.config])[: self.question.finalists]
 
     @property
@@ -79,8 +81,10 @@ class Tuning:
             return runs
         return self._untold(self._fresh(self.winner)) if self.winner else []
 
-    def tell(self, config: Config, accuracy: float) -> None:
+    def tell(self, config: Config, accuracy: float, was_cut: bool = False) -> None:
         self.told[config] = accuracy
+        if was_cut:
+            self.cut.add(config)
 
     def upcoming(self) -> list[Config]:
         """See `Search`. Tries stand for tries to come and for finalists, finalists for the winner."""
@@ -166,8 +170,10 @@ class StudySearch:
 
     def tell(self, config: Config, record: Record) -> None:
         accuracy = record.val_accuracy if record.status == "ok" else None
+        if isinstance(record.error, Cut):
+            accuracy = record.error.accuracy
         for tuning in self.tunings:
-            tuning.tell(config, accuracy or 0.0)
+            tuning.tell(config, accuracy or 0.0, isinstance(record.error, Cut))
 
     def upcoming(self) -> list[Config]:
         return [run for tuning in self.tunings for run in tuning.upcoming()]
@@ -183,6 +189,10 @@ class StudySearch:
     def runs(self) -> list[Config]:
         """All runs known so far, told or not."""
         return list(dict.fromkeys(run for tuning in self.tunings for run in tuning.runs))
+
+    def contender_of(self, run: Config) -> str:
+        """The label of the contender that a run is a try of, the first of several; empty for a run it does not know."""
+        return next((tuning.contender.label for tuning in self.tunings if run.point in tuning.settings), "")
 
     def label(self, point: Config) -> str | None:
         """What a run is of: ``tanh: lr 0.0012``; None for a point that it does not know."""

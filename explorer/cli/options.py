@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from explorer import places
+from explorer.asking.rules import StopRule
 from explorer.config import config_file, fields_for, from_environment, merge
 from explorer.errors import UserError
 from explorer.fields import flag_of
@@ -16,6 +17,7 @@ SETTLE_REFUSES = {
     "seeds": "finds out how many seeds it takes, --cap limits them",
     "fresh_seeds": "has seeds of its own, from 500 on",
     "search": "compares the points of a sweep",
+    "stop": "runs every run to its end",
     "force": "looks at each seed once",
 }
 
@@ -152,7 +154,7 @@ class TrainOptions:
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
         """Raises UserError for flags of sweeps: they would be ignored."""
-        for flag in ("seeds", "fresh_seeds", "tries", "budget", "jobs", "dry_run", "yes", "settle", "cap"):
+        for flag in ("seeds", "fresh_seeds", "tries", "budget", "stop", "jobs", "dry_run", "yes", "settle", "cap"):
             if getattr(namespace, flag):
                 raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
         if namespace.json and namespace.json_lines:
@@ -178,6 +180,8 @@ class SweepOptions:
     tries: int | None
     budget: float | None
     """Seconds for all that is trained."""
+    stop: StopRule
+    """What cuts tries of a study or a search early."""
     settle: bool
     cap: int
     """The most seeds of a point, with ``settle``."""
@@ -210,9 +214,9 @@ class SweepOptions:
                 raise UserError(f"--settle {why}; leave out {flag_of(flag)}")
         return cls(
             namespace.sweep or "search", Asked.of(namespace), namespace.seeds, namespace.fresh_seeds, namespace.search,
-            namespace.tries, namespace.budget, namespace.settle, namespace.cap or MOST_SEEDS, namespace.jobs,
-            namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir, Places.of(namespace),
-            namespace.force, namespace.quiet, namespace.json_lines,
+            namespace.tries, namespace.budget, namespace.stop or "off", namespace.settle, namespace.cap or MOST_SEEDS,
+            namespace.jobs, namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir,
+            Places.of(namespace), namespace.force, namespace.quiet, namespace.json_lines,
         )  # fmt: skip
 
     def refuse_for_studies(self) -> None:

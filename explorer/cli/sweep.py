@@ -10,12 +10,14 @@ from pathlib import Path
 from explorer import datasets, machine
 from explorer.asking import documents, questions, studies
 from explorer.asking.search import Listed, Search, WinnerAgain
+from explorer.asking.stopping import Stopping, policy
 from explorer.asking.studies import StudyQuestion
 from explorer.asking.tuning import StudySearch
 from explorer.cli import console
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
+from explorer.errors import UserError
 from explorer.judging import studies as judged_studies
 from explorer.judging.runs import Runs
 from explorer.judging.studies import StudyResult
@@ -85,7 +87,8 @@ def run(options: SweepOptions) -> int:
                 with closing(local_engine(runner, setup, jobs)) as engine:
                     for search, total, labels in searches(mine):
                         with watch(options, total, labels) as tracker:
-                            for _ in answer(search, engine, recorder, tracker, options.force, budget):
+                            cutting = stopping(search, options)
+                            for _ in answer(search, engine, recorder, tracker, options.force, budget, cutting):
                                 pass
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
@@ -114,6 +117,10 @@ def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> lis
                     yes=options.yes,
                 )
             )
+        elif options.stop != "off":
+            raise UserError(
+                f"--stop is for --search and studies; the sweep {name!r} judges all its points, so none may be cut"
+            )
         else:
             found.append(questions.load(name, asked.model, dataset, overrides, options.yes, asked.named))
     planned: list[Planned] = []
@@ -125,7 +132,7 @@ def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> lis
         recorder = Recorder(store, runner.data.digest)
         make, seeds = search_for(question, options)
         runner.check(make().upcoming())
-        waiting = [run for run in foresee(make(), recorder, options.force) if run not in seen]
+        waiting = [run for run in foresee(make(), recorder, options.force, options.stop != "off") if run not in seen]
         if isinstance(question, questions.Sweep):  # of a study another run may stand for the one that will be chosen
             seen.update(waiting)
         runs = questions.configs(question, seeds, options.yes) if isinstance(question, questions.Sweep) else []
@@ -168,6 +175,13 @@ def searches(planned: Sequence[Planned]) -> list[tuple[Search, int, dict[Config,
     return found + [(one.make(), len(one.waiting), labels_of([one])) for one in planned if one not in listed]
 
 
+def stopping(search: Search, options: SweepOptions) -> Stopping | None:
+    """What cuts the tries of a study or a search early; None where nothing is to be cut."""
+    if options.stop == "off" or not isinstance(search, StudySearch):
+        return None
+    return policy(options.stop, search.contender_of)
+
+
 def left_over(
     options: SweepOptions,
     store: Store,
@@ -180,7 +194,11 @@ def left_over(
     left: list[Config] = []
     for one in planned:
         recorder = Recorder(store, runners[one.question.dataset].data.digest)
-        left += [run for run in foresee(one.make(), recorder) if run in one.waiting or run not in left]
+        left += [
+            run
+            for run in foresee(one.make(), recorder, or_cut=options.stop != "off")
+            if run in one.waiting or run not in left
+        ]
     return (
         f"the budget of {duration(options.budget or 0)} is over: {len(left)} runs are left, "
         f"{time_of(left, expected, jobs)}; the same command goes on"

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from explorer import models
+from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
 from explorer.cli.options import Machine, Places, TrainOptions, time_span, whole
 from explorer.config import bounds, default_text, fields_for, meaning
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     many.add_argument(
         "--budget", type=time_span, metavar="TIME",
         help="train for so long at most, as in 30m: no run is started that would not end in time",
+    )  # fmt: skip
+    many.add_argument(
+        "--stop", choices=STOP_RULES,
+        help="cut tries of a study or a search before they end (default off): "
+        + "; ".join(f"{rule} {risk}" for rule, risk in RISKS.items() if rule != "off").replace("%", "%%"),
     )  # fmt: skip
     many.add_argument(
         "--settle", action="store_true",

@@ -78,6 +78,7 @@ class Runs:
             readable = [record for record in readable if not record.is_altered]
         self.kept: list[Record] = []
         self.by_config: dict[Config, dict[int, Record]] = {}
+        self.cut: dict[Config, dict[int, Record]] = {}
         self._ranked: dict[tuple[str, str], list[ConfigResult]] = {}
         by_dataset: dict[str, list[Record]] = {}
         for record in readable:
@@ -91,6 +92,9 @@ class Runs:
             if runs is None:
                 runs = by_settings[record.settings] = self.by_config.setdefault(record.point, {})
             seed = record.seed
+            if record.status == "cut":  # no result of its configuration: its search alone knows of it
+                self.cut.setdefault(record.point, {})[seed] = record
+                continue
             if seed not in runs or record.status != "failed" or runs[seed].status == "failed":
                 runs[seed] = record
 

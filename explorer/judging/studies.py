@@ -140,7 +140,8 @@ def replayed(question: StudyQuestion, runs: Runs) -> StudySearch:
 
 
 def _record(runs: Runs, config: Config) -> Record | None:
-    return runs.by_config.get(config.point, {}).get(config.seed)
+    whole = runs.by_config.get(config.point, {}).get(config.seed)
+    return whole or runs.cut.get(config.point, {}).get(config.seed)
 
 
 def _result(tuning: Tuning, runs: Runs) -> ContenderResult:

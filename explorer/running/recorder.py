@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from explorer.asking.search import Search
+from explorer.asking.stopping import Stopping
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.record import Record, run_id
 from explorer.running import predictions
 from explorer.running.budget import Budget, OutOfTimeError
-from explorer.running.engines import Engine
+from explorer.running.engines import Engine, no_bars
 from explorer.running.runner import Trained
 from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun, Tracker
@@ -25,11 +26,13 @@ class Recorder:
         self.best: dict[tuple[object, object], float] | None = None
         """(model, data set) -> the best validation accuracy of its runs of seed 0."""
 
-    def recorded(self, config: Config) -> Record | None:
-        """The record of this very run, if it has been run; a failed run does not count, nor does a record that states
-        other settings than its id says."""
+    def recorded(self, config: Config, or_cut: bool = False) -> Record | None:
+        """The record of this very run, if it has been run to its end, ``or_cut``; a failed run does not count, nor does
+        a record that states other settings than its id says."""
         record = self.store.find(run_id(config.identity(), self.digest), self.own_only)
-        if record is None or record.status == "failed" or _states_another(record, config, self.digest):
+        if record is None or _states_another(record, config, self.digest):
+            return None
+        if not (record.is_whole or (or_cut and record.status == "cut")):
             return None
         return record
 
@@ -65,13 +68,13 @@ def _kind(record: Record) -> tuple[object, object]:
     return record.config["model"], record.config["dataset"]
 
 
-def foresee(search: Search, recorder: Recorder, force: bool = False) -> Sequence[Config]:
+def foresee(search: Search, recorder: Recorder, force: bool = False, or_cut: bool = False) -> Sequence[Config]:
     """The runs that ``search`` would still train, as far as it knows; it is told what is recorded, nothing is trained.
 
     ``search`` should be a fresh one, and cannot be answered afterwards.
     """
     while not force and (asked := search.ask()):
-        found = [(config, recorder.recorded(config)) for config in asked]
+        found = [(config, recorder.recorded(config, or_cut)) for config in asked]
         for config, record in found:
             if record is not None:
                 search.tell(config, record)
@@ -87,39 +90,50 @@ def answer(
     tracker: Tracker,
     force: bool = False,
     budget: Budget | None = None,
+    stopping: Stopping | None = None,
 ) -> Iterator[Record]:
     """Train what ``search`` asks for until it asks no more, keep every record and yield it as its run ends.
 
     A run that is recorded already is told to the search from there, and trained only with ``force``. Where ``budget``
-    is over it ends before the search does. Raises UserError before anything is computed where the ledger holds a
+    is over it ends before the search does. ``stopping`` cuts tries early; without it a run that was cut is trained
+    whole. Raises UserError before anything is computed where the ledger holds a
     foreign line.
     """
     recorder.prepare()
     watching = budget.watch(tracker) if budget else tracker
+
+    def known(config: Config) -> Record | None:
+        return None if force else recorder.recorded(config, or_cut=stopping is not None)
+
+    def tell(config: Config, record: Record) -> None:
+        search.tell(config, record)
+        if stopping:
+            stopping.tell(config, record)
+
     while asked := search.ask():
         waiting = []
         for config in asked:
-            record = None if force else recorder.recorded(config)
+            record = known(config)
             if record is None:
                 waiting.append(config)
             else:
-                search.tell(config, record)
+                tell(config, record)
         by_id = {run_id(config.identity(), recorder.digest): config for config in waiting}
 
         def needless(config: Config) -> bool:
             """Whether another process has recorded the run meanwhile (two sweeps at once train nothing twice but what
             both are at), or there is no time left for it."""
-            record = None if force else recorder.recorded(config)
+            record = known(config)
             if record is not None:
-                search.tell(config, record)
+                tell(config, record)
             return record is not None or (budget is not None and not budget.has_time_for(config))
 
         try:
-            for trained in engine.run(waiting, watching, needless):
+            for trained in engine.run(waiting, watching, needless, stopping.bars if stopping else no_bars):
                 record = recorder.keep(trained)
                 config = by_id[record.id]
                 tracker.finished(TrackedRun(record.id, config), record)
-                search.tell(config, record)
+                tell(config, record)
                 yield record
         except OutOfTimeError:
             return

@@ -1,7 +1,7 @@
 """Config -> record, in this process. What becomes of the record is the caller's business."""
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
-from explorer.record import ConfigFields, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
+from explorer.record import Bar, ConfigFields, Cut, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
 from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
@@ -57,8 +57,14 @@ class Runner:
             except ValueError as error:
                 raise UserError(f"{config.model}: {error}") from None
 
-    def run(self, config: Config, listen: Callable[["Progress"], None] = lambda progress: None) -> Trained:
-        """Train and measure. Whatever goes wrong is raised, and the memory of this shape is given back."""
+    def run(
+        self,
+        config: Config,
+        listen: Callable[["Progress"], None] = lambda progress: None,
+        bars: Sequence[Bar] = (),
+    ) -> Trained:
+        """Train and measure, cut where one of ``bars`` is missed. Whatever goes wrong is raised, and the memory of this
+        shape is given back."""
         from explorer.training.trainer import Trainer
 
         started = now()
@@ -66,7 +72,7 @@ class Runner:
             if self.trainer is None or self.trainer.shape != config.shape:
                 self.forget()  # its memory goes before the next one's comes
                 self.trainer = Trainer(config, self.data.of)
-            result = self.trainer.run(config, self.data, listen)
+            result = self.trainer.run(config, self.data, listen, bars)
         except BaseException:
             self.forget()  # a trainer stopped in the middle of a step is not to be trusted
             raise
@@ -111,7 +117,7 @@ class Runner:
             environment=environment.describe(),
             data=DataUsed(self.data.name, self.data.digest, training, validation, len(self.data.test_images)),
             started=started,
-            error=_rounded_loss(result.error),
+            error=_rounded(result.error),
         )
 
 
@@ -128,7 +134,9 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else six_digits(value)
 
 
-def _rounded_loss(error: Ended | None) -> Ended | None:
+def _rounded(error: Ended | None) -> Ended | None:
+    if isinstance(error, Cut):
+        return Cut(error.step, six_digits(error.accuracy), six_digits(error.bar))
     return msgspec.structs.replace(error, loss=rounded(error.loss)) if isinstance(error, Diverged) else error
 
 

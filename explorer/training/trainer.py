@@ -7,7 +7,7 @@ reads, so the next run of the shape starts at once, with fresh weights.
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,7 @@ from explorer.models.kernels.native import enabled
 from explorer.models.kernels.replay import Replay
 from explorer.models.layers import Dropout
 from explorer.models.model import Images
-from explorer.record import Diverged, Failed, Look
+from explorer.record import Bar, Cut, Diverged, Failed, Look
 from explorer.rules import optimizers as rules
 from explorer.rules.schedules import SCHEDULES, lr_at
 from explorer.training import augment
@@ -53,7 +53,7 @@ class Progress:
 class Result:
     """What came of a run. Accuracies are fractions, None where there are none (no validation set, diverged)."""
 
-    error: Diverged | Failed | None = None
+    error: Diverged | Failed | Cut | None = None
     train_loss: float | None = None
     val_loss: float | None = None
     val_accuracy: float | None = None
@@ -139,10 +139,17 @@ class Trainer:
         with Context(TRAINING=0):
             return self.feed.logits(first, count)
 
-    def run(self, config: Config, data: Dataset, listen: Callable[[Progress], None] = lambda progress: None) -> Result:
-        """Train from scratch as ``config`` says and measure. KeyboardInterrupt passes through."""
+    def run(
+        self,
+        config: Config,
+        data: Dataset,
+        listen: Callable[[Progress], None] = lambda progress: None,
+        bars: Sequence[Bar] = (),
+    ) -> Result:
+        """Train from scratch as ``config`` says and measure. A run that misses one of ``bars`` (the earliest first) is
+        cut there, and its result says so. KeyboardInterrupt passes through."""
         assert config.shape == self.shape, "this trainer was captured for another shape"
-        run = Run(self, config, data, listen)
+        run = Run(self, config, data, listen, bars)
         with Context(TRAINING=1):
             return run.train()
 
@@ -150,8 +157,16 @@ class Trainer:
 class Run:
     """One training from its first step to its figures: the state that a Trainer does not keep."""
 
-    def __init__(self, trainer: Trainer, config: Config, data: Dataset, listen: Callable[[Progress], None]):
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: Config,
+        data: Dataset,
+        listen: Callable[[Progress], None],
+        bars: Sequence[Bar] = (),
+    ):
         started = time.perf_counter()
+        self.bars = list(bars)  # those to come
         self.trainer, self.config, self.data, self.listen = trainer, config, data, listen
         self.training_images, validation = data.split(config.train_on)
         self.total_steps = config.total_steps(self.training_images)
@@ -207,6 +222,8 @@ class Run:
                     self.look(step, looked)
                     looked = step
                 self.tell(step, look)
+                if look and step < total and self.is_cut(step):
+                    break
                 if look and step < total and 0 < self.config.stop_patience <= self.looks_without_gain:
                     self.result.stopped_at = step
                     break
@@ -297,6 +314,16 @@ class Run:
         trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
         self.seconds["eval"] += time.perf_counter() - started
+
+    def is_cut(self, step: int) -> bool:
+        """Whether the look at this step missed a bar that lies at it or before."""
+        accuracy = self.result.history[-1].val_accuracy
+        while self.bars and accuracy is not None and step >= self.bars[0].share * self.total_steps:
+            bar = self.bars.pop(0)
+            if accuracy < bar.accuracy:
+                self.result.error = Cut(step, accuracy, bar.accuracy)
+                return True
+        return False
 
     def tell(self, step: int, look: bool) -> None:
         history, rate = self.result.history, self.seconds["train"]

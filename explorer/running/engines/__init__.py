@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from explorer.config import Config
+from explorer.record import Bar
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import Tracker
 
@@ -30,14 +31,24 @@ def never(config: Config) -> bool:
     return False
 
 
+def no_bars(config: Config) -> Sequence[Bar]:
+    """What a run has to clear on its way: nothing."""
+    return ()
+
+
 class Engine(Protocol):
     """Trains configs of one data set. Whoever uses it keeps the records: no engine and no worker writes the ledger."""
 
     def run(
-        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+        self,
+        configs: Sequence[Config],
+        tracker: Tracker,
+        needless: Callable[[Config], bool] = never,
+        bars: Callable[[Config], Sequence[Bar]] = no_bars,
     ) -> Iterator[Trained]:
         """Train every config and yield what came of it as it ends, in the order they end, each config once but those
-        that are ``needless``, which is asked as each is about to start.
+        that are ``needless``, which is asked as each is about to start. So are its ``bars``: a run that misses one is
+        cut there, and yields a record of status ``cut``.
 
         ``tracker`` hears of each run's start and looks, wherever it is trained; ``finished`` is for the caller to
         tell once the record is kept. A run that cannot be brought to an end (its worker dies, its memory runs out,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.errors import UserError
-from explorer.running.engines import never
+from explorer.record import Bar
+from explorer.running.engines import never, no_bars
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
@@ -20,7 +21,11 @@ class InProcess:
         self.runner = runner
 
     def run(
-        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+        self,
+        configs: Sequence[Config],
+        tracker: Tracker,
+        needless: Callable[[Config], bool] = never,
+        bars: Callable[[Config], Sequence[Bar]] = no_bars,
     ) -> Iterator[Trained]:
         for config in configs:
             if needless(config):
@@ -35,7 +40,7 @@ class InProcess:
 
             tracker.started(run)
             try:
-                trained = self.runner.run(config, listen)
+                trained = self.runner.run(config, listen, bars(config))
             except UserError:
                 raise
             except _TrackerError as error:

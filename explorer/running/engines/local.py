@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from explorer import machine
 from explorer.config import Config, Json, make_config
 from explorer.errors import UserError
-from explorer.running.engines import Engine, WorkerSetup, never
+from explorer.record import Bar
+from explorer.running.engines import Engine, WorkerSetup, never, no_bars
 from explorer.running.engines.here import InProcess
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
@@ -43,13 +44,15 @@ class _Refused:
     line: str
 
 
+_Task: TypeAlias = "tuple[Json, tuple[Bar, ...]]"
+"""A configuration and what its run has to clear."""
 _Message: TypeAlias = "Progress | Trained | _Broken | _Refused"
 
 
 @dataclass
 class _Worker:
     process: SpawnProcess
-    connection: "Connection[Json, _Message]"
+    connection: "Connection[_Task, _Message]"
     config: Config | None = None
     shape: object = None
 
@@ -67,7 +70,11 @@ class LocalProcesses:
         self.workers: list[_Worker] = []
 
     def run(
-        self, configs: Sequence[Config], tracker: Tracker, needless: Callable[[Config], bool] = never
+        self,
+        configs: Sequence[Config],
+        tracker: Tracker,
+        needless: Callable[[Config], bool] = never,
+        bars: Callable[[Config], Sequence[Bar]] = no_bars,
     ) -> Iterator[Trained]:
         waiting = deque(configs)
         tries = dict.fromkeys(configs, 1)
@@ -82,7 +89,7 @@ class LocalProcesses:
                         )
                         if needless(following):
                             continue
-                        _give(worker, following)
+                        _give(worker, following, bars(following))
                         assert worker.config is not None
                         tracker.started(self._tracked(worker.config))
                 busy = [worker for worker in self.workers if worker.config is not None]
@@ -143,10 +150,10 @@ def _next(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> Co
     return config
 
 
-def _give(worker: _Worker, config: Config) -> None:
+def _give(worker: _Worker, config: Config, bars: Sequence[Bar]) -> None:
     worker.config, worker.shape = config, config.shape
     with contextlib.suppress(OSError):  # it has died already: its connection will tell
-        worker.connection.send(config.to_json())
+        worker.connection.send((config.to_json(), tuple(bars)))
 
 
 def _start(context: SpawnContext, setup: WorkerSetup, threads: int) -> _Worker:
@@ -163,18 +170,19 @@ def _end(worker: _Worker) -> None:
     worker.connection.close()
 
 
-def _serve(connection: "Connection[_Message, Json]", setup: WorkerSetup, threads: int) -> None:
+def _serve(connection: "Connection[_Message, _Task]", setup: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, looks and what came of each run out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
         runner: Runner | None = None
         while True:
-            config = make_config(connection.recv())
+            said, bars = connection.recv()
+            config = make_config(said)
             answer: _Message
             try:
                 runner = runner or setup.runner()
-                answer = runner.run(config, connection.send)
+                answer = runner.run(config, connection.send, bars)
             except UserError as error:
                 answer = _Refused(str(error))
             except (BrokenPipeError, ConnectionResetError):
