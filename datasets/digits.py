@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from explorer.datasets.entry import Entry, Say
+from explorer.datasets.entry import Entry, Framing, Say
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,4 +71,5 @@ DATASET = _Bundled(
     validation=300,
     test=297,
     place=3,
+    framing=Framing(28, "middle"),  # bitmaps of NIST's programs, filled by the digit
 )

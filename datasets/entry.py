@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from explorer.errors import UserError
 
@@ -18,6 +18,15 @@ Say = Callable[[str], None]
 
 class UnavailableError(UserError):
     """A data set is neither on this machine nor to be fetched."""
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How a data set's makers put what is shown into an image, so that other pictures can be put likewise: its longer
+    side scaled to so many pixels; its centre of mass, or its middle, in the middle. White on black."""
+
+    side: int
+    centred: Literal["mass", "middle"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +47,7 @@ class Entry:
     epsilon: float = 0.002
     delta: float = 0.005
     stand_in: str = ""  # the data set that may replace it where it cannot be had and nobody asked for it by name
+    framing: Framing | None = None  # None: a picture is scaled whole
 
     def split(self, train_on: str) -> tuple[int, int]:
         """(training images, validation images): ``split`` keeps the last ones for validation, ``all`` keeps none."""

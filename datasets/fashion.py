@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from explorer.datasets.entry import Published
+from explorer.datasets.entry import Framing, Published
 
 DATASET = Published(
     name="fashion",
@@ -17,6 +17,7 @@ DATASET = Published(
     epsilon=0.002,
     delta=0.005,
     place=2,
+    framing=Framing(28, "middle"),  # arXiv:1708.07747, figure 1
     digests=(
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",

@@ -1,6 +1,6 @@
 """MNIST: handwritten digits. Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", 1998."""
 
-from explorer.datasets.entry import Published
+from explorer.datasets.entry import Framing, Published
 
 DATASET = Published(
     name="mnist",
@@ -14,6 +14,7 @@ DATASET = Published(
     place=1,
     epsilon=0.001,
     delta=0.002,
+    framing=Framing(20, "mass"),  # http://yann.lecun.com/exdb/mnist/
     stand_in="digits",
     digests=(
         "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

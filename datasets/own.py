@@ -16,7 +16,8 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,8 @@ def read(path: Path, name: str) -> Dataset:
     else:
         places = [f"{path}: {array}" for array in ARRAYS]
         arrays, names = _from_npz(path)
-    train_images, test_images = (_images(places[part], arrays[part]) for part in (0, 2))
-    train_labels, test_labels = (_labels(places[part], arrays[part], len(arrays[part - 1])) for part in (1, 3))
+    train_images, test_images = (as_images(places[part], arrays[part]) for part in (0, 2))
+    train_labels, test_labels = (as_labels(places[part], arrays[part], len(arrays[part - 1])) for part in (1, 3))
     if train_images.shape[1:] != test_images.shape[1:]:
         sizes = [f"{height}x{width}" for height, width in (train_images.shape[1:], test_images.shape[1:])]
         raise UserError(f"{path}: training images are {sizes[0]} and test images {sizes[1]}; they must be alike")
@@ -128,20 +129,38 @@ def _read_idx(path: Path, most: int) -> np.ndarray:
 
 def _from_npz(path: Path) -> tuple[list[np.ndarray], tuple[str, list[str]] | None]:
     """(the four arrays, in the order of ARRAYS; where names of classes are and what they are, or None)."""
+    with _archive(path) as archive:
+        members = set(archive.namelist())
+        if missing := [array for array in ARRAYS if f"{array}.npy" not in members]:
+            raise UserError(f"{path} lacks {', '.join(missing)}; it must have {', '.join(ARRAYS)}")
+        arrays: list[np.ndarray] = []
+        for array in ARRAYS:
+            left = MOST_BYTES - sum(one.nbytes for one in arrays)
+            arrays.append(_member(archive, array, left, f"{path}: {array}"))
+        if f"{CLASS_ARRAY}.npy" not in members:
+            return arrays, None
+        said = f"{path}: {CLASS_ARRAY}"
+        return arrays, (said, _words(_member(archive, CLASS_ARRAY, CLASS_BYTES, said), said))
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of the arrays of an .npz file. UserError where it is none."""
+    with _archive(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+
+
+def array_of(path: Path, name: str, most: int) -> np.ndarray:
+    """One array of an .npz file, of ``most`` bytes at most, never unpickled. UserError where it cannot be had."""
+    with _archive(path) as archive:
+        return _member(archive, name, most, f"{path}: {name}")
+
+
+@contextmanager
+def _archive(path: Path) -> Iterator[zipfile.ZipFile]:
     with reading.opened(path, reading.packed_limit(MOST_BYTES)) as stream:
         try:
             with zipfile.ZipFile(stream) as archive:
-                members = set(archive.namelist())
-                if missing := [array for array in ARRAYS if f"{array}.npy" not in members]:
-                    raise UserError(f"{path} lacks {', '.join(missing)}; it must have {', '.join(ARRAYS)}")
-                arrays: list[np.ndarray] = []
-                for array in ARRAYS:
-                    left = MOST_BYTES - sum(one.nbytes for one in arrays)
-                    arrays.append(_member(archive, array, left, f"{path}: {array}"))
-                if f"{CLASS_ARRAY}.npy" not in members:
-                    return arrays, None
-                said = f"{path}: {CLASS_ARRAY}"
-                return arrays, (said, _words(_member(archive, CLASS_ARRAY, CLASS_BYTES, said), said))
+                yield archive
         except UserError:
             raise
         except Exception as error:  # zipfile, zlib and numpy's reader raise a dozen kinds where bytes are damaged
@@ -177,7 +196,7 @@ def _within(size: int, most: int, said: str) -> None:
         raise UserError(f"{said} would take {size:,} bytes; a data set may have {MOST_BYTES:,} in all")
 
 
-def _images(said: str, values: np.ndarray) -> np.ndarray:
+def as_images(said: str, values: np.ndarray) -> np.ndarray:
     """(N, height, width) uint8."""
     if values.ndim == 4 and values.shape[3] == 1:
         values = values[..., 0]
@@ -194,7 +213,7 @@ def _images(said: str, values: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(values, np.uint8)
 
 
-def _labels(said: str, values: np.ndarray, images: int) -> np.ndarray:
+def as_labels(said: str, values: np.ndarray, images: int) -> np.ndarray:
     """(N,) uint8, one for each of so many images."""
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

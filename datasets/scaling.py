@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from explorer.datasets.dataset import Dataset
+
 SCALINGS = ("unit", "signed", "standard")
 
 
@@ -28,3 +30,8 @@ def affine(scaling: str, images: np.ndarray) -> tuple[float, float]:
     if deviation == 0:
         raise ValueError("images of one single value have no standard scaling")
     return 1 / deviation, -mean / deviation
+
+
+def inputs_of(scaling: str, data: Dataset) -> tuple[float, float]:
+    """`affine` of a data set's training part."""
+    return affine(scaling, data.train_images[: len(data.train_images) - data.validation_count])

@@ -15,7 +15,9 @@ from explorer import places
 from explorer.errors import UserError
 
 if TYPE_CHECKING:  # importing these for real takes up to a second, and `from explorer import run` should not
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from explorer.config import Config
     from explorer.judging.comparing import Comparison
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     from explorer.judging.studies import StudyResult
     from explorer.judging.sweeps import SweepResult
     from explorer.record import Record
+    from explorer.running.answers import Answer
     from explorer.running.runner import Runner
     from explorer.running.store import Store
     from explorer.running.trackers import Tracker
@@ -39,6 +42,7 @@ def run(
     device: str | None = None,
     kernels: bool | None = None,
     force: bool = False,
+    keep: bool = False,
     tracker: "Tracker | None" = None,
     **fields: FieldValue,
 ) -> "Record":
@@ -46,14 +50,15 @@ def run(
 
     ``fields`` are hyperparameters by name, over those of ``config`` where both are given; ``dataset`` may be the path
     of a person's own data. With ``results`` the record is kept there, and a run recorded there is returned, not
-    trained again, unless ``force``. ``tracker`` hears of it while it goes on. ``record.status`` says how it ended: a
-    run that diverged or ran out of memory is no exception. Runs that differ in numbers alone start at once after the
-    first.
+    trained again, unless ``force``; with ``keep`` its trained net is kept there as well, for `predict`. ``tracker``
+    hears of it while it goes on. ``record.status`` says how it ended: a run that diverged or ran out of memory is no
+    exception. Runs that differ in numbers alone start at once after the first.
 
     Raises UserError for what cannot be run.
     """
     from explorer import datasets
     from explorer.config import make_config, merge
+    from explorer.running import nets
     from explorer.running.engines.here import InProcess
     from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder
@@ -68,10 +73,15 @@ def run(
     runner = _runner(str(path or name), _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
     runner.check([wanted])
     recorder = Recorder(Store(Path(results)), runner.data.digest) if results is not None else None
+    if keep and recorder is None:
+        raise UserError("keep says to keep the net, and results where; give results too")
     if recorder and not force and (found := recorder.recorded(wanted)):
-        return found
+        has_all = not keep or found.status != "ok" or nets.ask_for(recorder.store.folder, found.id)
+        if has_all:
+            return found
     if recorder:
         recorder.prepare()
+    runner.keep = keep
     with prepared(device, kernels):
         (trained,) = InProcess(runner).run([wanted], tracker)
     record = recorder.keep(trained) if recorder else trained.record
@@ -129,7 +139,7 @@ def sweep(
             str(path.resolve()) if path else None,
         )  # fmt: skip
         store.note(request)
-        recorder = Recorder(store, runner.data.digest)
+        recorder = Recorder(store, runner.data.digest, keeps_best=True)
         stack.enter_context(prepared(device, kernels))
         engine = local_engine(runner, WorkerSetup(word, Path(data_dir) if data_dir else None), min(jobs, len(runs)))
         stack.enter_context(closing(engine))
@@ -244,6 +254,41 @@ def compare(first: "str | Config", second: "str | Config", results: Folder | Non
     named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
     a, b = (comparing.recorded_as(which, runs, named) for which in (first, second))
     return comparing.compare(a, b, runs.validation_trend)
+
+
+def predict(
+    what: "Folder | NDArray[np.uint8]",
+    model: str | None = None,
+    *,
+    dataset: str | None = None,
+    results: Folder | None = None,
+    device: str | None = None,
+    kernels: bool | None = None,
+) -> "list[Answer]":
+    """What a kept net says of pictures: of a file, a folder, an ``.npz`` file, or images (N, height, width) uint8 such
+    as the net was trained on.
+
+    ``model`` names the net: a record's id, a model (its best net on validation), or a ``.safetensors`` file; without it
+    the best is asked, of ``dataset`` if given. ``results`` as for `load`. Raises UserError where no such net is kept,
+    and for what is no picture.
+    """
+    from explorer.datasets import pictures
+    from explorer.running import nets
+    from explorer.running.prepare import prepared
+
+    net = nets.load(nets.find(_store(results).folders, model, dataset).path)
+    if isinstance(what, str | Path):
+        asked, bad = pictures.gather(Path(what), net.images, nets.framing_of(net))
+        if bad:
+            raise bad[0]
+    else:
+        asked = [pictures.Picture(str(place), image) for place, image in enumerate(what)]
+    if not asked:
+        return []
+    with prepared(device, kernels):
+        from explorer.running import answers
+
+        return answers.answered(net, asked)
 
 
 def _store(results: Folder | None) -> "Store":

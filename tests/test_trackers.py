@@ -5,17 +5,21 @@ import json
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
-from explorer.running.trackers import Silent
+from explorer.running.trackers import Silent, TrackedRun
 from explorer.running.trackers.json_lines import JsonLines
-from explorer.running.trackers.terminal import RunBar, RunLines, SweepBar, SweepLines, many_runs, one_run
+from explorer.running.trackers.live import BLOCKS, SweepTable, many_runs, sparkline
+from explorer.running.trackers.terminal import RunBar, RunLines, SweepLines, one_run
 from tests.engine_suite import configs
 from tests.records import record
 from tests.tracker_suite import TrackerSuite, progress, runs
 
-LABELS = {configs(1)[0].point: "lr 0.001"}
+
+def label(config):
+    return "lr 0.001" if config == configs(1)[0].point else config.model
 
 
 class TestSilent(TrackerSuite):
@@ -89,7 +93,7 @@ class TestRunLines(TrackerSuite):
 class TestSweepLines(TrackerSuite):
     @pytest.fixture
     def tracker(self):
-        return SweepLines(4, LABELS)
+        return SweepLines(4, label)
 
     @pytest.fixture
     def written(self, capsys):
@@ -143,27 +147,95 @@ class TestRunBar(TrackerSuite):
         assert (task.completed, task.total) == (10, 20)
 
 
-class TestSweepBar(TrackerSuite):
+class TestSweepTable(TrackerSuite):
     @pytest.fixture
-    def tracker(self, terminal):
-        return SweepBar(4, LABELS, terminal.bar, terminal.task)
+    def screen(self):
+        return Console(file=io.StringIO(), force_terminal=True, width=80, height=30)
 
     @pytest.fixture
-    def written(self, terminal):
-        return terminal.stream.getvalue
+    def tracker(self, screen):
+        with Live(console=screen, auto_refresh=False) as live:
+            yield SweepTable(configs(4), lambda config: "lr [bold]0.001[/] \x1b[31m", live, (), {}, jobs=2)
 
-    def test_it_moves_with_every_look_of_every_worker(self, tracker, terminal):
+    @pytest.fixture
+    def written(self, screen):
+        return screen.file.getvalue
+
+    def seen(self, tracker, width=80) -> str:
+        plain = Console(file=io.StringIO(), width=width, height=30)
+        plain.print(tracker.picture())
+        assert all(len(line) <= width for line in plain.file.getvalue().splitlines())
+        return plain.file.getvalue()
+
+    def test_it_says_what_each_worker_does_down_to_measuring_test(self, tracker):
         first, second, third = runs(3)
+        for run in (first, second, third):
+            tracker.started(run)
+        tracker.looked(first, progress(10, look=True))
+        tracker.looked(second, progress(20, look=True))
+        told = self.seen(tracker)
+        assert "worker 1  step 10/20" in told
+        assert "worker 2  measuring test" in told
+        assert "worker 3  starting" in told
+        tracker.finished(second, record(second.config, 0.9))
+        assert "measuring test" not in self.seen(tracker)
+
+    def test_it_counts_seeds_and_names_the_leader_with_how_many_there_are(self, tracker):
+        first, second, third = runs(3)
+        assert "leads" not in self.seen(tracker)
         tracker.finished(first, record(first.config, 0.9))
-        tracker.looked(second, progress(10))
-        tracker.looked(third, progress(5))
-        (task,) = terminal.bar.tasks
-        assert task.completed == pytest.approx(1.75)
-        assert task.fields["done"] == 1
-        assert "90.00 %" in task.fields["leader"]
+        told = self.seen(tracker, 200)
+        assert "1/4" in told
+        assert "90.00 % on validation (n=1, too few to tell)" in told
+        tracker.finished(second, record(second.config, 0.8))
+        tracker.finished(third, record(third.config, 0.7))
+        told = self.seen(tracker, 200)
+        assert "80.00 % on validation (n=3)" in told
+        assert any(block in told for block in BLOCKS)
+
+    def test_labels_are_text_whatever_they_hold(self, tracker):
+        told = self.seen(tracker)
+        assert "lr [bold]0.001[/] \\x1b[31m" in told
+        assert "\x1b" not in told
+
+    def test_runs_that_are_done_already_count(self, screen):
+        done = [record(config, 0.9) for config in configs(2)]
+        with Live(console=screen, auto_refresh=False) as live:
+            tracker = SweepTable(configs(4)[2:], label, live, done)
+            assert "2/4" in self.seen(tracker)
+            assert "(n=2, too few to tell)" in self.seen(tracker)
+
+    def test_the_points_of_a_large_sweep_fit_the_screen_the_leader_among_them(self, screen):
+        points = [configs(1)[0].model_copy(update={"lr": 0.001 * (1 + place)}) for place in range(100)]
+        with Live(console=screen, auto_refresh=False) as live:
+            tracker = SweepTable(points, lambda point: f"lr {point.lr:g}", live)
+            leader = TrackedRun("leader", points[73])
+            tracker.finished(leader, record(points[73], 0.99))
+            told = self.seen(tracker)
+        assert len(told.splitlines()) <= 30
+        assert "lr 0.074" in told.split("leads")[0]
+
+
+def test_a_sparkline_is_as_long_as_the_looks_until_it_is_full():
+    assert sparkline([], 5) == ""
+    assert sparkline([0.1, 0.9], 5) == BLOCKS[0] + BLOCKS[-1]
+    assert sparkline([0.5, 0.5], 5) == BLOCKS[-1] * 2
+    assert len(sparkline(range(100), 12)) == 12
+    assert sparkline(range(100), 12)[-1] == BLOCKS[-1]
+
+
+def test_time_left_is_known_from_the_first_second_and_learns_from_the_runs():
+    short, long = (configs(1)[0].model_copy(update={"lr": lr}) for lr in (0.1, 0.2))
+    tracker = SweepLines(2, label, {short: 10.0, long: 30.0}, jobs=1)
+    assert tracker.seconds_left == pytest.approx(40, abs=1)
+    tracker.began -= 20  # the short one took twice as long as thought
+    tracker.finished(TrackedRun("short", short), record(short, 0.9))
+    assert 30 < tracker.seconds_left < 60
+    tracker.finished(TrackedRun("long", long), record(long, 0.9))
+    assert tracker.seconds_left == 0
 
 
 def test_what_is_no_terminal_gets_plain_lines(capsys):
-    with one_run() as one, many_runs(3, {}) as many:
+    with one_run() as one, many_runs(configs(3), label) as many:
         assert type(one) is RunLines
         assert type(many) is SweepLines

@@ -11,14 +11,15 @@ from explorer.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("which", nargs="?", choices=models.names(), help="the model (default: every one)")
+    parser.add_argument("--dataset", metavar="NAME", help="on this data set alone (default: on every one)")
     add_results(parser.add_argument_group("where"))
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return best(results_of(namespace), namespace.which)
+    return best(results_of(namespace), namespace.which, namespace.dataset)
 
 
-def best(results: Path | None, which: str | None) -> int:
+def best(results: Path | None, which: str | None, on: str | None = None) -> int:
     from explorer.judging.runs import Runs
     from explorer.running.store import Store
     from explorer.telling import words
@@ -26,6 +27,7 @@ def best(results: Path | None, which: str | None) -> int:
     store = Store(results, read_only=True)
     runs = Runs(store.records())
     found = sorted({run.config.dataset for run in runs.configurations}, key=datasets.rank)
+    found = [dataset for dataset in found if on in (None, dataset)]
     said = 0
     for model in [which] if which else models.names():
         for dataset in found:
@@ -40,7 +42,8 @@ def best(results: Path | None, which: str | None) -> int:
                 f"{words.training_command(first.config)}"
             )
     if not said:
-        raise UserError(f"no finished run of {which or 'any model'} is recorded in {store.folder}")
+        of = f"{which or 'any model'}{f' on {on}' if on else ''}"
+        raise UserError(f"no finished run of {of} is recorded in {store.folder}")
     return 0
 
 

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
 from explorer.record import Environment, Record
+from explorer.running import nets
 from explorer.running.store import Store
 from explorer.running.trackers.terminal import outcome, percent
+
+if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
+    from explorer.training.facts import StepFacts
 
 
 def header(config: Config, data: Dataset, environment: Environment) -> str:
@@ -31,8 +35,8 @@ def header(config: Config, data: Dataset, environment: Environment) -> str:
     )
 
 
-def summary(record: Record, ledger: Path) -> str:
-    """The figures of a record, a line each."""
+def summary(record: Record, store: Store, step: "StepFacts | None" = None) -> str:
+    """The figures of a record, a line each, and where it and its net lie; ``step`` where it was trained just now."""
     lines = []
     if record.status != "ok":
         lines.append(f"status      {record.status}: {record.error}")
@@ -50,8 +54,20 @@ def summary(record: Record, ledger: Path) -> str:
     lines.append(f"parameters  {record.parameters:,}")
     compiling, training, looking = (f"{part:.1f}" for part in (seconds.compile, seconds.train, seconds.eval))
     lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
-    lines.append(f"record      {record.id} in {ledger}")
+    if step is not None:
+        lines.append(step_line(step, record))
+    lines.append(f"record      {record.id} in {store.path}")
+    if (path := nets.path_of(store.folder, record.id)).exists():
+        lines.append(f"net         {path}")
     return "\n".join(lines)
+
+
+def step_line(facts: "StepFacts", record: Record) -> str:
+    """What a training step was made of, for those who know tinygrad."""
+    kernels = "step not captured" if facts.kernels is None else f"{facts.kernels} kernels a step"
+    speed = f", {facts.operations / record.step_ms / 1e6:.0f} GFLOP/s" if record.step_ms else ""
+    own = f"on (version {record.environment.kernels})" if record.environment.kernels else "off"
+    return f"tinygrad    {kernels}{speed}, JIT={facts.jit}, BEAM={facts.beam}, own kernels {own}"
 
 
 def brief(record: Record) -> str:

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from explorer.cli.menu import menu
 from explorer.cli.parser import parse, parser
 from explorer.cli.registry import commands
 from explorer.errors import UserError
@@ -34,6 +35,10 @@ def main(arguments: list[str]) -> int:
     try:
         _check_folder()
         namespace = parse(arguments)
+        if namespace.command is None and sys.stdin.isatty() and sys.stdout.isatty():
+            if not (words := menu(list(commands()))):
+                return 0
+            namespace = parse(words)
         if namespace.command is None:
             parser()[0].print_help()
             return 2

@@ -150,6 +150,7 @@ class TrainOptions:
     quiet: bool
     json: bool
     json_lines: bool
+    keep: bool
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
@@ -163,6 +164,7 @@ class TrainOptions:
         return cls(
             Asked.of(namespace), Machine.of(namespace), namespace.data_dir, namespace.strict_data,
             results_of(namespace), namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
+            namespace.keep,
         )  # fmt: skip
 
 
@@ -194,6 +196,7 @@ class SweepOptions:
     force: bool
     quiet: bool
     json_lines: bool
+    keep: bool
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "SweepOptions":
@@ -216,7 +219,7 @@ class SweepOptions:
             namespace.sweep or "search", Asked.of(namespace), namespace.seeds, namespace.fresh_seeds, namespace.search,
             namespace.tries, namespace.budget, namespace.stop or "off", namespace.settle, namespace.cap or MOST_SEEDS,
             namespace.jobs, namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir,
-            Places.of(namespace), namespace.force, namespace.quiet, namespace.json_lines,
+            Places.of(namespace), namespace.force, namespace.quiet, namespace.json_lines, namespace.keep,
         )  # fmt: skip
 
     def refuse_for_studies(self) -> None:

@@ -22,8 +22,8 @@ from explorer.judging import studies as judged_studies
 from explorer.judging.runs import Runs
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import Origin, SweepResult, judge
-from explorer.record import run_id
-from explorer.running import predictions
+from explorer.record import Record, run_id
+from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
@@ -36,7 +36,8 @@ from explorer.running.runner import Runner
 from explorer.running.store import Store
 from explorer.running.trackers import Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
-from explorer.running.trackers.terminal import duration, many_runs
+from explorer.running.trackers.live import many_runs
+from explorer.running.trackers.terminal import duration
 from explorer.training.device import usual_jobs
 
 
@@ -83,10 +84,11 @@ def run(options: SweepOptions) -> int:
             for name, runner in runners.items():
                 mine = [one for one in planned if one.question.dataset == name and one.waiting]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
-                recorder = Recorder(store, runner.data.digest)
+                recorder = Recorder(store, runner.data.digest, keeps_best=True)
                 with closing(local_engine(runner, setup, jobs)) as engine:
-                    for search, total, labels in searches(mine):
-                        with watch(options, total, labels) as tracker:
+                    for search, waiting, label in searches(mine):
+                        known = recorded_of(mine, recorder, waiting)
+                        with watch(options, waiting, label, known, expected, jobs) as tracker:
                             cutting = stopping(search, options)
                             for _ in answer(search, engine, recorder, tracker, options.force, budget, cutting):
                                 pass
@@ -164,15 +166,22 @@ def leader(points: Mapping[Config, Mapping[int, float]]) -> Config | None:
     return by_name[first.label][0] if first else None
 
 
-def searches(planned: Sequence[Planned]) -> list[tuple[Search, int, dict[Config, str]]]:
-    """What to run one after the other: (search, how many runs it may still train, labels of its points). Lists of runs
+def searches(planned: Sequence[Planned]) -> list[tuple[Search, list[Config], Callable[[Config], str]]]:
+    """What to run one after the other: (search, the runs it may still train, what its points are called). Lists of runs
     are one, so that runs of one shape come together whichever sweep they are for."""
     listed = [one for one in planned if isinstance(one.make(), Listed)]
-    found: list[tuple[Search, int, dict[Config, str]]] = []
+    found: list[tuple[Search, list[Config], Callable[[Config], str]]] = []
     if listed:
         runs = [run for one in listed for run in one.waiting]
-        found.append((Listed(runs), len(runs), labels_of(listed)))
-    return found + [(one.make(), len(one.waiting), labels_of([one])) for one in planned if one not in listed]
+        found.append((Listed(runs), runs, labels_of(listed)))
+    return found + [(one.make(), one.waiting, labels_of([one])) for one in planned if one not in listed]
+
+
+def recorded_of(planned: Sequence[Planned], recorder: Recorder, waiting: Sequence[Config]) -> list[Record]:
+    """The records of the sweeps' runs that are done already."""
+    to_come = set(waiting)
+    done = dict.fromkeys(run for one in planned for run in one.runs if run not in to_come)
+    return [record for run in done if (record := recorder.recorded(run)) is not None]
 
 
 def stopping(search: Search, options: SweepOptions) -> Stopping | None:
@@ -236,33 +245,51 @@ def time_of(runs: Sequence[Config], expected: Estimator, jobs: int) -> str:
     return told + (f", not counting {missing} runs of which none like it has been timed" if missing else "")
 
 
-def labels_of(planned: Sequence[Planned]) -> dict[Config, str]:
-    """Point -> its label; what answers several sweeps has its name in the first."""
+def labels_of(planned: Sequence[Planned]) -> Callable[[Config], str]:
+    """Point -> its label; what answers several sweeps has its name in the first. A study's points come up as it goes
+    on, and are called by their settings."""
     labels: dict[Config, str] = {}
     for one in planned:
-        if isinstance(one.question, StudyQuestion):  # its points come up as it goes on
+        if isinstance(one.question, StudyQuestion):
             continue
         for point in one.question.points:
             labels.setdefault(point.config, f"{one.question.name}: {point.label}" if len(planned) > 1 else point.label)
-    return labels
+
+    def label(config: Config) -> str:
+        from explorer.telling import words
+
+        return labels.get(config.point) or words.short_name(config)
+
+    return label
 
 
-def watch(options: SweepOptions, total: int, labels: dict[Config, str]) -> AbstractContextManager[Tracker]:
+def watch(
+    options: SweepOptions,
+    waiting: Sequence[Config],
+    label: Callable[[Config], str],
+    known: Sequence[Record],
+    expected: Estimator,
+    jobs: int,
+) -> AbstractContextManager[Tracker]:
     if options.json_lines:
         return nullcontext(JsonLines(sys.stdout))
-    return nullcontext(Silent()) if options.quiet else many_runs(total, labels)
+    if options.quiet:
+        return nullcontext(Silent())
+    seconds = {run: found for run in waiting if (found := expected(run)) is not None}
+    return many_runs(waiting, label, known, seconds, jobs)
 
 
 def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int:
     """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
     places = options.places
-    keep_predictions(options, store, {(one.question.model, one.question.dataset) for one in planned})
-    files = rebuild(store, places, options.data_dir)
     runs, known = Runs(store.records()), store.requests()
     judged = [judged_of(one, runs, known) for one in planned]
     ran = {run for one in planned for run in one.runs} | {
         run for one in judged if isinstance(one, StudyResult) for run in one.runs
     }
+    swept = {(one.question.model, one.question.dataset) for one in planned}
+    keep_best(options, store, swept, {run.point for run in ran})
+    files = rebuild(store, places, options.data_dir)
     records = [runs.find(config) for config in ran]
     failed = sum(record is not None and record.status == "failed" for record in records)
     if failed:
@@ -311,32 +338,56 @@ def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> N
     print("\n".join(f"  {path}" for path in mine))
 
 
-def keep_predictions(options: SweepOptions, store: Store, swept: set[tuple[str, str]]) -> None:
-    """Keep what the best configuration of each model and data set says of the test images, and of no other.
+def keep_best(options: SweepOptions, store: Store, swept: set[tuple[str, str]], points: set[Config]) -> None:
+    """Keep what the best configuration of each model and data set says of the test images, and its net; of no other.
 
-    The ledger has figures alone; the report shows where the best model errs. The run that leads leaves its predictions
-    behind as it ends; where the best by its mean over seeds is another, it is trained once more, if a sweep of its
-    (model, data set) was run.
+    The ledger has figures alone; the report shows where the best model errs, and a net can be asked. The run that leads
+    leaves both behind as it ends; where the best by its mean over seeds is another, it is trained once more: for its
+    predictions if a sweep of its (model, data set) was run, for its net if it is one of the sweep's ``points``. A
+    person's own nets do not compete with the published study's.
     """
-    runs = Runs(store.records(published_only=True))
-    kept = set()
-    for model, dataset_name in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
-        ranked = runs.ranked(model, dataset_name)
-        if not ranked:
-            continue
-        config, record = ranked[0].config, next(iter(ranked[0].records.values()))
-        best = run_id(config.identity(), record.data.digest)
-        kept.add(best)
-        there = any(predictions.path_of(folder, best).exists() for folder in store.folders)
-        if there or (model, dataset_name) not in swept:
-            continue
-        dataset = datasets.load(options.asked.data or dataset_name, options.data_dir)
-        if dataset.digest != record.data.digest:  # the best was found on other data than lies here
+    best, best_own = (best_of_each(store.records(published_only=True)), best_of_each(store.ledger.records()))
+    shown, wanted = ({run.id: run for run in found} for found in (best, best_own))
+    again = {
+        id: run
+        for id, run in shown.items()
+        if (run.config.model, run.config.dataset) in swept
+        and not any(predictions.path_of(folder, id).exists() for folder in store.folders)
+    } | {id: run for id, run in wanted.items() if run.config in points and not nets.path_of(store.folder, id).exists()}
+    for id, run in again.items():
+        dataset = datasets.load(options.asked.data or run.config.dataset, options.data_dir)
+        if dataset.digest != run.digest:  # the best was found on other data than lies here
             continue
         if not (options.quiet or options.json_lines):
-            print(f"Training the best {model} on {dataset_name} once more, to show where it errs", flush=True)
+            name = f"{run.config.model} on {run.config.dataset}"
+            print(f"Training the best {name} once more, to keep its net and show where it errs", flush=True)
         with prepared(options.machine.device, options.machine.kernels):
-            logits = Runner(dataset).run(config).logits
-        if logits is not None:
-            predictions.save(store.folder, best, logits)
-    predictions.clear(store.folder, kept)
+            trained = Runner(dataset).run(run.config)
+        if id in shown and trained.logits is not None:
+            predictions.save(store.folder, id, trained.logits)
+        if id in wanted and trained.net is not None:
+            nets.save(store.folder, trained.net)
+    predictions.clear(store.folder, set(shown))
+    nets.clear(store.folder, set(wanted))
+    if options.keep:
+        for id, run in wanted.items():
+            if run.config in points:
+                nets.ask_for(store.folder, id)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best configuration of a model on a data set, at seed 0; ``id`` is that run's."""
+
+    config: Config
+    digest: str
+    id: str
+
+
+def best_of_each(records: list[Record]) -> list[Best]:
+    runs, found = Runs(records), []
+    for model, dataset in sorted({(run.config.model, run.config.dataset) for run in runs.configurations}):
+        for first in runs.ranked(model, dataset)[:1]:
+            digest = next(iter(first.records.values())).data.digest
+            found.append(Best(first.config, digest, run_id(first.config.identity(), digest)))
+    return found

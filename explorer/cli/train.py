@@ -6,6 +6,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explorer import models
 from explorer.asking.rules import RISKS, STOP_RULES
@@ -13,6 +14,10 @@ from explorer.cli.command import Command
 from explorer.cli.options import Machine, Places, TrainOptions, time_span, whole
 from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.fields import environment_names, flag_of
+
+if TYPE_CHECKING:
+    from explorer.record import Record
+    from explorer.training.facts import StepFacts
 
 EXIT_CODES = {"ok": 0, "failed": 1, "diverged": 3}  # by a run's status; 2 is a mistake, 130 Ctrl-C, 141 a closed pipe
 EPILOG = (
@@ -97,6 +102,10 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     Places.add_arguments(place)
     how = parser.add_argument_group("how")
     how.add_argument("--force", action="store_true", help="train even what is recorded already")
+    how.add_argument(
+        "--keep", action="store_true",
+        help="keep the trained net in nets/ beside the records, for predict (a sweep keeps the best; --keep for good)",
+    )  # fmt: skip
     how.add_argument("--quiet", action="store_true", help="no header and no progress, one line at the end")
     how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
     how.add_argument(
@@ -138,6 +147,7 @@ def train(options: TrainOptions) -> int:
     from explorer import datasets
     from explorer.cli import console
     from explorer.config import make_config
+    from explorer.running import nets
     from explorer.running.engines.here import InProcess
     from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder
@@ -155,16 +165,20 @@ def train(options: TrainOptions) -> int:
     dataset = datasets.load(asked.data or config.dataset, options.data_dir, fall_back)
     if dataset.name != config.dataset:
         config = make_config({**config.to_json(), "dataset": dataset.name})
-    runner = Runner(dataset)
+    runner = Runner(dataset, options.keep)
     runner.check([config])
     recorder = Recorder(store, dataset.digest, own_only=True)
 
     silent = options.quiet or options.json or options.json_lines
+    step: StepFacts | None = None
     record = None if options.force else recorder.recorded(config)
-    if record is not None:
+    if record is not None and options.keep and record.status == "ok" and not nets.ask_for(store.folder, record.id):
         if not silent:
-            where = f"{record.environment.cpu}, {record.started[:10]}"
-            print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
+            print("This run is recorded already, but its net was not kept: it is trained again.\n")
+        record = None
+    if record is not None and not silent and train_anew(record):
+        record = None
+    if record is not None:
         if options.json_lines:
             JsonLines(sys.stdout).replay(record)
     else:
@@ -179,9 +193,30 @@ def train(options: TrainOptions) -> int:
                 for trained in InProcess(runner).run([config], tracker):
                     record = recorder.keep(trained)
                     tracker.finished(TrackedRun(record.id, config), record)
+            if not silent and runner.trainer is not None:
+                from explorer.training.facts import step_facts
+
+                step = step_facts(runner.trainer, config.batch_size)
     assert record is not None
     if options.json:
         print(json.dumps(record.to_json()))
     elif not options.json_lines:
-        print(console.brief(record) if options.quiet else console.summary(record, store.path))
+        print(console.brief(record) if options.quiet else console.summary(record, store, step))
     return EXIT_CODES[record.status]
+
+
+def train_anew(record: "Record") -> bool:
+    """Show the curve of a run that is recorded already; on a terminal, whether the person wants it trained anew."""
+    from explorer.cli import output
+    from explorer.telling import looks
+
+    where = f"{record.environment.cpu}, {record.started[:10]}"
+    print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
+    if curve := looks.curve(record, output.width(), output.block()):
+        print(curve + "\n", flush=True)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    try:
+        return input("Train it anew? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        return False

@@ -7,10 +7,10 @@ from explorer.asking.stopping import Stopping
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.record import Record, run_id
-from explorer.running import predictions
+from explorer.running import nets, predictions
 from explorer.running.budget import Budget, OutOfTimeError
 from explorer.running.engines import Engine, no_bars
-from explorer.running.runner import Trained
+from explorer.running.runner import Trained, may_lead
 from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun, Tracker
 
@@ -19,12 +19,15 @@ class Recorder:
     """Looks runs on one data set up in a store and appends new ones to it.
 
     With ``own_only`` what the published study has counts as not recorded: a run of one's own is to be trained here.
+    With ``keeps_best`` the net of a run that leads is kept unasked.
     """
 
-    def __init__(self, store: Store, digest: str, own_only: bool = False):
-        self.store, self.digest, self.own_only = store, digest, own_only
+    def __init__(self, store: Store, digest: str, own_only: bool = False, keeps_best: bool = False):
+        self.store, self.digest, self.own_only, self.keeps_best = store, digest, own_only, keeps_best
         self.best: dict[tuple[object, object], float] | None = None
         """(model, data set) -> the best validation accuracy of its runs of seed 0."""
+        self.own_best: dict[tuple[object, object], float] = {}
+        """The same, of the records that are written here: a person's own nets do not compete with the study's."""
 
     def recorded(self, config: Config, or_cut: bool = False) -> Record | None:
         """The record of this very run, if it has been run to its end, ``or_cut``; a failed run does not count, nor does
@@ -43,10 +46,12 @@ class Recorder:
         self.best = {}
         for record in self.store.records():
             if "dataset" in record.config and record.seed == 0 and record.val_accuracy is not None:
-                self.best[_kind(record)] = max(record.val_accuracy, self.best.get(_kind(record), 0.0))
+                for best in (self.best, self.own_best) if record.own or self.store.alone else (self.best,):
+                    best[_kind(record)] = max(record.val_accuracy, best.get(_kind(record), 0.0))
 
     def keep(self, trained: Trained) -> Record:
-        """Append the record, and the predictions of a run that leads: to have them later is to train once more."""
+        """Append the record, and keep the predictions and the net of a run that leads: to have them later is to train
+        once more. A net that was asked for is kept in any case."""
         self.prepare()
         assert self.best is not None
         record, accuracy, kind = trained.record, trained.record.val_accuracy, _kind(trained.record)
@@ -54,6 +59,12 @@ class Recorder:
         if trained.logits is not None and accuracy is not None and accuracy >= self.best.get(kind, 0.0):
             self.best[kind] = accuracy
             predictions.save(self.store.folder, record.id, trained.logits)
+        if trained.net is not None:
+            leads = may_lead(record.configuration) and (accuracy or 0.0) >= self.own_best.get(kind, 0.0)
+            if leads:
+                self.own_best[kind] = accuracy or 0.0
+            if (leads and self.keeps_best) or trained.net.about.asked:
+                nets.save(self.store.folder, trained.net)
         return record
 
 

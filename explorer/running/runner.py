@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
+from explorer.datasets.scaling import inputs_of
 from explorer.errors import UserError
 from explorer.record import Bar, ConfigFields, Cut, DataUsed, Diverged, Ended, Failed, Look, Record, Seconds, run_id
+from explorer.running.nets import About, Net
 from explorer.training import device as environment
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad, which a recorded run does not need
@@ -28,6 +30,8 @@ class Trained:
     record: Record
     logits: NDArray[np.float32] | None = None
     """(n, classes) float32, what the net says of the test images; only of runs that `may_lead`."""
+    net: Net | None = None
+    """The trained net, of runs that `may_lead` (with a Runner that says ``keep`` of all), where it ended well."""
 
 
 def may_lead(config: Config) -> bool:
@@ -36,10 +40,13 @@ def may_lead(config: Config) -> bool:
 
 
 class Runner:
-    """Trains configs on one data set in this process. Runs of one shape share a Trainer, so only the first compiles."""
+    """Trains configs on one data set in this process. Runs of one shape share a Trainer, so only the first compiles.
 
-    def __init__(self, data: Dataset):
-        self.data = data
+    With ``keep`` every run's net is handed over as one that was asked for; else that of runs that `may_lead`.
+    """
+
+    def __init__(self, data: Dataset, keep: bool = False):
+        self.data, self.keep = data, keep
         self.trainer: Trainer | None = None
 
     def id_of(self, config: Config) -> str:
@@ -76,7 +83,19 @@ class Runner:
         except BaseException:
             self.forget()  # a trainer stopped in the middle of a step is not to be trusted
             raise
-        return Trained(self.make_record(config, result, started), result.test_logits if may_lead(config) else None)
+        record = self.make_record(config, result, started)
+        logits = result.test_logits if may_lead(config) else None
+        wanted = (self.keep or may_lead(config)) and not record.error
+        return Trained(record, logits, self.net(config, record) if wanted else None)
+
+    def net(self, config: Config, record: Record) -> Net:
+        """The net as its run left it."""
+        assert self.trainer is not None
+        of = self.data.of
+        multiplier, offset = inputs_of(config.scaling, self.data)
+        about = About(of.height, of.width, list(self.data.classes), multiplier, offset, asked=self.keep)
+        weights = {name: tensor.numpy().astype(np.float32) for name, tensor in self.trainer.state.items()}
+        return Net(record, about, weights)
 
     def failed(self, config: Config, reason: str) -> Record:
         """The record of a run that could not be brought to an end."""

@@ -7,16 +7,17 @@ reads, so the next run of the shape starts at once, with fresh weights.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from tinygrad import Tensor, TinyJit, dtypes
 from tinygrad.helpers import Context
+from tinygrad.nn.state import get_state_dict
 
 from explorer.config import Config
 from explorer.datasets.dataset import LOOK_IMAGES, Dataset
-from explorer.datasets.scaling import affine
+from explorer.datasets.scaling import inputs_of
 from explorer.models.kernels import ops
 from explorer.models.kernels.native import enabled
 from explorer.models.kernels.replay import Replay
@@ -134,6 +135,21 @@ class Trainer:
         for tensor, values in zip((*self.parameters, *self.running), weights, strict=True):
             write(tensor, values)
 
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """Every weight and running statistic by the name that tinygrad's nn.state gives it: the layer's place in the
+        list, a dot, the attribute."""
+        own = {id(tensor) for tensor, _ in self._initial}
+        return {name: tensor for name, tensor in get_state_dict(self.layers).items() if id(tensor) in own}
+
+    def recall(self, data: Dataset, state: Mapping[str, np.ndarray], multiplier: float, offset: float) -> None:
+        """Make ready to measure on ``data`` what was trained before: its `state`, and the scaling of its inputs."""
+        self.begin(data, np.random.default_rng(0))
+        for name, tensor in self.state.items():
+            write(tensor, state[name])
+        scaling = {"multiplier": multiplier, "offset": offset}
+        write(self.feed.numbers, np.array([scaling.get(name, 0.0) for name in SCALARS], np.float32))
+
     def logits(self, first: int, count: int) -> np.ndarray:
         """`Feed.logits` in evaluation mode, with the weights as they are."""
         with Context(TRAINING=0):
@@ -175,7 +191,7 @@ class Run:
         weights, order, draws, keys = (np.random.default_rng(s) for s in np.random.SeedSequence(config.seed).spawn(4))
         self.draws, self.keys = draws, keys
         self.batches = batches(self.training_images, config.batch_size, order)
-        multiplier, offset = affine(config.scaling, data.train_images[: len(data.train_images) - data.validation_count])
+        multiplier, offset = inputs_of(config.scaling, data)
         rate = config.get("dropout")
         self.fixed_numbers = {
             "dropout": rate if isinstance(rate, float) else 0.0,

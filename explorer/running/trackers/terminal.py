@@ -2,12 +2,12 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
-from explorer.escape import printable
 from explorer.record import Record
 from explorer.running.trackers import Silent, TrackedRun, Tracker
 
@@ -34,32 +34,11 @@ def one_run() -> Iterator[Tracker]:
         TextColumn("{task.fields[figures]}", markup=False),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
     )
-    with Progress(*columns, console=_console()) as bar:
+    with Progress(*columns, console=terminal()) as bar:
         yield RunBar(bar, bar.add_task("", total=None, figures="compiling"))
 
 
-@contextmanager
-def many_runs(total: int, labels: Mapping[Config, str]) -> Iterator[Tracker]:
-    """Shows a sweep of ``total`` runs: a line for each as it ends, with one bar for them all on a terminal.
-
-    ``labels``: a run's point -> its label.
-    """
-    if not sys.stdout.isatty():
-        yield SweepLines(total, labels)
-        return
-    from rich.progress import BarColumn, Progress, TextColumn
-
-    columns = (
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[done]}/{task.total}"),
-        TextColumn("{task.fields[left]} left"),
-        TextColumn("{task.fields[leader]}", markup=False),
-    )
-    with Progress(*columns, console=_console()) as bar:
-        yield SweepBar(total, labels, bar, bar.add_task("", total=total, done=0, left="?", leader=""))
-
-
-def _console() -> "Console":
+def terminal() -> "Console":
     """The terminal, for a bar: it draws with control codes of its own, so what it is told is made printable here."""
     from rich.console import Console
 
@@ -95,60 +74,65 @@ class RunBar(Silent):
 
 
 class SweepLines(Silent):
-    """A plain line for each run of a sweep as it ends: its figures, its point, the seconds left for all."""
+    """A plain line for each run of a sweep as it ends: its figures, its point, the time left for all.
 
-    def __init__(self, total: int, labels: Mapping[Config, str]):
-        self.total, self.labels = total, labels
+    ``expected``: seconds that runs should take, of those where that is known; ``jobs`` run at once.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        label: Callable[[Config], str],
+        expected: Mapping[Config, float] = MappingProxyType({}),
+        jobs: int = 1,
+    ):
+        self.total, self.label, self.expected, self.jobs = total, label, expected, jobs
+        self.typical = sum(expected.values()) / len(expected) if expected else None
+        """Seconds of a run of which nothing is known."""
+        self.work = sum(expected.values()) + (total - len(expected)) * (self.typical or 1.0)
+        """What there is to do, in expected seconds; in runs, where nothing is known."""
+        self.worked = 0.0
         self.done = 0
         self.shares: dict[str, float] = {}  # id -> how far a run that has not ended is, 0 to 1
-        self.leader = ""
-        self.best = -1.0
+        self.shares_of_work: dict[str, float] = {}
         self.began = time.perf_counter()
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
-        self.shares[run.id] = progress.step / progress.total_steps
+        self.shares[run.id] = share = progress.step / progress.total_steps
+        self.shares_of_work[run.id] = share * self._seconds(run.config)
 
     def finished(self, run: TrackedRun, record: Record) -> None:
         self.done += 1
+        self.worked += self._seconds(run.config)
         self.shares.pop(run.id, None)
-        label = self.labels.get(run.config.point, run.config.model)
+        self.shares_of_work.pop(run.id, None)
+        label = self.label(run.config.point)
         accuracy = record.val_accuracy
-        if accuracy is not None and accuracy > self.best:
-            self.leader, self.best = label, accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
         seconds = record.seconds
         told = f"[{self.done}/{self.total}] {figures}{label}, seed {run.config.seed}  {outcome(record)}  {run.id}"
-        self.tell(told + (f"  {seconds.train:.1f} s, evaluation {seconds.eval:.1f} s" if seconds.train else ""))
+        self.tell(told + (f"  {seconds.train:.1f} s, evaluation {seconds.eval:.1f} s" if seconds.train else ""), record)
 
     @property
     def left(self) -> str:
-        """The time left, going by the runs done and what is done of those that go on."""
-        done = self.done + sum(self.shares.values())
-        return duration((time.perf_counter() - self.began) / done * (self.total - done)) if done else "?"
+        """The time left, going by what is done, and until there is something by the recorded runs most like these."""
+        return "?" if (seconds := self.seconds_left) is None else duration(seconds)
 
-    def tell(self, line: str) -> None:
+    @property
+    def seconds_left(self) -> float | None:
+        worked = self.worked + sum(self.shares_of_work.values())
+        elapsed = self.jobs * (time.perf_counter() - self.began)
+        # What was expected counts as much as the first round of runs will.
+        prior = self.jobs * self.typical if self.typical else 0.0
+        if not prior and not self.done:  # a run's start takes longer than its share of the steps
+            return None
+        return max(0.0, (self.work - worked) * (prior + elapsed) / (prior + worked) / self.jobs)
+
+    def _seconds(self, config: Config) -> float:
+        return self.expected.get(config, self.typical or 1.0)
+
+    def tell(self, line: str, record: Record) -> None:
         print(f"{line}  {self.left} left", flush=True)
-
-
-class SweepBar(SweepLines):
-    """The same lines above a live bar, which moves with every look of every worker."""
-
-    def __init__(self, total: int, labels: Mapping[Config, str], bar: "Bar", task: "TaskID"):
-        super().__init__(total, labels)
-        self.bar, self.task = bar, task
-
-    def looked(self, run: TrackedRun, progress: "Progress") -> None:
-        super().looked(run, progress)
-        self.draw()
-
-    def tell(self, line: str) -> None:
-        self.bar.console.print(printable(line), highlight=False, markup=False)
-        self.draw()
-
-    def draw(self) -> None:
-        leader = f"best so far {percent(self.best)}: {printable(self.leader)}" if self.leader else ""
-        completed = self.done + sum(self.shares.values())
-        self.bar.update(self.task, completed=completed, done=self.done, left=self.left, leader=leader)
 
 
 def _figures(progress: "Progress") -> str:

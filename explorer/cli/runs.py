@@ -1,0 +1,101 @@
+"""``runs``: what is recorded, the newest last; `show` tells all of one."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from explorer import models
+from explorer.cli.command import Command
+from explorer.cli.options import add_results, results_of, whole
+from explorer.errors import UserError
+
+if TYPE_CHECKING:
+    from explorer.record import Record
+
+LAST = 20
+
+
+@dataclass(frozen=True)
+class RunsOptions:
+    model: str | None
+    dataset: str | None
+    status: str | None
+    own: bool
+    best: bool
+    last: int
+    results: Path | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", nargs="?", choices=models.names(), help="of this model alone")
+    parser.add_argument("--dataset", metavar="NAME", help="on this data set alone")
+    parser.add_argument("--status", choices=("ok", "diverged", "failed"), help="that ended so")
+    parser.add_argument("--own", action="store_true", help="your own, not those of the published study")
+    parser.add_argument("--best", action="store_true", help="by validation accuracy, the best last, not by time")
+    parser.add_argument("--last", type=whole, default=LAST, metavar="N", help=f"so many (default: {LAST})")
+    add_results(parser.add_argument_group("where"))
+
+
+def run(namespace: argparse.Namespace) -> int:
+    return show_runs(
+        RunsOptions(
+            namespace.model,
+            namespace.dataset,
+            namespace.status,
+            namespace.own,
+            namespace.best,
+            namespace.last,
+            results_of(namespace),
+        )
+    )
+
+
+def show_runs(options: RunsOptions) -> int:
+    from explorer.cli import output
+    from explorer.running import nets
+    from explorer.running.store import Store
+
+    store = Store(options.results, read_only=True)
+    wanted = {"model": options.model, "dataset": options.dataset}
+    found = [
+        record
+        for record in store.records()
+        if all(value in (None, record.config.get(name)) for name, value in wanted.items())
+        and options.status in (None, record.status)
+        and (record.own or store.alone or not options.own)
+    ]
+    if not found:
+        raise UserError(f"no such run is recorded in {store.folder}")
+    found.sort(key=lambda record: (record.val_accuracy or 0.0) if options.best else record.started)
+    columns = [
+        output.Column("id"), output.Column("began"), output.Column("model"), output.Column("data"),
+        output.Column("configuration", 1), output.Column("seed", align="right"),
+        output.Column("validation %", align="right", style="bold"), output.Column("test %", align="right"),
+        output.Column("net"),
+    ]  # fmt: skip
+    shown = found[-options.last :]
+    kept = {one.record.id for one in nets.all_kept(store.folders)}
+    output.table(columns, [_row(record, record.id in kept) for record in shown])
+    if len(shown) < len(found):
+        print(f"the last {len(shown)} of {len(found):,}; --last N shows more, show ID all of one")
+    return 0
+
+
+def _row(record: "Record", kept: bool) -> list[str]:
+    from explorer.telling import words
+
+    try:
+        name = words.short_name(record.configuration)
+    except UserError:
+        name = "of another version of this program"
+    figures = [record.status, ""]
+    if record.status == "ok":
+        accuracies = (record.val_accuracy, record.test_accuracy)
+        figures = ["-" if figure is None else f"{100 * figure:.2f}" for figure in accuracies]
+    config = record.config
+    return [record.id[:8], record.started[:10], str(config["model"]), str(config.get("dataset", "")), name,
+            str(record.seed), *figures, "kept" if kept else ""]  # fmt: skip
+
+
+COMMAND = Command("runs", "the runs there are, by time or by figure", add_arguments, run)
