@@ -91,7 +91,8 @@ def run(options: SweepOptions) -> int:
             runner = runners[one.sweep.dataset]
             setup = WorkerSetup(options.asked.data or one.sweep.dataset, options.data_dir)
             with closing(local_engine(runner, setup, jobs)) as engine:
-                failed += settle(one, options, engine, Recorder(store, runner.data.digest), budget)
+                recorder = Recorder(store, runner.data.digest, keeps_best=True)
+                failed += settle(one, options, engine, recorder, budget, expected, jobs)
             if budget and budget.spent:
                 break
     if budget and budget.spent and not quiet:
@@ -131,18 +132,29 @@ def announcement(one: Asked, cap: int) -> str:
     return f"{one.name}: {points} points, looks at {counts} seeds: {least:,} to {most:,} runs"
 
 
-def settle(one: Asked, options: SweepOptions, engine: Engine, recorder: Recorder, budget: Budget | None) -> int:
+def settle(
+    one: Asked,
+    options: SweepOptions,
+    engine: Engine,
+    recorder: Recorder,
+    budget: Budget | None,
+    expected: Estimator,
+    jobs: int,
+) -> int:
     """Take look after look until nothing is open, or the time is over; how many runs failed."""
     failed, quiet = 0, options.quiet or options.json_lines
     while not (budget and budget.spent) and (runs := one.search.ask()):
-        to_do = sum(recorder.recorded(config) is None for config in runs)
+        records = {config: recorder.recorded(config) for config in runs}
+        known = [record for record in records.values() if record is not None]
+        waiting = [config for config, record in records.items() if record is None]
         points = len({config.point for config in runs})
         if not quiet:
             n = one.search.races.schedule[one.search.races.done][0]
             print(
-                f"look at {n} seeds: {points} of {len(one.search.points)} points open, {to_do} runs to do", flush=True
+                f"look at {n} seeds: {points} of {len(one.search.points)} points open, {len(waiting)} runs to do",
+                flush=True,
             )
-        with watch(options, to_do, one.labels) as tracker:
+        with watch(options, waiting, lambda config: one.labels[config.point], known, expected, jobs) as tracker:
             for record in answer(OneLook(one.search, runs), engine, recorder, tracker, budget=budget):
                 failed += record.status == "failed"
     return failed
