@@ -58,7 +58,7 @@ class About(Struct, frozen=True, forbid_unknown_fields=False):
     asked: bool
     """Whether a person asked for it to be kept; else it is there as the best of its model and data set so far."""
     digest: str = ""
-    """SHA-256 of the weights' bytes, in hex."""
+    """SHA-256 of the tensors' names and bytes, by name, in hex."""
     schema: int = SCHEMA
 
 
@@ -136,6 +136,7 @@ def _content(net: Net) -> bytes:
 def _digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
     sha = hashlib.sha256()
     for name in sorted(weights):
+        sha.update(name.encode())
         sha.update(np.ascontiguousarray(weights[name], "<f4").tobytes())
     return sha.hexdigest()
 
