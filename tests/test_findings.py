@@ -137,6 +137,27 @@ def test_a_claim_is_borne_out_only_if_every_rival_was_compared(tmp_path):
         assert told.startswith(f"**Published Fashion winners**: of 1 claim, 1 {ended} (depth 1 over others)")
 
 
+DEPTHS = """
+base.steps = 30
+claims = [
+  { says = "one layer more helps", pairs = [["depth 2", "depth 1"], ["depth 3", "depth 2"]] },
+  { says = "two layers suffice", suffices = ["depth 2"], rivals = ["depth 3"] },
+  { says = "one layer suffices", suffices = ["depth 1"], rivals = ["depth 2", "depth 3"] },
+]
+grid.depth = [1, 2, 3]
+"""
+
+
+def test_claims_of_pairs_and_of_what_suffices_are_held_against_the_data(tmp_path):
+    levels = {1: [0.80, 0.801, 0.799, 0.8, 0.802], 2: [0.9, 0.901, 0.899, 0.9, 0.902], 3: [0.901, 0.9, 0.9, 0.902, 0.9]}
+    records = [record for depth, accuracies in levels.items() for record in runs({"depth": depth}, accuracies)]
+    (told,) = claims.summary(Study(Runs(records), (judged(tmp_path, DEPTHS, records),)))
+    assert "of 3 claims" in told
+    assert "1 not shown against every rival (one layer more helps)" in told  # 3 is as good as 2, no better
+    assert "1 likely borne out (two layers suffice)" in told
+    assert "1 contradicted (one layer suffices)" in told
+
+
 def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):
     records = [*runs({"lr": 0.001}, [0.93, 0.94, 0.95]), *runs({"lr": 0.003}, [0.9, 0.9, 0.91])]
     table = published_tables.side_by_side(Study(Runs(records), ()), judged(tmp_path, POINTS, records))

@@ -172,7 +172,7 @@ def test_a_published_table_its_claims_and_what_gains_are_counted_from_are_read(w
         "[[claims]]\nsays = 'a over b'\nwinner = 'a'\nrivals = ['b']\n"
     )
     assert loaded.published == sweep.PublishedTable("A table", "run", best_look=True)
-    assert loaded.claims == (sweep.Claim("a over b", "a", ("b",)),)
+    assert loaded.claims == (sweep.Claim("a over b", (("a", "b"),)),)
     assert loaded.gain_over == "b"
     assert written("gain_over = { lr = 0.2 }\ngrid.lr = [0.1, 0.2]").gain_over == "lr 0.2"
 
@@ -294,6 +294,14 @@ BAD = {
     "a claim against itself": (
         'claims = [{ says = "a", winner = "lr 0.1", rivals = ["lr 0.1"] }]\n' + GRID,
         "claims[1]: 'lr 0.1' cannot be its own rival",
+    ),
+    "a claim two ways": (
+        'claims = [{ says = "a", winner = "lr 0.1", pairs = [["lr 0.1", "lr 0.2"]] }]\n' + GRID,
+        "claims[1] must say one of winner (with rivals), suffices (with rivals) and pairs",
+    ),
+    "a pair of three": (
+        'claims = [{ says = "a", pairs = [["lr 0.1", "lr 0.2", "lr 0.1"]] }]\n' + GRID,
+        "claims[1].pairs must be a list of two labels each",
     ),
     "unknown section": ("[gird]\nlr = [1]", "unknown key 'gird'; did you mean 'grid'?"),
     "unknown key of a section": ("[mlp]\nsede = 3\n" + GRID, "unknown key 'mlp.sede'; did you mean 'seeds'?"),

@@ -44,7 +44,8 @@ KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "as": (str, f"one of {', '.join(get_args(PublishedAs))}"),
     "best_look": (bool, "true or false"),
     "claims": (list, "a list of tables, [[claims]]"),
-    "rivals": (list, "a list of labels"),
+    **dict.fromkeys(("rivals", "suffices"), (list, "a list of labels")),
+    "pairs": (list, 'a list of two labels each, the better one first, e.g. [["adam", "sgd"]]'),
     **dict.fromkeys(("expect_best", "base", "grid"), (dict, "a table")),
     "points": (list, "a list of tables, [[points]]"),
     **dict.fromkeys(("baseline", "gain_over"), ((str, dict), "a point's label, or a table like { lr = 0.001 }")),
@@ -371,12 +372,24 @@ def _check_published(where: str, said: dict[str, Any] | None) -> None:
         raise UserError(f"{where}.as must be {KINDS['as'][1]}, got {said['as']!r}")
 
 
+CLAIMS = ("winner", "rivals", "suffices", "pairs")
+
+
 def _check_claim(where: str, said: Any) -> None:
     if not isinstance(said, dict):
         raise UserError(f"{where} must be a table with says, winner and rivals, got {_shown(said)}")
-    check_keys(where, said, ("says", "winner", "rivals"), needed=("says", "winner", "rivals"))
-    if not said["rivals"] or not all(isinstance(rival, str) for rival in said["rivals"]):
-        raise UserError(f"{where}.rivals must be {KINDS['rivals'][1]}, at least one, got {_shown(said['rivals'])}")
+    check_keys(where, said, ("says", *CLAIMS), needed=("says",))
+    ways = [way for way in ("winner", "suffices", "pairs") if way in said]
+    if len(ways) != 1:
+        raise UserError(f"{where} must say one of winner (with rivals), suffices (with rivals) and pairs")
+    if ("rivals" in said) == ("pairs" in said):
+        raise UserError(f"{where} needs rivals: {KINDS['rivals'][1]}, with winner or suffices, and none with pairs")
+    for key in ("rivals", "suffices"):
+        if key in said and (not said[key] or not all(isinstance(label, str) for label in said[key])):
+            raise UserError(f"{where}.{key} must be {KINDS[key][1]}, at least one, got {_shown(said[key])}")
+    for pair in said.get("pairs", []):
+        if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(label, str) for label in pair)):
+            raise UserError(f"{where}.pairs must be {KINDS['pairs'][1]}, got {_shown(pair)}")
 
 
 def check_keys(where: str, said: Mapping[str, Any], keys: tuple[str, ...], needed: tuple[str, ...]) -> None:

@@ -16,10 +16,12 @@
     table = "MNIST MLP"                   # its name; files that name the same table stand side by side in the report
     as = "run"                            # how its points were made: as "stated" (the default), or as really "run"
     best_look = true                      # each of its figures is the best of many looks
-    [[claims]]                            # what was published of the points, for the report to hold against the data
+    [[claims]]                            # what was said of the points, for the report to hold against the data
     says = "RMSprop over Adam"
     winner = "optimizer_RMSprop"          # labels of points
     rivals = ["optimizer_Adam"]
+                                          # or pairs = [["adam", "sgd"], ["adamw", "sgd"]]: each first beats its second;
+                                          # or suffices = ["width 256"] with rivals: none of them is better by much
     [base]                                # what all points have in common, over the model's defaults
     [grid]                                # the product of the lists; or:
     [[points]]                            # one by one: label, reference (a published accuracy, as a fraction), fields
@@ -32,7 +34,7 @@ hidden layers' widths as axes of their own.
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -63,11 +65,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Claim:
-    """A published claim: this point is better than each of those. All are labels."""
+    """What somebody said of points, in their words: the first of each pair is better than the second; or, where it says
+    ``suffices``, the second is not better than the first by more than a difference that counts. All are labels."""
 
     says: str
-    winner: str
-    rivals: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    suffices: bool = False
 
 
 @dataclass(frozen=True)
@@ -374,11 +377,21 @@ def _label(where: str, said: str, points: tuple[Point, ...]) -> str:
 def _claims(said: list[dict[str, Any]], points: tuple[Point, ...]) -> tuple[Claim, ...]:
     claims = []
     for number, claim in enumerate(said, 1):
-        winner = _label(f"claims[{number}].winner", claim["winner"], points)
-        rivals = tuple(_label(f"claims[{number}].rivals", rival, points) for rival in claim["rivals"])
-        if winner in rivals:
-            raise UserError(f"claims[{number}]: {winner!r} cannot be its own rival")
-        claims.append(Claim(claim["says"], winner, rivals))
+        where = f"claims[{number}]"
+
+        def known(key: str, labels: Iterable[str], where: str = where) -> list[str]:
+            return [_label(f"{where}.{key}", label, points) for label in labels]
+
+        first = (
+            known("winner", [claim["winner"]]) if "winner" in claim else known("suffices", claim.get("suffices", []))
+        )
+        pairs = [(one, rival) for one in first for rival in known("rivals", claim.get("rivals", []))]
+        for pair in claim.get("pairs", []):
+            better, worse = known("pairs", pair)
+            pairs.append((better, worse))
+        if same := [one for one, rival in pairs if one == rival]:
+            raise UserError(f"{where}: {same[0]!r} cannot be its own rival")
+        claims.append(Claim(claim["says"], tuple(pairs), "suffices" in claim))
     return tuple(claims)
 
 

@@ -128,7 +128,7 @@ class SweepResult:
     def relations(self) -> Relations:
         """Every point against every other: the one place where two of them are compared."""
         claimed = [
-            [(self.distinct_label(claim.winner), self.distinct_label(rival)) for rival in claim.rivals]
+            [(self.distinct_label(one), self.distinct_label(rival)) for one, rival in claim.pairs]
             for claim in self.sweep.claims
         ]
         return Relations(self.validation, self.baseline, claimed, self.trend, self.elsewhere)

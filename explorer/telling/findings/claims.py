@@ -1,12 +1,15 @@
-"""The published claims that a sweep's file states, held against the data."""
+"""The claims that a sweep's file states, published ones and others, held against the data pair by pair."""
+
+from collections.abc import Sequence
 
 from explorer.asking.questions import Claim
 from explorer.judging.certainty import MIN_RUNS, Certainty, of_all
 from explorer.judging.relations import Relation
+from explorer.judging.settled import margins
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
-from explorer.telling.words import estimate, nested, plural, with_n
+from explorer.telling.words import estimate, listed, nested, plural, points, with_n
 
 
 def find(study: Study) -> list[Sentence]:
@@ -37,17 +40,29 @@ def summary(study: Study) -> list[Sentence]:
 
 
 def _ended(judged: SweepResult, claim: Claim) -> str:
-    """What became of a claim; empty where no rival can be compared. It is as sure as the least sure of its rivals; a
+    """What became of a claim; empty where no pair can be compared. It is as sure as the least sure of its pairs; a
     rival that is better contradicts it."""
     against = [relation for relation in _leads(judged, claim).values() if relation.n >= MIN_RUNS]
     if not against:
         return ""
+    if claim.suffices:
+        return _enough(judged, claim, against)
     if contradicted := [relation.certainty for relation in against if relation.is_worse]:
         return "contradicted" if max(contradicted) is Certainty.SURE else "likely contradicted"
     shown = of_all(r.certainty if r.is_better else Certainty.UNKNOWN for r in against)
-    if len(against) < len(claim.rivals) or shown is Certainty.UNKNOWN:
+    if len(against) < len(claim.pairs) or shown is Certainty.UNKNOWN:
         return "not shown against every rival"
     return "borne out" if shown is Certainty.SURE else "likely borne out"
+
+
+def _enough(judged: SweepResult, claim: Claim, against: Sequence[Relation]) -> str:
+    """Of a claim that something suffices: *likely* at most, unless a rival is surely better, for the intervals are
+    those of one comparison each."""
+    delta = margins(judged.dataset).delta
+    if beaten := [relation for relation in against if relation.high < -delta]:
+        return "contradicted" if any(one.certainty is Certainty.SURE for one in beaten) else "likely contradicted"
+    shown = len(against) == len(claim.pairs) and all(relation.low > -delta for relation in against)
+    return "likely borne out" if shown else "not shown against every rival"
 
 
 def one_by_one(study: Study) -> list[Sentence]:
@@ -61,23 +76,33 @@ def _with_claims(study: Study) -> list[SweepResult]:
     return study.where(lambda judged: judged.sweep.claims and not judged.request.overrides)
 
 
-def _leads(judged: SweepResult, claim: Claim) -> dict[str, Relation]:
-    """Rival -> the published winner against it, of those with results; empty where it has none itself."""
-    winner, there = judged.distinct_label(claim.winner), judged.relations.points
-    rivals = {rival: judged.distinct_label(rival) for rival in claim.rivals}  # a row may be another's experiment
-    if winner not in there:
-        return {}
-    return {rival: judged.relations.of(winner, run) for rival, run in rivals.items() if run in there}
+def _leads(judged: SweepResult, claim: Claim) -> dict[tuple[str, str], Relation]:
+    """Pair -> its first against its second, of those with results."""
+    there = judged.relations.points
+    runs = {label: judged.distinct_label(label) for pair in claim.pairs for label in pair}  # rows may share their runs
+    return {
+        (one, rival): judged.relations.of(runs[one], runs[rival])
+        for one, rival in claim.pairs
+        if runs[one] in there and runs[rival] in there
+    }
 
 
 def _told(judged: SweepResult, claim: Claim) -> Sentence:
     leads = _leads(judged, claim)
     if not leads:
         return ""
-    told = [f"against {rival}{published(judged, rival)}: {estimate(lead)}" for rival, lead in leads.items()]
-    ours = judged.by_label[claim.winner].validation
-    head = f"**{claim.says}**: {claim.winner}{published(judged, claim.winner)} measures {with_n(ours)} on validation."
-    return nested(f"{head} Its lead in points:", told)
+    firsts = list(dict.fromkeys(one for one, _ in leads))
+    measured = listed(
+        [f"{one}{published(judged, one)} measures {with_n(judged.by_label[one].validation)}" for one in firsts]
+    )
+    told = [
+        f"{f'{one} ' if len(firsts) > 1 else ''}against {rival}{published(judged, rival)}: {estimate(lead)}"
+        for (one, rival), lead in leads.items()
+    ]
+    ended = f" {_ended(judged, claim).capitalize()}." if not judged.sweep.published else ""
+    margin = f" (to {points(margins(judged.dataset).delta)})" if claim.suffices else ""
+    head = f"**{claim.says}**{margin}: {measured} on validation.{ended}"
+    return nested(f"{head} {'Its lead' if len(firsts) == 1 else 'Their leads'} in points:", told)
 
 
 def published(judged: SweepResult, label: str) -> str:
@@ -86,4 +111,4 @@ def published(judged: SweepResult, label: str) -> str:
     return "" if reference is None else f" (published {100 * reference:.1f} %)"
 
 
-FINDING = Finding("claims", "Are the published winners distinguishable from their rivals?", find, summary)
+FINDING = Finding("claims", "What becomes of the claims of earlier studies?", find, summary)
