@@ -313,12 +313,12 @@ def test_only_fresh_seeds_judge(written):
     result = StudyResult(request(), question, Runs(records))
     assert result.complete and result.runs_done == len(records) == 24
     for one in result.contenders:
-        assert sorted(one.fresh.validation) == [1000, 1001, 1002]
+        assert sorted(one.fresh.fresh_validation) == [1000, 1001, 1002]
         assert sorted(one.chosen.validation) == [0, 1, 2]
     choosing = [record(one.configuration, one.val_accuracy + 0.05) if one.seed < 1000 else one for one in records]
     lucky = StudyResult(request(), question, Runs(choosing))
     for one, same in zip(result.contenders, lucky.contenders, strict=True):  # choosing seeds choose, and do no more
-        assert same.setting == one.setting and same.fresh.validation == one.fresh.validation
+        assert same.setting == one.setting and same.fresh.fresh_validation == one.fresh.fresh_validation
         assert same.chosen.validation != one.chosen.validation
 
 

@@ -55,8 +55,10 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     own = study.of_requests(Runs(store.records()), asked, "own") if asked else None
     predict = predictions.reader(store.folders, data_dir)
     runs = Runs(store.records(published_only=True), store.damaged(published_only))
-    mine, my_settled = (own.sweeps, own.settled) if own else ((), ())
-    return report.rebuild(runs, store.published_folder, places.media, places.report, predict, mine, my_settled)
+    mine, my_settled, my_studies = (own.sweeps, own.settled, own.studies) if own else ((), (), ())
+    return report.rebuild(
+        runs, store.published_folder, places.media, places.report, predict, mine, my_settled, my_studies
+    )
 
 
 COMMAND = Command("report", "rebuild REPORT.md, its tables and pictures from the ledger", add_arguments, run)

@@ -298,7 +298,7 @@ def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int
         return int(bool(failed))
     for one in judged:
         if isinstance(one, StudyResult):
-            show_study(one)
+            show_study(one, store, places, files)
         else:
             show(one, store, places, files)
     print(f"  {files[-1]}")
@@ -314,12 +314,17 @@ def judged_of(one: Planned, runs: Runs, known: Sequence[Request]) -> SweepResult
     return judge([(one.request, one.question)], runs, alike, origin)[0]
 
 
-def show_study(one: StudyResult) -> None:
-    """A study's table."""
-    from explorer.telling import tables
+def show_study(one: StudyResult, store: Store, places: Places, files: list[Path]) -> None:
+    """A study's table, what came of it, and where its files lie."""
+    from explorer.telling import report, tables, tuned
 
     print(f"\n{one.question.title} ({one.model}, {one.dataset}): {one.question.question}")
     print(tables.study_table(one, "simple"))
+    for sentence in tuned.study_sentences(one):
+        print(sentence.replace("**", ""))
+    table, picture, _ = report.files_of(one, store.published_folder, places.media)
+    mine = [path for path in files if path == table or path.name.startswith(f"{picture.stem}_")]
+    print("\n".join(f"  {path}" for path in mine))
 
 
 def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> None:

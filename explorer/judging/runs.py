@@ -222,6 +222,11 @@ class ConfigResult:
         return {seed: run.val_accuracy for seed, run in _well(self.fresh).items() if run.val_accuracy is not None}
 
     @cached_property
+    def fresh_test(self) -> Scores:
+        """Test accuracies of the fresh seeds."""
+        return {seed: run.test_accuracy for seed, run in _well(self.fresh).items() if run.test_accuracy is not None}
+
+    @cached_property
     def seconds(self) -> Scores:
         """Training seconds, without compiling and looking."""
         return {seed: run.seconds.train for seed, run in self.finished.items()}

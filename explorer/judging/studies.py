@@ -4,6 +4,7 @@ The tries and the finalists' seeds choose; the fresh seeds of each value's winne
 prose, no drawing.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +17,13 @@ from explorer.asking.studies import Contender, StudyQuestion
 from explorer.asking.tuning import StudySearch, Try, Tuning
 from explorer.config import Config, field_info
 from explorer.fields import limits
+from explorer.judging.certainty import Certainty
+from explorer.judging.relations import Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs
 from explorer.judging.sweeps import Origin, slug_of
 from explorer.record import Record
 from explorer.running.requests import Request
-from explorer.seeds import fresh
+from explorer.seeds import FIRST_FRESH_SEED, fresh
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class ContenderResult:
         return (
             tuple(one.seconds for one in self.tries),
             tuple(run.seconds.train for run in more),
-            tuple(run.seconds.train for run in self.fresh.records.values()) if self.fresh else (),
+            tuple(run.seconds.train for run in self.fresh.fresh.values()) if self.fresh else (),
         )
 
     @cached_property
@@ -97,6 +100,7 @@ class StudyResult:
         self.runs_left = len(search.upcoming())
         self.contenders = tuple(_result(tuning, runs) for tuning in search.tunings)
         self.runs = search.runs
+        self._trend = runs.validation_trend
 
     @property
     def model(self) -> str:
@@ -113,6 +117,33 @@ class StudyResult:
     @property
     def complete(self) -> bool:
         return not self.runs_left
+
+    @cached_property
+    def fresh(self) -> dict[str, dict[int, float]]:
+        """Value -> fresh seed, counted from 0 -> validation accuracy; values without a result left out."""
+        found = {one.label: one.fresh.fresh_validation for one in self.contenders if one.fresh}
+        first = FIRST_FRESH_SEED
+        return {label: {seed - first: score for seed, score in by.items()} for label, by in found.items() if by}
+
+    @cached_property
+    def relations(self) -> Relations:
+        """Every value against every other, on fresh seeds alone. All pairs are asked about beforehand, so Holm's
+        correction runs over them. Fresh seeds are counted from 0 here: among themselves they are as any others."""
+        return Relations(self.fresh, None, [list(itertools.combinations(self.fresh, 2))], self._trend)
+
+    @property
+    def winner(self) -> Winner | None:
+        return self.relations.winner
+
+    @property
+    def pairs(self) -> int:
+        return len(self.fresh) * (len(self.fresh) - 1) // 2
+
+    @cached_property
+    def pairs_shown(self) -> int:
+        """Pairs of values of which one is surely better."""
+        found = itertools.combinations(self.fresh, 2)
+        return sum(self.relations.of(a, b).certainty is Certainty.SURE for a, b in found)
 
     @cached_property
     def by_label(self) -> dict[str, ContenderResult]:
@@ -140,16 +171,15 @@ def replayed(question: StudyQuestion, runs: Runs) -> StudySearch:
 
 
 def _record(runs: Runs, config: Config) -> Record | None:
-    whole = runs.by_config.get(config.point, {}).get(config.seed)
-    return whole or runs.cut.get(config.point, {}).get(config.seed)
+    return runs.find(config) or runs.cut.get(config.point, {}).get(config.seed)
 
 
 def _result(tuning: Tuning, runs: Runs) -> ContenderResult:
     question, winner = tuning.question, tuning.winner
 
-    def at(one: Try, seeds: Sequence[int]) -> ConfigResult:
+    def at(one: Try, seeds: Sequence[int]) -> dict[int, Record]:
         there = runs.by_config.get(one.config, {})
-        return ConfigResult(one.config, {seed: there[seed] for seed in seeds if seed in there})
+        return {seed: there[seed] for seed in seeds if seed in there}
 
     tries = []
     for one in tuning.tries:
@@ -158,10 +188,10 @@ def _result(tuning: Tuning, runs: Runs) -> ContenderResult:
     return ContenderResult(
         tuning.contender,
         tuple(tries),
-        tuple(at(one, range(question.seeds)) for one in tuning.finalists),
+        tuple(ConfigResult(one.config, at(one, range(question.seeds))) for one in tuning.finalists),
         winner.setting if winner else None,
-        at(winner, range(question.seeds)) if winner else None,
-        at(winner, fresh(question.fresh_seeds)) if winner else None,
+        ConfigResult(winner.config, at(winner, range(question.seeds))) if winner else None,
+        ConfigResult(winner.config, {}, fresh=at(winner, fresh(question.fresh_seeds))) if winner else None,
     )
 
 

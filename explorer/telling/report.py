@@ -24,10 +24,11 @@ from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.frame import runs_csv
 from explorer.judging.runs import Runs
 from explorer.judging.settled import SettledSweep
+from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Environment
-from explorer.telling import findings, plots, settled, tables, words
+from explorer.telling import findings, plots, settled, tables, tuned, words
 from explorer.telling.findings.best import against_one_another, leaders
 from explorer.telling.findings.interactions import interaction_table
 from explorer.telling.findings.published_tables import side_by_side
@@ -45,6 +46,8 @@ WHOSE_TEST = (
     "Test figures with a star are of fresh seeds, which chose nothing. All others are of the seeds that chose the "
     "configuration: their luck is in both, so they are a little too good."
 )
+STUDY_PLOTS = ("isolation", "moves", "tries", "spent")
+SEARCH_PLOTS = ("moves", "tries")
 BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
 
 
@@ -56,15 +59,18 @@ def rebuild(
     predict: Predict | None = None,
     own: Sequence[SweepResult] = (),
     own_settled: Sequence[SettledSweep] = (),
+    own_studies: Sequence[StudyResult] = (),
 ) -> list[Path]:
     """Writes a CSV per sweep into ``results``, PNGs under ``media`` and the report; returns the files, report last.
 
     ``runs`` are those of the study in ``results``. ``predict`` gives a configuration's test predictions, for the
     confusion matrix. ``own`` are a person's own sweeps, judged by whoever has their records, ``own_settled`` those that
-    were asked for with ``--settle``: they get a section of their own and change no figure of the study. UserError where
-    files cannot be written or the list of sweeps cannot be read.
+    were asked for with ``--settle``, ``own_studies`` their studies and searches: they get a section of their own and
+    change no figure of the study. UserError where files cannot be written or the list of sweeps cannot be read.
     """
-    builder = Builder(study.read(runs, results), own, own_settled, Path(results), Path(media), Path(report))
+    builder = Builder(
+        study.read(runs, results), own, own_settled, own_studies, Path(results), Path(media), Path(report)
+    )
     try:
         text = builder.text(predict)
         builder.save(builder.report, text)
@@ -75,7 +81,7 @@ def rebuild(
     return builder.files
 
 
-def files_of(judged: SweepResult, results: Path, media: Path) -> tuple[Path, Path, Path]:
+def files_of(judged: SweepResult | StudyResult, results: Path, media: Path) -> tuple[Path, Path, Path]:
     """Where a sweep's CSV, picture and learning curves lie; not every sweep has all of them."""
     results, media = Path(results), Path(media)
     if judged.origin == "own":
@@ -92,11 +98,13 @@ class Builder:
         study: Study,
         own: Sequence[SweepResult],
         own_settled: Sequence[SettledSweep],
+        own_studies: Sequence[StudyResult],
         results: Path,
         media: Path,
         report: Path,
     ):
         self.study, self.runs, self.own = study, study.runs, own
+        self.own_studies = own_studies
         self.settled = [*study.settled, *own_settled]
         self.results, self.media, self.report = results, media, report
         self.files: list[Path] = []
@@ -148,6 +156,7 @@ class Builder:
             ("Where the best models err", self.confusion(predict)),
             ("Interactions", self.interactions()),
             ("Sweep by sweep", self.sweeps()),
+            ("Each value at its best", self.studies()),
             ("Settled sweeps", settled.section(self.settled)),
             ("How it is judged", self.statistics()),
             ("Not run yet", bullets(self.not_run())),
@@ -406,16 +415,54 @@ class Builder:
 
     def own_sweeps(self) -> list[str]:
         """What a person asked in addition, apart from the study: its figures take no part in any other section."""
-        if not self.own:
+        if not self.own and not self.own_studies:
             return []
         lines = [
             "These sweeps are yours. They are judged over your runs and the study's together; nothing else in this "
             "report rests on them.",
             "",
-            tables.comparison(self.own),
+            *([tables.comparison(self.own), ""] if self.own else []),
+        ]
+        lines += [line for judged in self.own for line in self.sweep(judged)]
+        return lines + [line for judged in self.own_studies for line in self.study_lines(judged)]
+
+    def studies(self) -> list[str]:
+        """Studies and searches: every value tuned before it is compared."""
+        if not self.study.studies:
+            return []
+        lines = [
+            "A study tunes each value of what it asks about before it compares them: settings are tried, the best go "
+            "on, and the best of each value runs on *fresh seeds*, which chose nothing. Only these judge, so that "
+            "choosing leaves no bias; every pair is compared, Holm-corrected.",
             "",
         ]
-        return [*lines, *(line for judged in self.own for line in self.sweep(judged))]
+        return lines + [line for judged in self.study.studies for line in self.study_lines(judged)]
+
+    def study_lines(self, judged: StudyResult) -> list[str]:
+        """A study's section: question, verdicts, table, pictures, command."""
+        path, picture, _ = files_of(judged, self.results, self.media)
+        asked = judged.question
+        self.save(path, tables.study_csv(judged))
+        lines = [
+            f'<a id="{tables.anchor(judged)}"></a>',
+            "",
+            f"### {asked.title}: {name_of(judged.model, judged.dataset)}",
+            "",
+        ]
+        lines += [f"**Question**: {asked.question}", ""] if asked.question else []
+        lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
+        lines += [
+            tuned.caption(judged),
+            "",
+            tables.study_table(judged),
+            "",
+            *bullets(tuned.study_sentences(judged)),
+            "",
+        ]
+        for plot in STUDY_PLOTS if asked.scientific else SEARCH_PLOTS:
+            lines += self.picture(picture.with_stem(f"{picture.stem}_{plot}"), plot, judged)
+        where = self.link(path)
+        return [*lines, f"Its command: `{words.study_command(judged.request)}`. Figures: [{where}]({where}).", ""]
 
     def sweeps(self) -> list[str]:
         lines: list[str] = []
@@ -460,6 +507,10 @@ class Builder:
                     command = f"python mnist_explorer.py {model} --sweep all"
                     command += f" --dataset {dataset}" if dataset != usual else ""
                     missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
+        for done in self.study.studies:
+            if not done.complete:
+                told = f"{plural(done.runs_left, 'run')} of {tables.link(done)}: `{words.study_command(done.request)}`"
+                missing.append(told)
         for judged in self.study.sweeps:
             if not judged.complete:
                 left = judged.runs_planned - judged.runs_done

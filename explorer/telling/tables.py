@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from tabulate import tabulate
 
+from explorer.config import Config
 from explorer.fields import text_of
 from explorer.judging import stats
-from explorer.judging.runs import ConfigResult
+from explorer.judging.runs import ConfigResult, Scores
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import PointResult, SweepResult
+from explorer.telling import tuned
 from explorer.telling.words import difference, figure, hypothesis, knob_name, lost, seconds, setting, short_name
 
 
@@ -133,12 +135,12 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
     return text_table(rows, form)
 
 
-def link(judged: SweepResult) -> str:
+def link(judged: SweepResult | StudyResult) -> str:
     """A Markdown link to the sweep's own section."""
     return f"[{judged.slug}](#{anchor(judged)})"
 
 
-def anchor(judged: SweepResult) -> str:
+def anchor(judged: SweepResult | StudyResult) -> str:
     """The name of the sweep's own section, for links."""
     own = "own-" if judged.origin == "own" else ""
     return f"{own}{judged.dataset}-{judged.model}-{judged.slug}"
@@ -172,18 +174,46 @@ def _interval(scores: Mapping[int, float]) -> stats.Interval:
 
 
 def study_table(judged: StudyResult, form: str = "github") -> str:
-    """A row a value that a study asks about: its best setting, and what fresh seeds say of it."""
+    """A row a value that a study asks about, the best first: its best setting, and what fresh seeds say of it."""
+    won = judged.winner
+    order = [won.label, *won.ties, *won.unknown, *won.likely_worse, *won.worse] if won else []
     rows = []
-    for one in judged.contenders:
-        fresh = one.fresh
+    for one in sorted(judged.contenders, key=lambda one: order.index(one.label) if one.label in order else len(order)):
+        validation, test = (one.fresh.fresh_validation, one.fresh.fresh_test) if one.fresh else ({}, {})
         row: dict[str, object] = {
-            "value": one.label,
+            "value": f"**{one.label}**" if form == "github" and won and one.label == won.label else one.label,
             "best setting": setting(one.setting),
             "tries": len(one.tries),
-            "n fresh": len(fresh.validation) if fresh else 0,
-            "validation %": figure(fresh.validation) if fresh else "-",
-            "test %": figure(fresh.test) if fresh else "-",
-            "at the edge of": ", ".join(f"{side}est {knob_name(field)}" for field, side in one.edges) or "-",
+            "n": len(validation),
+            "validation %": figure(validation),
+            "test %": figure(test),
+            "against the best": tuned.verdict(judged, one.label),
+            "at the edge": ", ".join(f"{side}est {knob_name(field)}" for field, side in one.edges) or "-",
         }
         rows.append(row)
     return text_table(rows, form)
+
+
+def study_csv(judged: StudyResult) -> str:
+    """Every setting that ran, a row a stage: try (seed 0), finalist (all choosing seeds), winner (fresh seeds)."""
+    rows = []
+    for one in judged.contenders:
+        stages: list[tuple[str, Config, Scores, Scores]] = []
+        stages += [("try", tried.config, {0: tried.accuracy}, {}) for tried in one.tries]
+        stages += [("finalist", run.config, run.validation, run.test) for run in one.finalists]
+        stages += [("winner", run.config, run.fresh_validation, run.fresh_test) for run in [one.fresh] if run]
+        for stage, config, validation, test in stages:
+            on_validation, on_test = _interval(validation), _interval(test)
+            rows.append(
+                {
+                    "value": one.label,
+                    "stage": stage,
+                    **{field: text_of(config.axis(field)) for field in judged.question.nuisances},
+                    "n": on_validation.n,
+                    "val_accuracy": on_validation.mean,
+                    "val_half_width": on_validation.half_width,
+                    "test_accuracy": on_test.mean,
+                    "test_half_width": on_test.half_width,
+                }
+            )
+    return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")

@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Mapping, Sequence
 
+from explorer.asking.studies import SEARCH_FILE
 from explorer.config import Config, fields_for, make_config
 from explorer.fields import flag_of, text_of
 from explorer.judging import stats
@@ -161,6 +162,20 @@ def sweep_command(request: Request) -> str:
     words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
     seeds = f"--settle --cap {request.seeds}" if request.settle else f"--seeds {request.seeds}"
     return " ".join([*words, seeds, *flag_words(request.overrides)])
+
+
+def study_command(request: Request) -> str:
+    """The command that runs a study or a search again."""
+    words = ["python mnist_explorer.py", request.model]
+    words += [f"--search {request.search}"] if request.search else []
+    if request.path or request.name != f"{SEARCH_FILE}-{request.search}":
+        name = request.name.removesuffix(f"-{request.search}") if request.search else request.name
+        words.append(f"--sweep {shlex.quote(request.path or name)}")
+    dataset = request.data or request.dataset
+    words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
+    words += [f"--tries {request.tries}"] if request.tries else []
+    words += [f"--fresh-seeds {request.fresh_seeds}"] if request.fresh_seeds else []
+    return " ".join([*words, *flag_words(request.overrides)])
 
 
 def flag_words(values: Mapping[str, object]) -> list[str]:

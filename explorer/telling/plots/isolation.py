@@ -27,7 +27,7 @@ class IsolationFacts(Facts):
 def facts(judged: StudyResult) -> IsolationFacts | None:
     """None as long as no value has a try that came to something."""
     rows = [one for one in judged.contenders if one.tries]
-    bars = {one.label: bar_of(one.fresh.validation) if one.fresh else None for one in rows}
+    bars = {one.label: bar_of(one.fresh.fresh_validation) if one.fresh else None for one in rows}
     best = {one.label: max(tried.accuracy for tried in one.tries) for one in rows}
     rows.sort(key=lambda one: -(bar.mean if (bar := bars[one.label]) else best[one.label]))
     if not any(best.values()):
@@ -41,7 +41,7 @@ def facts(judged: StudyResult) -> IsolationFacts | None:
         tries=tuple(tuple(tried.accuracy for tried in one.tries if tried.accuracy > 0) for one in rows),
         lost=tuple(one.lost for one in rows),
         validation=tuple(bars[one.label] for one in rows),
-        test=tuple(bar_of(one.fresh.test) if one.fresh else None for one in rows),
+        test=tuple(bar_of(one.fresh.fresh_test) if one.fresh else None for one in rows),
     )
 
 
