@@ -90,16 +90,21 @@ def draw(facts: MovesFacts) -> "Figure":
     figure = picture.frame(8 if count < 3 else 10, 2.0 + 0.42 * max(rows, 3), facts.title, facts.caption)
     every = figure.subplots(1, count, squeeze=False)[0]
     for number, (axes, panel) in enumerate(zip(every, facts.panels, strict=True)):
-        _draw_panel(axes, panel)
+        _draw_panel(axes, panel, narrow=count > 1)
         picture.row_labels(axes, facts.labels if number == 0 else [""] * rows)
         if number:
             axes.tick_params(axis="y", length=0)
     return figure
 
 
-def _draw_panel(axes: "Axes", panel: Panel) -> None:
+def _draw_panel(axes: "Axes", panel: Panel, narrow: bool) -> None:
     if panel.log:
+        from matplotlib.ticker import LogLocator
+
         picture.log_axis(axes)
+        ends = [end for row in panel.rows for end in (row.low, row.high) if end]
+        if narrow or max(ends) > 100 * min(ends):  # 1, 2, 5, 10 would run into one another
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if max(ends) > 10 * min(ends) else (1.0, 3.0)))
     for y, row in enumerate(panel.rows):
         if row.low is None or row.high is None:
             axes.annotate(

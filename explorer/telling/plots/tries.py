@@ -24,9 +24,9 @@ class TriesFacts(Facts):
 
 
 def facts(judged: StudyResult) -> TriesFacts | None:
-    """None for fewer than two tries."""
+    """None for fewer than two tries; values whose tries all came to nothing are left out."""
     curves = [(one.label, expected_best([tried.accuracy for tried in one.tries]))
-              for one in judged.contenders if len(one.tries) > 1]  # fmt: skip
+              for one in judged.contenders if len(one.tries) > max(1, one.lost)]  # fmt: skip
     curves.sort(key=lambda item: -item[1].mean[-1])
     if not curves:
         return None
@@ -64,5 +64,5 @@ def draw(facts: TriesFacts) -> "Figure":
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("tries")
     axes.set_ylabel("validation accuracy of the best (%)")
-    picture.legend(axes)
+    axes.legend(loc="lower right")  # the curves rise to the right: there they leave room
     return figure
