@@ -1,7 +1,9 @@
 """A study tunes each value of what it asks about, and only fresh seeds judge; it resumes from its records."""
 
+import itertools
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +19,8 @@ from explorer.cli.main import main
 from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
-from explorer.judging.studies import StudyResult
+from explorer.judging.studies import StudyResult, expected_best
+from explorer.running import requests
 from explorer.running.budget import Budget
 from explorer.running.engines.here import InProcess
 from explorer.running.ledger import Ledger
@@ -27,8 +30,9 @@ from explorer.running.runner import Runner
 from explorer.running.store import Store
 from explorer.running.trackers import Silent
 from explorer.seeds import is_fresh
+from explorer.telling import report, tuned, words
 from tests.conftest import PROJECT
-from tests.records import record
+from tests.records import notebook, record
 from tests.search_suite import SearchSuite, answered
 from tests.test_cli import explorer
 from tests.test_commands import places
@@ -298,6 +302,12 @@ def test_a_shipped_study_can_be_run_and_asks_each_run_once(name):
             assert len(tries) == len(set(tries)) == question.tries * len(question.contenders)
 
 
+def test_the_readmes_example_is_a_study(written):
+    texts = re.findall(r"```toml\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    question = written(next(text for text in texts if "[study]" in text))
+    assert (question.tries, question.fresh_seeds, len(question.contenders)) == (12, 10, 3)
+
+
 def test_a_study_is_no_sweep():
     assert not {*studies.available()} & {*documents.available()}
     assert studies.is_study("activation-tuned", "cnn") and not studies.is_study("act", "mlp")
@@ -329,6 +339,64 @@ def test_a_study_that_is_not_done_says_how_far_it_is(written):
     assert not result.complete and (result.runs_done, result.runs_left) == (12, 12)
     assert [stage.done for stage in result.stages] == [10, 2, 0]
     assert all(one.fresh is None and one.setting is None for one in result.contenders)
+
+
+def test_the_best_of_k_tries_is_expected_as_by_hand():
+    found = expected_best([1.0, 0.0])
+    assert found.mean == (0.5, 0.75)  # of two draws with replacement, three in four have the 1
+    assert found.deviation == pytest.approx((0.5, math.sqrt(0.75 * 0.25)))
+    assert expected_best([0.9]).mean == (0.9,)
+    with pytest.raises(ValueError, match="no tries"):
+        expected_best([])
+
+
+def test_every_pair_is_compared_on_fresh_seeds_and_words_are_never_opposite():
+    judged = a_study()
+    assert judged.winner.label == "optimizer adam" and judged.pairs == 6
+    for one, other in itertools.combinations(judged.fresh, 2):
+        there, back = judged.relations.of(one, other), judged.relations.of(other, one)
+        assert there.difference == pytest.approx(-back.difference) and there.p_adjusted == back.p_adjusted
+        p = [judged.relations.of(a, b).p for a, b in itertools.combinations(judged.fresh, 2)]
+        assert there.p_adjusted >= there.p and there.p_adjusted <= min(1.0, there.p * len(p)) + 1e-12
+    assert "optimizer muon" not in judged.fresh
+    told = " ".join(tuned.study_sentences(judged))
+    assert "optimizer muon: 16 of 16" in told and "At the edge of its range" in told and "steps 1000" in told
+
+
+def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_path, undrawn, written):
+    notebook(tmp_path, ACTIVATIONS, run_in_the_made_up_world(StudySearch(written(ACTIVATIONS))))
+    results = tmp_path / "results"
+    files = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
+    text = (tmp_path / "REPORT.md").read_text()
+    assert "## Each value at its best" in text and "activation tanh" in text
+    assert f"--sweep {tmp_path / 'mine.toml'}" in text
+    pictures = {path.name for path in files if path.suffix == ".png"}
+    assert {f"mlp_mine_{plot}.png" for plot in ("isolation", "moves", "tries", "spent")} <= pictures
+    rows = (results / "digits_mlp_mine.csv").read_text().splitlines()
+    assert rows[0].startswith("value,stage,lr,n,val_accuracy") and len(rows) == 1 + 10 + 4 + 2
+    again = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
+    assert again == files and (tmp_path / "REPORT.md").read_text() == text
+
+
+@pytest.mark.parametrize(("changes", "command"), [
+    ({"name": "act-tuned"}, "mlp --sweep act-tuned --dataset digits"),
+    ({"name": "search-tpe", "search": "tpe", "tries": 9}, "mlp --search tpe --dataset digits --tries 9"),
+    ({"name": "my-qmc", "search": "qmc", "path": "/a b.toml"}, "mlp --search qmc --sweep '/a b.toml' --dataset digits"),
+])  # fmt: skip
+def test_the_command_of_a_study_runs_it_again(changes, command):
+    assert words.study_command(request(**changes)) == f"python mnist_explorer.py {command}"
+
+
+def test_a_request_of_a_search_is_kept_and_one_of_a_sweep_is_written_as_before(tmp_path):
+    requests.append(tmp_path, request(name="lr"))
+    requests.append(tmp_path, request(name="search-tpe", search="tpe", tries=9))
+    requests.append(tmp_path, request(name="lr", fresh_seeds=5))
+    lines = (tmp_path / requests.FILE).read_text().splitlines()
+    assert lines[0] == '{"name":"lr","model":"mlp","dataset":"digits","overrides":{},"seeds":3,"path":null}'
+    kept = requests.read(tmp_path)
+    assert [(one.name, one.search, one.tries, one.fresh_seeds) for one in kept] == [
+        ("lr", None, None, 5), ("search-tpe", "tpe", 9, 0),
+    ]  # fmt: skip
 
 
 # The command line
