@@ -90,8 +90,8 @@ def run(options: SweepOptions) -> int:
                         known = recorded_of(mine, recorder, waiting)
                         with watch(options, waiting, label, known, expected, jobs) as tracker:
                             cutting = stopping(search, options)
-                            for _ in answer(search, engine, recorder, tracker, options.force, budget, cutting):
-                                pass
+                            for record in answer(search, engine, recorder, tracker, options.force, budget, cutting):
+                                expected.add(record)
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
     return conclude(options, store, planned)

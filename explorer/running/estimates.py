@@ -1,6 +1,6 @@
 """How long a run should take, going by the recorded runs most like it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from explorer.config import Config
 from explorer.record import Record
@@ -28,10 +28,18 @@ def estimate(run: Config, records: Sequence[Record], training_images: int) -> fl
 class Estimator:
     """Estimates for many runs: those of one cost are looked up among the records once."""
 
-    def __init__(self, records: Sequence[Record], training_images: Callable[[Config], int]):
-        self.records = [record for record in records if record.status == "ok" and record.step_ms]
+    def __init__(self, records: Iterable[Record], training_images: Callable[[Config], int]):
+        self.records: list[Record] = []
         self.training_images = training_images
         self.known: dict[object, float | None] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """A run more to go by: what nothing was known of before can be estimated now."""
+        if record.status == "ok" and record.step_ms:
+            self.records.append(record)
+            self.known = {key: seconds for key, seconds in self.known.items() if seconds is not None}
 
     def __call__(self, run: Config) -> float | None:
         """Seconds, None where no run like it has been timed."""
