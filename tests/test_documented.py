@@ -2,12 +2,14 @@
 
 import argparse
 import re
+import subprocess
 
 import pytest
 
 from explorer.cli.parser import parser
 from explorer.cli.registry import commands
 from tests.conftest import PROJECT
+from tests.test_cli import explorer, refused
 
 README = (PROJECT / "README.md").read_text()
 
@@ -28,3 +30,33 @@ def test_every_option_says_what_it_does(name):
     silent = [action.dest for action in actions if not action.help or action.help == argparse.SUPPRESS]
     assert silent == []
     assert commands()[name].help
+
+
+def completed(script: str, *words: str) -> list[str]:
+    """What bash offers for the last of these words."""
+    program = "\n".join(
+        (
+            script,
+            f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}",
+            f"$(complete -p {words[0]} | sed 's/.*-F \\([^ ]*\\).*/\\1/')",
+            'printf "%s\\n" "${COMPREPLY[@]}"',
+        )
+    )
+    answer = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=30)
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout.split()
+
+
+def test_bash_completes_commands_flags_and_words():
+    script = explorer("--completion", "bash").stdout
+    assert completed(script, "mnist_explorer.py", "pre") == ["predict"]
+    assert "--learning-rate" not in completed(script, "mnist_explorer.py", "mlp", "--l")
+    assert "--lr" in completed(script, "mnist_explorer.py", "mlp", "--l")
+    assert completed(script, "mnist_explorer.py", "mlp", "--optimizer", "ada") == ["adam", "adamw"]
+
+
+def test_every_shell_hears_of_every_command():
+    for shell in ("zsh", "fish"):
+        script = explorer("--completion", shell).stdout
+        assert [name for name in commands() if name not in script] == []
+    assert "--completion" in refused(explorer("--completion", "command.com"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from explorer import __version__
+from explorer.cli.completion import SHELLS, PrintCompletion
 from explorer.cli.registry import commands
 from explorer.config import fields_for
 from explorer.errors import UserError
@@ -43,6 +44,10 @@ def parser() -> tuple[Parser, dict[str, Parser]]:
     top = Parser(prog=program, description=ABOUT, allow_abbrev=False,
                  formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     top.add_argument("--version", action="version", version=f"mnist_explorer {__version__}")
+    top.add_argument(
+        "--completion", choices=SHELLS, action=PrintCompletion,
+        help='print what the shell needs to complete commands and flags: eval "$(mnist-explorer --completion bash)"',
+    )  # fmt: skip
     subparsers = top.add_subparsers(dest="command", metavar="command", parser_class=Parser)
     parts: dict[str, Parser] = {}
     for name, command in commands().items():
