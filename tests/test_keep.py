@@ -141,6 +141,9 @@ def test_show_has_the_figures_the_curve_and_the_command(kept):
     rows = [line for line in answer.stdout.splitlines() if "█" in line]
     assert len(rows) >= len(record["history"]) - 1
     assert json.loads(explorer("show", record["id"], "--json", "--results", folder).stdout) == record
+    (folder / "again.toml").write_text(explorer("show", record["id"], "--toml", "--results", folder).stdout)
+    answer = explorer("mlp", "--config", folder / "again.toml", "--json", "--results", folder)
+    assert json.loads(answer.stdout) == record
     assert "runs lists" in refused(explorer("show", "0000", "--results", folder))
 
 

@@ -35,8 +35,9 @@ def header(config: Config, data: Dataset, environment: Environment) -> str:
     )
 
 
-def summary(record: Record, store: Store, step: "StepFacts | None" = None) -> str:
-    """The figures of a record, a line each, and where it and its net lie; ``step`` where it was trained just now."""
+def summary(record: Record, store: Store, step: "StepFacts | None" = None, published: bool = False) -> str:
+    """The figures of a record, a line each, and where it and its net lie; ``step`` where it was trained just now,
+    ``published`` where it is of the study that ships."""
     lines = []
     if record.status != "ok":
         lines.append(f"status      {record.status}: {record.error}")
@@ -56,9 +57,9 @@ def summary(record: Record, store: Store, step: "StepFacts | None" = None) -> st
     lines.append(f"seconds     compile {compiling}, train {training}, evaluation {looking}{pace}")
     if step is not None:
         lines.append(step_line(step, record))
-    lines.append(f"record      {record.id} in {store.path}")
-    if (path := nets.path_of(store.folder, record.id)).exists():
-        lines.append(f"net         {path}")
+    folder = store.published_folder if published else store.folder
+    lines.append(f"record      {record.id} in {folder / store.path.name}")
+    lines += [f"net         {path}" for path in nets.kept_of(store.folders, record.id)[:1]]
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from explorer.record import Record
 
 LAST = 20
+NARROW = 120  # columns: below, the day is left out
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,17 @@ def show_runs(options: RunsOptions) -> int:
     if not found:
         raise UserError(f"no such run is recorded in {store.folder}")
     found.sort(key=lambda record: (record.val_accuracy or 0.0) if options.best else record.started)
+    narrow = output.width() < NARROW
     columns = [
-        output.Column("id"), output.Column("began"), output.Column("model"), output.Column("data"),
-        output.Column("configuration", 1), output.Column("seed", align="right"),
-        output.Column("validation %", align="right", style="bold"), output.Column("test %", align="right"),
-        output.Column("net"),
+        output.Column("id"), *([] if narrow else [output.Column("began")]), output.Column("model"),
+        output.Column("data"), output.Column("configuration", 1), output.Column("seed", align="right"),
+        output.Column("val %" if narrow else "validation %", align="right", style="bold"),
+        output.Column("test %", align="right"), output.Column("net"),
     ]  # fmt: skip
     shown = found[-options.last :]
     kept = {one.record.id for one in nets.all_kept(store.folders)}
-    output.table(columns, [_row(record, record.id in kept) for record in shown])
+    rows = [_row(record, record.id in kept) for record in shown]
+    output.table(columns, [row[:1] + row[2:] for row in rows] if narrow else rows)
     if len(shown) < len(found):
         print(f"the last {len(shown)} of {len(found):,}; --last N shows more, show ID all of one")
     return 0

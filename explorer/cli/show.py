@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
 from explorer.cli.options import Machine, add_results, results_of
+from explorer.config import config_as_toml
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class ShowOptions:
     results: Path | None
     measure: bool
     json: bool
+    toml: bool
     machine: Machine
     data_dir: Path | None
 
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the record's id; its first letters do")
     parser.add_argument("--measure", action="store_true", help="measure its kept net again: exit code 1 if it differs")
     parser.add_argument("--json", action="store_true", help="print the record alone, as JSON")
+    parser.add_argument("--toml", action="store_true", help="print its configuration alone, as --config takes it")
     place = parser.add_argument_group("where")
     add_results(place)
     place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
@@ -43,6 +46,7 @@ def run(namespace: argparse.Namespace) -> int:
             results_of(namespace),
             namespace.measure,
             namespace.json,
+            namespace.toml,
             Machine.of(namespace),
             namespace.data_dir,
         )
@@ -60,6 +64,9 @@ def show(options: ShowOptions) -> int:
     if options.json:
         print(json.dumps(record.to_json()))
         return 0
+    if options.toml:
+        print(config_as_toml(record.configuration), end="")
+        return 0
     if options.measure:
         return measure(options, nets.load(nets.find(store.folders, record.id).path))
     try:
@@ -71,7 +78,7 @@ def show(options: ShowOptions) -> int:
     code = f"own kernels, version {ran.kernels}" if ran.kernels else ran.renderer
     print(f"run         {record.config['model']} on {record.data.name}: {told}, seed {record.seed}")
     print(f"command     {command}")
-    print(console.summary(record, store))
+    print(console.summary(record, store, published=not (record.own or store.alone)))
     print(f"data        {record.data.name}, digest {record.data.digest}")
     print(f"machine     {ran.device} ({code}), {ran.cpu}, tinygrad {ran.tinygrad}; {record.started[:10]}")
     if curve := looks.curve(record, output.width(), output.block()):

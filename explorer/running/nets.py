@@ -100,6 +100,11 @@ def path_of(results: Path, run: str) -> Path:
     return Path(results) / FOLDER / f"{run}.safetensors"
 
 
+def kept_of(folders: Iterable[Path], run: str) -> list[Path]:
+    """Where a net of this run lies among these results ``folders``."""
+    return [path for folder in folders if (path := path_of(folder, run)).exists()]
+
+
 def save(results: Path, net: Net) -> Path | None:
     """Keep a net, in the place of one kept before of the same run. Where its folder cannot be written, or is a link,
     nothing is kept and a line says so: the run has its record. A net that was asked for stays one."""
