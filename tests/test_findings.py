@@ -27,7 +27,11 @@ from explorer.telling.findings import (
     longer,
     overfitting,
     published_tables,
+    returns,
     sgd,
+    surprises,
+    top_tenth,
+    worst,
 )
 from explorer.telling.findings.sweep import sweep_sentences
 from tests.conftest import PROJECT
@@ -156,6 +160,34 @@ def test_claims_of_pairs_and_of_what_suffices_are_held_against_the_data(tmp_path
     assert "1 not shown against every rival (one layer more helps)" in told  # 3 is as good as 2, no better
     assert "1 likely borne out (two layers suffice)" in told
     assert "1 contradicted (one layer suffices)" in told
+
+
+def test_what_stands_out_is_told_of_the_runs_there_are(tmp_path):
+    levels = {0.0003: 0.80, 0.001: 0.85, 0.003: 0.95, 0.01: 0.94}
+    records = [
+        one for lr, level in levels.items() for one in runs({"lr": lr}, [level + step for step in (0, 1e-3, 2e-3)])
+    ]
+    for place in range(20):
+        records += runs({"lr": 0.5, "dropout": place / 100}, [0.3 + place / 1000, 0.3, 0.301, None])
+    study = Study(Runs(records), (judged(tmp_path, LR, records),))
+    (surprise,) = surprises.find(study)
+    assert "“0.001 is best.” is surely rejected: lr 0.003 was not expected" in surprise
+    (low,) = worst.find(study)
+    assert low.startswith("MLP on digits: lr 0.5, 30 steps, 30.03")
+    assert "of 24 configurations 20 diverged in some run" in low
+    (shared,) = top_tenth.find(study)
+    assert shared == "MLP on digits, the best 2 of 24: lr 0.003 to 0.01, mostly 0.003 (tried: 0.0003 to 0.5)."
+
+
+def test_diminishing_returns_are_told_of_widths(tmp_path):
+    text = "base.steps = 30\ngrid.width = [16, 32, 64]"
+    levels = {16: 0.80, 32: 0.90, 64: 0.9005}
+    records = [
+        one for width, level in levels.items() for one in runs({"width": width}, [level, level + 1e-3, level - 1e-3])
+    ]
+    (told,) = returns.find(Study(Runs(records), (judged(tmp_path, text, records),)))
+    assert "16 to 32: +10.00" in told
+    assert "Shown to help: 16 to 32; not settled: 32 to 64." in told
 
 
 def test_published_figures_are_placed_in_the_interval_of_one_more_run(tmp_path):

@@ -19,8 +19,8 @@ class Optimum:
     """Where a parabola through three neighbouring points of a knob peaks, on the knob's logarithm, and what that gains.
 
     ``low`` to ``high`` is its 95 % interval, ``gain`` what the peak has above the best of the three points as a
-    fraction of images, with its interval; None for ends beyond the outer two points, of which three points tell
-    nothing.
+    fraction of images, with its upper bound (95 %); None for ends beyond the outer two points, of which three points
+    tell nothing.
     """
 
     knob: str
@@ -31,18 +31,17 @@ class Optimum:
     low: float | None
     high: float | None
     gain: float
-    gain_low: float
     gain_high: float
     n: int
 
     @property
     def sure(self) -> Literal["between", "at the point", "unknown"]:
-        """*Between*: the interval of the gain lies above 0 and that of the peak leaves the best point out. *At the
-        point*: whatever there is to gain is below a tenth of a point. Else unknown."""
+        """*At the point*: whatever there is to gain is below a tenth of a point. *Between*: there is more, and the
+        interval of the peak leaves the best point out. Else unknown."""
         excluded = (self.low is not None and self.low > self.best) or (self.high is not None and self.high < self.best)
-        if excluded and self.gain_low > 0:
-            return "between"
-        return "at the point" if self.gain_high < 0.001 else "unknown"
+        if self.gain_high < 0.001:
+            return "at the point"
+        return "between" if excluded else "unknown"
 
 
 def optimum_of(judged: SweepResult) -> Optimum | None:
@@ -78,7 +77,6 @@ def parabola(knob: str, values: Sequence[float], scores: Sequence[Sequence[float
     inside = bent & (peaks > x[0]) & (peaks < x[2])
     gains = np.where(inside, tops, draws.max(1)) - draws[:, int(means.argmax())]
     low, high = np.quantile(peaks, (0.025, 0.975), method="nearest")
-    gain_low, gain_high = np.quantile(gains, (0.025, 0.975))
     return Optimum(
         knob=knob,
         values=(float(values[0]), float(values[1]), float(values[2])),
@@ -87,8 +85,7 @@ def parabola(knob: str, values: Sequence[float], scores: Sequence[Sequence[float
         low=float(np.exp(low)) if low > x[0] else None,
         high=float(np.exp(high)) if high < x[2] else None,
         gain=float(top[0] - means.max()),
-        gain_low=float(gain_low),
-        gain_high=float(gain_high),
+        gain_high=float(np.quantile(gains, 0.95)),
         n=n,
     )
 

@@ -5,6 +5,7 @@ from explorer.telling.findings import (
     at_steps,
     batch_views,
     best,
+    between,
     claims,
     factors,
     gains,
@@ -13,7 +14,11 @@ from explorer.telling.findings import (
     longer,
     overfitting,
     published_tables,
+    returns,
     sgd,
+    surprises,
+    top_tenth,
+    worst,
 )
 from explorer.telling.findings.finding import Finding, Sentence
 
@@ -31,6 +36,11 @@ FINDINGS: tuple[Finding, ...] = (
     longer.FINDING,
     factors.FINDING,
     overfitting.FINDING,
+    returns.FINDING,
+    between.FINDING,
+    surprises.FINDING,
+    top_tenth.FINDING,
+    worst.FINDING,
 )
 
 

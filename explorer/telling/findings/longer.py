@@ -15,11 +15,12 @@ LENGTHS = ("epochs", "steps")  # the fields that say how long a run is
 
 
 def find(study: Study) -> list[Sentence]:
-    found = [_told(judged) for judged in study.sweeps if judged.numeric_knob in LENGTHS and judged.seeds >= MIN_RUNS]
+    found = [told(judged) for judged in study.sweeps if judged.numeric_knob in LENGTHS and judged.seeds >= MIN_RUNS]
     return [sentence for sentence in found if sentence]
 
 
-def _told(judged: SweepResult) -> Sentence:
+def told(judged: SweepResult) -> Sentence:
+    """Of a sweep of one number: what each step up gains, and which are shown to help; empty below two points."""
     knob = judged.sweep.knobs[0]
     labels = sorted(judged.validation, key=lambda label: judged.number(label, knob))
     steps = [
@@ -28,9 +29,9 @@ def _told(judged: SweepResult) -> Sentence:
     ]
     if not steps:
         return ""
-    told = "; ".join(f"{name}: {estimate(step)}" for name, step in steps)
+    each = "; ".join(f"{name}: {estimate(step)}" for name, step in steps)
     name = name_of(judged.model, judged.dataset)
-    return f"{name}, validation points gained by {knob}: {told}. {_summary(steps)}"
+    return f"{name}, validation points gained by {knob}: {each}. {_summary(steps)}"
 
 
 def _summary(steps: list[tuple[str, Relation]]) -> str:
