@@ -10,7 +10,7 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if
 _DIRECTION = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"\](?:\(([^()\s]*)\)|(?=[(:\[]))")
-_OWN_ANCHOR = re.compile(r'<a id="[\w.-]+"></a>')
+_OWN_LINE = re.compile(r'<a id="[\w.-]+"></a>|</?details>|<summary>[^<>]*</summary>')
 _OWN_TARGET = re.compile(r"#[\w.·-]*")
 
 
@@ -20,13 +20,13 @@ def printable(text: str) -> str:
 
 
 def page(text: str, targets: Collection[str]) -> str:
-    """A page of Markdown in which no line holds HTML but our own anchors, and no link leads elsewhere than within the
-    page or to one of ``targets``. Lines between ``` lines are code, and stay as they are."""
+    """A page of Markdown in which no line holds HTML but our own anchors and folds, and no link leads elsewhere than
+    within the page or to one of ``targets``. Lines between ``` lines are code, and stay as they are."""
     lines, code = [], False
     for line in printable(text).split("\n"):
         if line.startswith("```"):
             code = not code
-        elif not code and not _OWN_ANCHOR.fullmatch(line):
+        elif not code and not _OWN_LINE.fullmatch(line):
             line = _LINK.sub(lambda found: _link(found, targets), _TAG.sub("&lt;", line))
         lines.append(line)
     return "\n".join(lines)

@@ -60,8 +60,9 @@ def test_a_sweep_trains_every_point_with_every_seed_and_shows_table_pictures_and
     assert re.search(r"lr 0\.01 +3 +\d+\.\d\d ± \d+\.\d\d", answer.stdout)
     assert "hypothesis" in answer.stdout
     report = (folder / "REPORT.md").read_text()
-    assert "## Findings" in report
-    pictures = re.findall(r"\((media/\S+\.png)\)", report)
+    assert "## In one minute" in report
+    behind = "".join(page.read_text() for page in (folder / "report").iterdir())
+    pictures = re.findall(r"\((?:\.\./)?(media/\S+\.png)\)", report + behind)
     assert "media/digits/mlp_tiny.png" in pictures
     assert len(list((folder / "results" / "predictions").iterdir())) == 1  # of the best configuration alone
     assert "media/digits/mlp_confusion.png" in pictures

@@ -86,8 +86,10 @@ def test_the_report_of_a_strangers_folder_writes_within_it_alone(tmp_path, outsi
     media, page = tmp_path / "media", tmp_path / "REPORT.md"
     files = report.rebuild(Runs(store.records(), store.damaged()), results, media, page)
     assert untouched(outside)
-    assert all(file == page or file.is_relative_to(results) or file.is_relative_to(media) for file in files)
-    assert "2 damaged lines, which are no records (sweeps.jsonl line 2, sweeps.jsonl line 4)" in page.read_text()
+    folders = (results, media, tmp_path / "report")
+    assert all(file == page or any(file.is_relative_to(folder) for folder in folders) for file in files)
+    told = (tmp_path / "report" / "statistics.md").read_text()
+    assert "2 damaged lines, which are no records (sweeps.jsonl line 2, sweeps.jsonl line 4)" in told
 
 
 # Only regular files are read
@@ -197,10 +199,11 @@ def test_looks_that_cannot_be_read_are_none_and_told(tmp_path, history, capsys):
 
 
 def test_our_own_page_is_harmless_as_it_is():
-    text = (PROJECT / "REPORT.md").read_text()
-    targets = set(re.findall(r"\]\(((?:media|results)/[\w./-]+)\)", text))
-    assert targets
-    assert escape.page(text, targets) == text
+    for page in (PROJECT / "REPORT.md", *(PROJECT / "report").iterdir()):
+        text = page.read_text()
+        targets = set(re.findall(r"\]\(((?:\.\./)?[\w./-]+\.(?:png|csv|md)(?:#[\w.-]+)?)\)", text))
+        assert targets
+        assert escape.page(text, targets) == text
 
 
 @pytest.mark.parametrize(

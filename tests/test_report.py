@@ -22,7 +22,18 @@ def rebuild(folder, ledger, **options):
     files = report.rebuild(
         Runs(ledger.records()), folder / "results", folder / "media", folder / "REPORT.md", **options
     )
-    return files, (folder / "REPORT.md").read_text()
+    behind = [path for path in files if path.suffix == ".md" and path.parent.name == "report"]
+    return files, "\n".join(path.read_text() for path in [folder / "REPORT.md", *behind])
+
+
+def section_of(text, heading):
+    """What stands under a heading of any page, up to the next one."""
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def fold_of(text, anchor):
+    """A sweep's fold, by its anchor."""
+    return text.split(f'<a id="{anchor}"></a>')[1].split("</details>")[0]
 
 
 def test_a_second_build_is_byte_identical_and_draws_nothing(tmp_path, monkeypatch):
@@ -44,31 +55,67 @@ def test_a_second_build_is_byte_identical_and_draws_nothing(tmp_path, monkeypatc
 
 def test_every_picture_and_csv_that_the_report_names_is_there(tmp_path, undrawn):
     ledger = notebook(tmp_path, LR, four_rates())
-    files, text = rebuild(tmp_path, ledger)
-    for path in files[:-1]:
-        assert f"({path.relative_to(tmp_path).as_posix()})" in text
-    assert "media/digits/mlp_mine.png" in text
-    assert "media/digits/mlp_mine_curves.png" in text
+    files, _ = rebuild(tmp_path, ledger)
+    pages = [path for path in files if path.suffix == ".md"]
+    targets = {
+        (page.parent / target.split("#")[0]).resolve(): page
+        for page in pages
+        for target in re.findall(r"\]\(([^)#][^)]*)\)", page.read_text())
+    }
+    assert set(files) <= set(targets) | {tmp_path / "REPORT.md"}
+    assert set(targets) <= set(files)
+    assert tmp_path / "media" / "digits" / "mlp_mine_curves.png" in targets
+
+
+def test_every_place_on_a_page_that_is_linked_is_there(tmp_path, undrawn):
+    files, _ = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()))
+    for page in (path for path in files if path.suffix == ".md"):
+        for target, place in re.findall(r"\]\(([^)#]*)#([^)]+)\)", page.read_text()):
+            text = (page.parent / target).read_text() if target else page.read_text()
+            headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.*)$", text, re.M)}
+            assert place in headings or f'<a id="{place}"></a>' in text, (page, target, place)
+
+
+def test_the_front_page_is_short_however_many_sweeps_there_are(tmp_path, undrawn):
+    names = [f"sweep-{number}" for number in range(8)]
+    for name in names:
+        ledger = notebook(tmp_path, LR, four_rates() if name == names[0] else [], name=name)
+    rebuild(tmp_path, ledger)
+    front = (tmp_path / "REPORT.md").read_text()
+    assert len(front.splitlines()) <= 250
+    assert front.count("![") <= 12
+    assert all(f"report/digits-mlp.md#digits-mlp-{name}" in front for name in names)
+
+
+def test_the_front_page_answers_with_its_certainty_and_the_evidence(tmp_path, undrawn):
+    rebuild(tmp_path, notebook(tmp_path, LR, four_rates()))
+    front = section_of((tmp_path / "REPORT.md").read_text(), "In one minute")
+    told = next(line for line in front.splitlines() if "MLP on digits:" in line)
+    assert any(f"({word})" in told for word in ("sure", "likely", "unknown"))
+    assert "(report/digits-mlp.md#digits-mlp-mine)" in told
+    assert "python mnist_explorer.py mlp --dataset digits --lr 0.003 --steps 30" in front
+
+
+def test_what_to_try_next_is_a_command_with_its_cost(tmp_path, undrawn):
+    records = [item for lr, base in ((0.001, 0.90), (0.003, 0.93), (0.01, 0.96)) for item in
+               runs({"lr": lr}, [base, base + 0.01, base + 0.005])]  # fmt: skip
+    rebuild(tmp_path, notebook(tmp_path, LR.replace("[0.0003, 0.001, 0.003, 0.01]", "[0.001, 0.003, 0.01]"), records))
+    told = section_of((tmp_path / "REPORT.md").read_text(), "Try next")
+    assert re.search(r"the highest lr won; go on\. About .* `python mnist_explorer\.py mlp .*--lr 0\.02 ", told)
 
 
 def test_an_empty_ledger_makes_an_honest_report(tmp_path):
     _, text = rebuild(tmp_path, Ledger(tmp_path / "results"))
     assert "no run yet" in text
-    assert "## Not run yet" in text
-    assert "## Findings" not in text
+    assert "## In one minute" not in text
     assert "![" not in text
 
 
 def test_sections_without_data_are_left_out_and_listed(tmp_path, undrawn):
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()))
-    for section in (
-        "MLP against CNN",
-        "Interactions",
-        "Published figures beside measured ones",
-        "Where the best models",
-    ):
+    for section in ("MLP or CNN?", "Interactions", "Published figures", "Where they err", "Where the best errs"):
         assert f"## {section}" not in text
-    missing = text.split("## Not run yet")[1]
+    missing = section_of(text, "Not run yet")
     assert "CNN on Fashion-MNIST" in missing
     assert "lr-opt" in missing
     assert "Where the best MLP on digits errs" in missing
@@ -76,7 +123,8 @@ def test_sections_without_data_are_left_out_and_listed(tmp_path, undrawn):
 
 def test_a_sweep_names_its_question_command_table_and_verdicts(tmp_path, undrawn):
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()))
-    section = text.split("### Learning rate: MLP on digits")[1]
+    section = fold_of(text, "digits-mlp-mine")
+    assert "<summary>Learning rate (mine): best: lr 0.003, 4 points, 3 seeds</summary>" in section
     assert "**Question**: Which learning rate is best?" in section
     assert "**Hypothesis**: 0.001 is best." in section
     assert f"python mnist_explorer.py mlp --sweep {tmp_path}/mine.toml --dataset digits --seeds 3" in section
@@ -101,10 +149,10 @@ def test_the_csv_holds_fractions_and_counts(tmp_path, undrawn):
 
 def test_one_seed_says_that_it_gives_no_verdict(tmp_path, undrawn):
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [item for item in four_rates() if item.seed == 0], 1))
-    section = text.split("## Sweep by sweep")[1]
+    section = fold_of(text, "digits-mlp-mine")
     assert "**1 seed**: no verdict" in section
     assert section.count("too few runs") == 4  # three points against the baseline, and the winner's sentence
-    assert "better" not in section.split("## How it is judged")[0]
+    assert "better" not in section
     assert "**Hypothesis undecided**: fewer than 3 seeds give no verdict." in section
 
 
@@ -126,7 +174,7 @@ def test_unfinished_sweeps_and_unreadable_ones_are_listed(tmp_path, undrawn):
     notebook(tmp_path, PAIR, [], name="gone")
     (tmp_path / "gone.toml").unlink()
     _, text = rebuild(tmp_path, ledger)
-    missing = text.split("## Not run yet")[1]
+    missing = section_of(text, "Not run yet")
     assert "3 runs of [mine]" in missing
     assert "cannot be read any more" in missing
     assert "**Unfinished**: 9 of 12 runs are recorded." in text
@@ -154,13 +202,14 @@ def test_predictions_make_a_confusion_section(tmp_path, undrawn):
     files, text = rebuild(tmp_path, notebook(tmp_path, LR, four_rates()), predict=predict)
     assert [config.lr for config in asked] == [0.003]
     assert tmp_path / "media" / "digits" / "mlp_confusion.png" in files
-    assert "## Where the best models err" in text
+    assert "## Where the best errs" in text
+    assert "## Where they err" in text
 
 
-def test_mlp_and_cnn_are_compared_on_validation(tmp_path, undrawn):
+def test_mlp_and_cnn_are_compared_over_common_seeds(tmp_path, undrawn):
     cnn = runs({"model": "cnn"}, [0.97, 0.98, 0.99, 0.99])
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*four_rates(), *cnn]))
-    section = text.split("## MLP against CNN")[1].split("\n## ")[0]
+    section = section_of(text, "MLP or CNN?")
     assert "in points of validation accuracy the best CNN lies about +1.2" in section
     assert "n=3" in section
 
@@ -168,7 +217,7 @@ def test_mlp_and_cnn_are_compared_on_validation(tmp_path, undrawn):
 def test_final_runs_on_all_images_are_reported_but_not_chosen(tmp_path, undrawn):
     final = runs({"train_on": "all", "lr": 0.02}, [None] * 3, status="ok", test_accuracy=0.99)
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*four_rates(), *final]))
-    best = text.split("## Best configurations")[1].split("\n## ")[0]
+    best = section_of(text, "Best configurations")
     assert "Trained on the validation images, too" in best
     assert "--lr 0.02" not in best
 
@@ -187,7 +236,7 @@ def test_a_sweep_whose_file_is_called_like_a_question_about_steps_is_read_for_wh
     for name in ("steps", "epochs", "batchnorm"):
         ledger = notebook(tmp_path, LR, four_rates() if name == "steps" else [], name=name)
     _, text = rebuild(tmp_path, ledger)
-    assert text.count("### Learning rate: MLP on digits") == 3
+    assert text.count("<summary>Learning rate (") == 3
 
 
 def test_a_run_whose_validation_loss_overflowed_on_the_way_leaves_the_report_whole(tmp_path, undrawn):
@@ -196,7 +245,7 @@ def test_a_run_whose_validation_loss_overflowed_on_the_way_leaves_the_report_who
         first, second, *rest = item.history
         records[index] = replace(item, history=(first, replace(second, val_loss=None), *rest))
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, records))
-    assert "## Findings" in text
+    assert "## In one minute" in text
 
 
 def test_a_record_without_its_machine_is_left_out_and_told(tmp_path, undrawn):
@@ -237,22 +286,23 @@ def test_the_sweeps_file_is_needed_for_sections_but_not_for_the_best(tmp_path, u
 
 def test_a_persons_own_sweeps_have_a_section_and_change_nothing_else(tmp_path, undrawn):
     ledger = notebook(tmp_path, LR, four_rates())
-    files, alone = rebuild(tmp_path, ledger)
+    files, _ = rebuild(tmp_path, ledger)
+    before = {path: path.read_bytes() for path in files}
     text = PAIR.replace("title = ", 'hypothesis = "mine"\ntitle = ')
     path = tmp_path / "pair.toml"
     path.write_text(text)
     asked = Request("pair", "mlp", "digits", {}, 2, str(path))
     own_runs = Runs([*ledger.records(), *pair_records()])
     own = study.of_requests(own_runs, [asked], "own").sweeps
-    more, both = rebuild(tmp_path, ledger, own=own)
-    section = both.split("## Your own sweeps")[1].split("\n## ")[0]
-    assert "### Learning rate x batch size: MLP on digits" in section
-    assert '<a id="own-digits-mlp-pair"></a>' in section and "(#own-digits-mlp-pair)" in section
+    more, _ = rebuild(tmp_path, ledger, own=own)
+    front, page = (tmp_path / "REPORT.md").read_text(), (tmp_path / "report" / "own.md").read_text()
+    assert "(report/own.md#own-digits-mlp-pair)" in section_of(front, "Your own sweeps")
+    assert "<summary>Learning rate x batch size on digits (pair):" in fold_of(page, "own-digits-mlp-pair")
     assert {path.relative_to(tmp_path).as_posix() for path in set(more) - set(files)} == {
         "results/own/digits_mlp_pair.csv", "media/own/digits/mlp_pair.png", "media/own/digits/mlp_pair_curves.png",
+        "report/own.md",
     }  # fmt: skip
-    without = both.replace("## Your own sweeps" + section, "").replace(" · [Your own sweeps](#your-own-sweeps)", "")
-    assert re.sub(r"\n+", "\n", without) == re.sub(r"\n+", "\n", alone)
+    assert {path for path in files if path.read_bytes() != before[path]} == {tmp_path / "REPORT.md"}
 
 
 TINY = '''
@@ -284,8 +334,8 @@ def test_a_model_and_a_data_set_of_ones_own_have_all_sections(tmp_path, monkeypa
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*tiny, *mlp], model="tiny", dataset="letters"))
     assert "**TINY on letters**: the best on validation" in text
     assert "the aim of 99.0 % is" in text
-    assert "**TINY against MLP on letters**" in text.split("## MLP against TINY")[1].split("\n## ")[0]
-    for section in ("Which knobs matter most", "Best configurations", "Not run yet"):
-        assert "TINY on" in text.split(f"## {section}")[1].split("\n## ")[0]
-    assert "### Learning rate: TINY on letters" in text
+    assert "**TINY against MLP on letters**" in section_of(text, "MLP or TINY?")
+    for section in ("Which knobs matter", "In one minute"):
+        assert "TINY on" in section_of(text, section)
+    assert "# TINY on letters\n" in text
     assert "--sweep " + str(tmp_path / "mine.toml") + " --dataset letters --seeds 3" in text

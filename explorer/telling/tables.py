@@ -136,8 +136,13 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
 
 
 def link(judged: SweepResult | StudyResult) -> str:
-    """A Markdown link to the sweep's own section."""
-    return f"[{judged.slug}](#{anchor(judged)})"
+    """A Markdown link to the sweep's own section, from any page behind REPORT.md."""
+    return f"[{judged.slug}]({page_name(judged)}.md#{anchor(judged)})"
+
+
+def page_name(judged: SweepResult | StudyResult) -> str:
+    """The page that has the sweep's section, without its ending."""
+    return "own" if judged.origin == "own" else f"{judged.dataset}-{judged.model}"
 
 
 def anchor(judged: SweepResult | StudyResult) -> str:

@@ -51,6 +51,24 @@ def find(study: Study) -> list[Sentence]:
     return sentences
 
 
+def verdicts(study: Study) -> list[Sentence]:
+    """A sentence a table: how many of its figures lie where one more run would."""
+    sentences = []
+    for table in tables(study):
+        kinds = [("as stated" if table.run else "", judged) for judged in table.stated]
+        kinds += [("as really run", judged) for judged in table.run]
+        told = []
+        for kind, judged in kinds:
+            words = [word for outcome in judged.outcomes if (word := _place(study, judged, outcome)[0])]
+            if placed := [word for word in words if word in ("inside", "below", "above")]:
+                told.append(f"{kind + ', ' if kind else ''}{placed.count('inside')} of {len(placed)}")
+        if told:
+            sentences.append(
+                f"**{table.name}**: published figures that one more run like ours could give: {'; '.join(told)}."
+            )
+    return sentences
+
+
 def _places(study: Study, judged: SweepResult) -> str:
     """How many published figures lie where one more run would, and how wide that is; empty where none can be placed."""
     found = [_place(study, judged, outcome) for outcome in judged.outcomes]

@@ -1,0 +1,136 @@
+"""The pages behind REPORT.md that are about no single model: questions, published figures, statistics, own sweeps."""
+
+import itertools
+from collections import Counter
+
+from explorer import models
+from explorer.asking import documents
+from explorer.config import Config
+from explorer.judging import simulated
+from explorer.judging.frame import runs_csv
+from explorer.record import Environment
+from explorer.telling import findings, settled, tables, words
+from explorer.telling.findings.published_tables import side_by_side
+from explorer.telling.findings.published_tables import tables as published_tables
+from explorer.telling.names import name_of
+from explorer.telling.report.group import studies, sweep
+from explorer.telling.report.shelf import Page, Shelf, bullets
+from explorer.telling.statistics import statistics_lines
+from explorer.telling.words import plural
+
+
+def write(shelf: Shelf) -> None:
+    _questions(shelf)
+    _published(shelf)
+    _statistics(shelf)
+    _own(shelf)
+
+
+def _page(shelf: Shelf, name: str, title: str) -> Page:
+    page = Page(shelf, shelf.behind(name), title)
+    page.say(f"What lies behind [the report]({page.link(shelf.report)}). Its words are explained there.")
+    return page
+
+
+def _questions(shelf: Shelf) -> None:
+    page = _page(shelf, "questions", "Questions to the whole study")
+    page.section("What stands out", *bullets(findings.top(shelf.study)))
+    for question, answer in findings.answers(shelf.study):
+        page.section(question, *bullets(answer))
+    if page.sections:
+        page.save()
+
+
+def _published(shelf: Shelf) -> None:
+    page = _page(shelf, "published", "Published figures beside measured ones")
+    study, lines = shelf.study, []
+    for table in published_tables(study):
+        for stated, as_run in itertools.zip_longest(table.stated, table.run):
+            lines += [f"## The {table.name} table", "", side_by_side(study, stated, as_run), ""]
+    for judged in study.where(lambda judged: judged.role == "published" and not judged.sweep.published):
+        title = f"{judged.sweep.title}, {name_of(judged.model, judged.dataset)}"
+        lines += [f"## {title}", "", side_by_side(study, judged), ""]
+    if not lines:
+        return
+    chosen = study.where(lambda judged: judged.sweep.published and judged.sweep.reference_is == "validation")
+    names = [judged.sweep.published.table for judged in chosen if judged.sweep.published]
+    told = f" (the {words.listed(names)} table: validation)" if names else ""
+    page.say(
+        "A published figure is one run of an earlier study, quoted in `sweeps/published-*.toml`. *Inside*: it lies in "
+        f"the 95 % prediction interval of one more run like ours, on the split it was measured on{told}. *Above*, "
+        "*below*: it does not. Where that is the test set, test is judged here, for it was published there. The "
+        "interval's width comes from deviations moderated by a trend over the whole study: three runs that lie "
+        "together by chance would make every other one a miss.",
+    )
+    page.say(*lines)
+    page.save()
+
+
+def _statistics(shelf: Shelf) -> None:
+    page = _page(shelf, "statistics", "How it is judged")
+    records = shelf.runs.kept
+    if not records:
+        return
+    counted = shelf.runs.counted
+    every = shelf.results / "runs.csv"
+    shelf.save(every, runs_csv(counted, shelf.study.sweeps))
+    page.section("The rules, and how often they err", *statistics_lines(shelf.study, simulated.read(shelf.results)))
+    machines = Counter(_machine(record.environment) for record in counted)
+    told = [f"{machine}: {plural(count, 'run')}" for machine, count in sorted(machines.items())]
+    again = [f"{plural(shelf.runs.repeats, 'record')} more repeat a run, configuration and seed: they count once."]
+    page.section(
+        "What was run",
+        *bullets(told),
+        *bullets(again if shelf.runs.repeats else []),
+        f"- Every run, a row each, with its sweeps and points: [runs.csv]({page.link(every)}).",
+    )
+    page.section("Left out, so as not to mix what does not compare", *bullets(map(words.left_out, shelf.runs.left_out)))
+    page.section("Not run yet", *bullets(_not_run(shelf)))
+    page.save()
+
+
+def _not_run(shelf: Shelf) -> list[str]:
+    """Shipped sweeps without a record, unfinished ones, and what else is left out."""
+    missing = list(shelf.missing)
+    usual = Config.model_fields["dataset"].default
+    for dataset in documents.about():
+        for model in models.names():
+            run = {judged.request.name for judged in shelf.study.of(dataset, model) if not judged.request.path}
+            names = [name for name in documents.available(model, dataset) if name not in run]
+            if names:
+                command = f"python mnist_explorer.py {model} --sweep all"
+                command += f" --dataset {dataset}" if dataset != usual else ""
+                missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
+    for done in shelf.study.studies:
+        if not done.complete:
+            told = f"{plural(done.runs_left, 'run')} of {tables.link(done)}: `{words.study_command(done.request)}`"
+            missing.append(told)
+    for judged in shelf.study.sweeps:
+        if not judged.complete:
+            left = judged.runs_planned - judged.runs_done
+            missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{words.sweep_command(judged.request)}`")
+    return missing
+
+
+def _own(shelf: Shelf) -> None:
+    """What a person asked in addition, apart from the study: its figures take no part in any other page."""
+    own = shelf.own
+    if not own:
+        return
+    page = _page(shelf, "own", "Your own sweeps")
+    page.say(
+        "These sweeps are yours. They are judged over your runs and the study's together; nothing else in the report "
+        "rests on them."
+    )
+    page.say(*([tables.comparison(own.sweeps)] if own.sweeps else []))
+    page.say(*(line for judged in own.sweeps for line in sweep(page, judged)))
+    page.section("Each value at its best", *studies(page, own.studies))
+    page.section("Settled sweeps", *settled.section(own.settled))
+    page.save()
+
+
+def _machine(environment: Environment) -> str:
+    return (
+        f"{environment.cpu}, {environment.cores} cores, device {environment.device} "
+        f"({environment.renderer}), tinygrad {environment.tinygrad}"
+    )

@@ -1,0 +1,344 @@
+"""REPORT.md: what a reader takes in within a minute, then within five. Everything else lies behind it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from explorer import datasets, models
+from explorer.judging.answers import Answer, answers
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.relations import Word
+from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult
+from explorer.telling import tables, tuned, words
+from explorer.telling.findings import published_tables
+from explorer.telling.findings.best import against_one_another
+from explorer.telling.names import model_title, name_of
+from explorer.telling.report.group import WHOSE_TEST
+from explorer.telling.report.shelf import Page, Shelf, bullets
+from explorer.telling.report.try_next import suggestions
+from explorer.telling.words import plural, short_name
+
+GLOSSARY = (
+    ("sure", "the main test shows it, corrected within its sweep"),
+    ("likely", "only the second opinion shows it, or the main test does on the very seeds that made the choice"),
+    ("unknown", "neither shows it, or there are too few runs"),
+    ("97.93 ± 0.12 (n=5)", "mean of 5 seeds, in per cent, and half the width of its 95 % interval"),
+    ("seed", "sets first weights, order of the data and chance; runs that differ in it alone differ by luck"),
+    ("fresh seed", "a seed that had no part in any choice; figures marked * are of such seeds"),
+    ("sweep, point", "a question asked with many runs; one of the settings it compares"),
+    ("baseline", "the point that the others of a sweep are compared with"),
+    ("tied", "as good as the best, as far as these runs can tell"),
+    ("points", "differences of accuracies, in points of a per cent"),
+    ("validation, test", "10,000 images that choose and judge; 10,000 that are measured once, at the end"),
+    ("seconds", "of training alone, on a machine that other runs shared: small differences mean nothing"),
+)
+BEHIND = {
+    "questions": "questions to the whole study", "published": "published figures", "statistics": "how it is judged",
+}  # fmt: skip
+MOST_NAMED = 3  # values that tie for the best
+
+
+@dataclass(frozen=True)
+class Question:
+    """A main question: the sweeps about one knob that answer it are those that vary ``knob`` first of all."""
+
+    asks: str
+    knob: str
+    about: Callable[[SweepResult], bool] = lambda judged: True
+
+
+QUESTIONS = (
+    Question("Which learning rate?", "lr"),
+    Question("Which batch size, at equal steps?", "batch_size", lambda judged: judged.equal == "steps"),
+    Question("Which batch size, at equal images?", "batch_size", lambda judged: judged.equal == "images"),
+    Question("Which optimizer?", "optimizer"),
+    Question("Which activation?", "activation"),
+    Question("How deep?", "depth"),
+    Question("How wide?", "width"),
+    Question("How long?", "steps"),
+)
+MOST_COMPARED = 8  # points of a sweep whose standing to the baseline is told at the front
+
+
+def write(shelf: Shelf) -> None:
+    study = shelf.study
+    page = Page(shelf, shelf.report, "What the hyperparameters do")
+    if not shelf.runs.kept:
+        page.say("The ledger holds no run yet. `python mnist_explorer.py mlp --sweep lr` makes a start.")
+        page.save()
+        return
+    found = answers(study)
+    page.say(_preface(page))
+    page.section("In one minute", *_best(page), *_main_answers(page, found))
+    page.section("Your own sweeps", *_own(page))
+    page.section("Which knobs matter", *_knobs(page))
+    page.section("Try next", *_next(page))
+    page.section("Knob by knob", *_cards(page, found))
+    page.section(" or ".join(map(model_title, _models(study))) + "?", *_against(page))
+    page.section("Where they err", *_errors(page))
+    page.section("Published figures", *_published(page))
+    page.section("How to read it", *_reading(page))
+    page.section("Index", *_index(page))
+    page.save()
+
+
+def _preface(page: Page) -> str:
+    counted = page.shelf.runs.counted
+    hours = sum(record.seconds.total for record in counted) / 3600
+    return (
+        f"{plural(len(counted), 'run')} of {plural(len(page.shelf.runs.configurations), 'configuration')}, {hours:.1f} "
+        "hours of computing. Validation chooses and judges; the test set is measured once, at the end. Each answer "
+        "says how sure it is: [sure, likely or unknown](#how-to-read-it). `python mnist_explorer.py report` rebuilds "
+        "this page and all behind it."
+    )
+
+
+def _best(page: Page) -> list[str]:
+    study, rows, commands = page.shelf.study, [], []
+    for item in study.best:
+        if item.why != "accuracy":
+            continue
+        run = item.result
+        rows.append(
+            {
+                "data": datasets.title(item.dataset),
+                "model": f"[{model_title(item.model)}]({page.link(page.shelf.behind(f'{item.dataset}-{item.model}'))})",
+                "best configuration": short_name(run.config),
+                "n": len(run.validation),
+                "validation %": words.figure(run.validation),
+                "test %": tables.marked(run),
+                "seconds": words.seconds(run.mean_seconds),
+            }
+        )
+        commands += [f"# {name_of(item.model, item.dataset)}", words.training_command(run.config)]
+    if not rows:
+        return []
+    told = WHOSE_TEST if any(item.result.test_figure.fresh for item in study.best) else _NO_FRESH
+    shown = ["The commands that train them:", "", "```sh", "\n".join(commands), "```", ""]
+    return [tables.text_table(rows), "", told, "", *shown]
+
+
+_NO_FRESH = (
+    "These test figures are of the seeds that chose the configurations. Such seeds were lucky on both splits, so the "
+    "figures are a little too good. [Try next](#try-next) has the commands that measure them on fresh seeds."
+)
+
+
+def _main_answers(page: Page, found: Sequence[Answer]) -> list[str]:
+    """A bullet a question, under it a line for each model and data set."""
+    lines = []
+    for question in QUESTIONS:
+        tuned_answers = [
+            f"{name_of(judged.model, judged.dataset)}, {judged.slug}: {tuned.in_words(judged)} "
+            f"{page.to(judged, 'Evidence')}."
+            for judged in page.shelf.study.studies
+            if judged.question.scientific[:1] == (question.knob,)
+            and question is next(other for other in QUESTIONS if other.knob == question.knob)
+        ]
+        mine = [
+            answer
+            for answer in found
+            if answer.sweep.sweep.knobs[:1] == (question.knob,) and question.about(answer.sweep)
+        ]
+        if mine or tuned_answers:
+            told = tuned_answers + [
+                f"{name_of(answer.sweep.model, answer.sweep.dataset)}: {_in_words(answer)} "
+                f"{page.to(answer.sweep, 'Evidence')}."
+                for answer in mine
+            ]
+            lines.append(words.nested(f"- **{question.asks}**", told))
+    return [*lines, ""]
+
+
+def _in_words(answer: Answer) -> str:
+    """``**0.003** (sure), +0.35 ± 0.33 points over 0.001.``"""
+    if answer.n < MIN_RUNS:
+        return f"unknown: {plural(answer.n, 'seed')} can settle nothing."
+    named = _named(answer)
+    if answer.matters is Certainty.UNKNOWN:
+        return f"no difference shown (unknown); {_value(answer, answer.best[0])} leads."
+    told = f"**{named}** ({answer.certainty.word})"
+    if answer.estimate is not None and answer.estimate.certainty is not Certainty.UNKNOWN:
+        told += f", {words.difference(answer.estimate)} points beside {_value(answer, answer.estimate.against)}"
+    return f"{told}.{_beside_the_baseline(answer)}"
+
+
+def _beside_the_baseline(answer: Answer) -> str:
+    """Of few values that are no numbers: how each stands to the baseline, `` Beside adam: better muon; worse sgd.``"""
+    judged = answer.sweep
+    if judged.numeric_knob or not 2 < len(judged.validation) <= MOST_COMPARED:
+        return ""
+    kinds: dict[str, list[str]] = {}
+    for label, verdict in judged.verdicts.items():
+        kinds.setdefault(verdict.word, []).append(_value(answer, label))
+    told = "; ".join(f"{word} {', '.join(kinds[word])}" for word in get_args(Word) if word in kinds)
+    return f" Beside {_value(answer, judged.baseline)}: {told}." if told else ""
+
+
+def _named(answer: Answer) -> str:
+    """The best values: ``0.003``, ``0.001 or 0.003``, ``32 to 128`` for neighbours of a grid, ``6 of 8 values``."""
+    judged, best = answer.sweep, answer.best
+    if judged.numeric_knob and len(best) > 1:
+        order = list(judged.validation)
+        places = sorted(order.index(label) for label in best)
+        if places == list(range(places[0], places[-1] + 1)):
+            return f"{_value(answer, order[places[0]])} to {_value(answer, order[places[-1]])}"
+    if len(best) > MOST_NAMED:
+        return f"{_value(answer, best[0])} and {len(best) - 1} that tie"
+    return " or ".join(_value(answer, label) for label in best)
+
+
+def _value(answer: Answer, label: str) -> str:
+    """A point as its knob's value alone, where there is one knob."""
+    judged = answer.sweep
+    return label.removeprefix(f"{words.knob_name(judged.sweep.knobs[0])} ") if judged.sweep.knobs else label
+
+
+def _own(page: Page) -> list[str]:
+    shelf = page.shelf
+    if not shelf.own:
+        return []
+    more = f"[Their tables and pictures]({page.link(shelf.behind('own'))})."
+    rows = [
+        {
+            "data": judged.dataset,
+            "model": judged.model,
+            "sweep": page.to(judged),
+            "best on validation": judged.winner.label if judged.winner else "-",
+            "validation %": words.figure(judged.validation[judged.winner.label]) if judged.winner else "-",
+            "hypothesis": words.hypothesis(judged.hypothesis) if judged.hypothesis else "-",
+        }
+        for judged in shelf.own.sweeps
+    ]
+    return [more, "", *([tables.text_table(rows)] if rows else []), ""]
+
+
+def _knobs(page: Page) -> list[str]:
+    lines: list[str] = []
+    for dataset, model in page.shelf.study.pairs:
+        found = page.shelf.study.knobs(dataset, model)
+        if not found.ranked:
+            continue
+        first = found.ranked[0]
+        named = [page.to(judged, judged.sweep.title) for judged in found.ranked[:3]]
+        rest = f", then {words.listed(named[1:])}" if named[1:] else ""
+        sure = first.relations.effect.word
+        lines.append(f"- **{name_of(model, dataset)}**: {named[0]} moves the accuracy most ({sure}){rest}.")
+        if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
+            lines[-1] += f" Not ranked, for want of runs: {words.listed(without)}."
+    pictures = [
+        line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "importance")
+    ]
+    return [*lines, "", *pictures] if lines else []
+
+
+def _drawn(page: Page, dataset: str, model: str, what: str) -> list[str]:
+    """A picture that the page of its model and data set has, too."""
+    path = page.shelf.media / dataset / f"{model}_{what}.png"
+    return [f"![{name_of(model, dataset)}: {what}]({page.link(path)})", ""] if path in page.shelf.files else []
+
+
+def _next(page: Page) -> list[str]:
+    return [
+        f"- {suggestion.why}{f' About {suggestion.cost}' if suggestion.cost else ''}: `{suggestion.command}`"
+        for suggestion in suggestions(page.shelf.study, page.to)
+    ]
+
+
+def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
+    """A row a knob: what holds everywhere, then the best value on each model and data set, and how sure that is."""
+    pairs, rows = page.shelf.study.pairs, []
+    for slug in dict.fromkeys(answer.sweep.slug for answer in found):
+        mine = [answer for answer in found if answer.sweep.slug == slug]
+        row = {"knob": mine[0].sweep.sweep.title, "rule of thumb": _rule(mine)}
+        for dataset, model in pairs:
+            here = [answer for answer in mine if (answer.sweep.dataset, answer.sweep.model) == (dataset, model)]
+            row[name_of(model, dataset)] = _card(page, here[0]) if here else "-"
+        rows.append(row)
+    if not rows:
+        return []
+    return [
+        "Best value, how sure, and how far it moves the accuracy from worst to best, in points. A hopeless value that "
+        "alone makes most of that is left out.",
+        "",
+        tables.text_table(rows),
+        "",
+    ]
+
+
+def _card(page: Page, answer: Answer) -> str:
+    if answer.n < MIN_RUNS:
+        return f"{page.to(answer.sweep, 'too few runs')}"
+    judged = answer.sweep
+    spread = (judged.hopeless.rest if judged.hopeless else judged.importance).spread.range
+    if answer.matters is Certainty.UNKNOWN:
+        return f"{page.to(judged, 'no difference shown')}"
+    return f"{page.to(judged, _named(answer))}, {answer.certainty.word}, {100 * spread:.2f}"
+
+
+def _rule(mine: Sequence[Answer]) -> str:
+    """What is among the best wherever the knob made a difference."""
+    mattering = [answer for answer in mine if answer.matters is not Certainty.UNKNOWN and answer.n >= MIN_RUNS]
+    if not mattering:
+        return "no difference shown anywhere"
+    common = [label for label in mattering[0].best if all(label in answer.best for answer in mattering)]
+    if common:
+        where = "wherever it matters" if len(mattering) > 1 else "where it was run"
+        return f"{_value(mattering[0], common[0])} is among the best {where}"
+    return "the best value depends on model and data"
+
+
+def _models(study: Study) -> list[str]:
+    """The models that are compared with another on some data set, in their order."""
+    on = [{model for there, model in study.pairs if there == dataset} for dataset in study.datasets]
+    both = {model for models_there in on if len(models_there) > 1 for model in models_there}
+    return [model for model in models.names() if model in both]
+
+
+def _against(page: Page) -> list[str]:
+    study = page.shelf.study
+    told = [sentence for dataset in study.datasets for sentence in against_one_another(study, dataset)]
+    if not told:
+        return []
+    pictures = [line for dataset, model in study.pairs for line in _drawn(page, dataset, model, "pareto")]
+    return [*bullets(told), "", *pictures]
+
+
+def _errors(page: Page) -> list[str]:
+    return [line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "confusion")]
+
+
+def _published(page: Page) -> list[str]:
+    told = published_tables.verdicts(page.shelf.study)
+    if not told:
+        return []
+    more = f"Row by row: [published figures beside measured ones]({page.link(page.shelf.behind('published'))})."
+    return [*bullets(told), "", more]
+
+
+def _reading(page: Page) -> list[str]:
+    rows = [{"word": word, "meaning": meaning} for word, meaning in GLOSSARY]
+    machines = sorted({record.environment.cpu for record in page.shelf.runs.counted})
+    link = page.link(page.shelf.behind("statistics"))
+    return [
+        tables.text_table(rows),
+        "",
+        f"Measured on {words.listed(machines)}. [How it is judged]({link}) has the tests, how often they err, the "
+        "machines, and what was left out.",
+        "",
+    ]
+
+
+def _index(page: Page) -> list[str]:
+    shelf, lines = page.shelf, []
+    for dataset, model in shelf.study.pairs:
+        sweeps = ", ".join(page.to(judged) for judged in shelf.study.of(dataset, model))
+        there = page.link(shelf.behind(f"{dataset}-{model}"))
+        lines.append(f"- [{name_of(model, dataset)}]({there}){f': {sweeps}' if sweeps else ''}")
+    for name, title in BEHIND.items():
+        if shelf.behind(name) in shelf.files:
+            lines.append(f"- [{title}]({page.link(shelf.behind(name))})")
+    every = shelf.results / "runs.csv"
+    lines.append(f"- [every run, a row each]({page.link(every)})")
+    return lines

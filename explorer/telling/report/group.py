@@ -1,0 +1,220 @@
+"""The page of a model on a data set: its best configurations, what matters, and all its sweeps, each in a fold."""
+
+from collections.abc import Sequence
+from html import escape as as_text
+
+from explorer import datasets
+from explorer.judging.studies import StudyResult
+from explorer.judging.sweeps import SweepResult
+from explorer.telling import settled, tables, tuned, words
+from explorer.telling.findings.interactions import interaction_table
+from explorer.telling.findings.sweep import sweep_sentences
+from explorer.telling.names import name_of
+from explorer.telling.plots import importance
+from explorer.telling.plots.facts import Predictions
+from explorer.telling.report.shelf import Page, Shelf, bullets, files_of
+from explorer.telling.words import short_name
+
+STUDY_PLOTS = ("isolation", "moves", "tries", "spent")
+SEARCH_PLOTS = ("moves", "tries")
+BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
+WHOSE_TEST = (
+    "Test figures with a star are of fresh seeds, which chose nothing. All others are of the seeds that chose the "
+    "configuration. Those seeds were lucky on both splits, so the figures are a little too good."
+)
+
+
+def write(shelf: Shelf, dataset: str, model: str) -> None:
+    page = Page(shelf, shelf.behind(f"{dataset}-{model}"), name_of(model, dataset))
+    page.say(f"What lies behind [the report]({page.link(shelf.report)}). Its words are explained there.")
+    page.section("Best configurations", *_best(page, dataset, model))
+    page.section("Which knobs matter most", *_importance(page, dataset, model))
+    sweeps = shelf.study.of(dataset, model)
+    page.section("All sweeps at a glance", *([tables.comparison(sweeps)] if sweeps else []))
+    page.section("Interactions", *_interactions(sweeps))
+    page.section("Learning curves of the best", *page.pair_picture(dataset, model, "curves", "best_curves"))
+    page.section("Where the best errs", *_errors(page, dataset, model))
+    tuned_here = [one for one in shelf.study.studies if (one.dataset, one.model) == (dataset, model)]
+    page.section("Each value at its best", *studies(page, tuned_here))
+    mine = [one for one in shelf.study.settled if (one.sweep.dataset, one.sweep.model) == (dataset, model)]
+    page.section("Settled sweeps", *settled.section(mine))
+    page.section("Sweep by sweep", *(line for judged in sweeps for line in sweep(page, judged)))
+    page.save()
+
+
+def _best(page: Page, dataset: str, model: str) -> list[str]:
+    study, rows, commands = page.shelf.study, [], []
+    for item in study.best:
+        if (item.dataset, item.model) != (dataset, model):
+            continue
+        run = item.result
+        rows.append(
+            {
+                "by": BY[item.why],
+                "configuration": short_name(run.config),
+                "n": len(run.validation),
+                "validation %": words.figure(run.validation),
+                "test %": tables.marked(run),
+                "seconds": words.seconds(run.mean_seconds),
+                "parameters": f"{run.parameters:,}",
+            }
+        )
+        commands += [f"# {BY[item.why]}", words.training_command(run.config)]
+    if not rows:
+        return []
+    lines = [
+        "Chosen on validation. Once anything was repeated, only what was repeated can win. *Time* is the quickest "
+        "within 0.5 points of the most accurate. *Accuracy per second* is the validation accuracy above guessing, over "
+        f"the training seconds: it rewards the shortest useful run. {WHOSE_TEST}",
+        "",
+        tables.text_table(rows),
+        "",
+        "The command that trains each (add `--seed 1` and so on for the other seeds):",
+        "",
+        "```sh",
+        "\n".join(commands),
+        "```",
+        "",
+        *_trained_on_all(page, dataset, model),
+    ]
+    if ranking := page.pair_picture(dataset, model, "ranking"):
+        table = tables.ranking(page.shelf.runs.ranked(model, dataset))
+        lines += ["### Top configurations", "", table, "", *ranking]
+    return [*lines, *page.pair_picture(dataset, model, "pareto")]
+
+
+def _trained_on_all(page: Page, dataset: str, model: str) -> list[str]:
+    """Final figures of configurations trained on the validation images too: reported, never chosen by."""
+    rows = [
+        {
+            "configuration": short_name(run.config),
+            "n": len(run.test),
+            "test %": words.figure(run.test),
+            "seconds": words.seconds(run.mean_seconds),
+        }
+        for run in page.shelf.runs.configurations
+        if (run.config.dataset, run.config.model, run.config.train_on) == (dataset, model, "all") and run.test
+    ]
+    if not rows:
+        return []
+    told = "Trained on the validation images, too; such runs have no validation accuracy, and none was chosen by it:"
+    return [told, "", tables.text_table(rows), ""]
+
+
+def _importance(page: Page, dataset: str, model: str) -> list[str]:
+    facts = importance.facts(page.shelf.pair(dataset, model))
+    if facts is None:
+        return []
+    rows = [
+        {
+            "sweep": row.sweep,
+            "values": row.points,
+            "n": row.n,
+            "effect (sd), points": f"{100 * row.reach:.2f}",
+            "with its hopeless point": "-" if row.without is None else f"{100 * row.effect:.2f} with {row.hopeless}",
+            "worst to best, points": f"{100 * row.range:.2f}",
+            "seed alone (sd), points": f"{100 * row.noise:.2f}",
+            "matters": row.matters.word,
+        }
+        for row in facts.rows
+    ]
+    lines = [
+        "*Effect* is the standard deviation of a sweep's point means. The part that seeds alone would give is taken "
+        "out, and so is a hopeless point: a worst point that alone makes more than half of the effect. *Matters* is as "
+        "sure as the surest word on any point. A grid sets how far its knob can move the accuracy, so effects compare "
+        "grids, too.",
+        "",
+        tables.text_table(rows),
+        "",
+    ]
+    found = page.shelf.study.knobs(dataset, model)
+    if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
+        lines += [f"Not ranked, for want of runs: {', '.join(without)}.", ""]
+    return [*lines, *page.pair_picture(dataset, model, "importance")]
+
+
+def _interactions(sweeps: list[SweepResult]) -> list[str]:
+    table = interaction_table(sweeps)
+    if not table:
+        return []
+    return [
+        "Does the best value of one knob depend on the other? Two knobs interact where cells depart from the sum of "
+        "their row's and their column's effect. *Effect*: standard deviation of that departure, noise taken out; "
+        "*noise*: that of a single run; *p*: F test at Box's lower bound, a conservative one, in accuracy and in "
+        "log-odds. Near 100 % two knobs that each halve the errors cannot add up in accuracy, so an interaction is "
+        "claimed only where both scales show it. Where some cell has no result it is not tested.",
+        "",
+        table,
+        "",
+    ]
+
+
+def _errors(page: Page, dataset: str, model: str) -> list[str]:
+    ranked, predict = page.shelf.runs.ranked(model, dataset), page.shelf.predict
+    predicted = predict(ranked[0].config) if predict and ranked else None
+    if predicted is None:
+        page.shelf.missing.append(f"Where the best {name_of(model, dataset)} errs: its predictions are not kept here.")
+        return []
+    about = Predictions(model, dataset, short_name(ranked[0].config), *predicted)
+    return page.picture(page.shelf.media / dataset / f"{model}_confusion.png", "confusion", about)
+
+
+def studies(page: Page, judged: Sequence[StudyResult]) -> list[str]:
+    """Studies and searches: every value tuned before it is compared."""
+    if not judged:
+        return []
+    lines = [
+        "A study tunes each value of what it asks about before it compares them: settings are tried, the best go on, "
+        "and the best of each value runs on *fresh seeds*, which chose nothing. Only these judge, so that choosing "
+        "leaves no bias; every pair is compared, Holm-corrected.",
+        "",
+    ]
+    return [*lines, *(line for one in judged for line in _study(page, one))]
+
+
+def _study(page: Page, judged: StudyResult) -> list[str]:
+    """A study's fold: question, verdicts, table, pictures, command."""
+    asked, shelf = judged.question, page.shelf
+    path, picture, _ = files_of(judged, shelf.results, shelf.media)
+    shelf.save(path, tables.study_csv(judged))
+    lines = [
+        f'<a id="{tables.anchor(judged)}"></a>',
+        "",
+        "<details>",
+        f"<summary>{as_text(f'{asked.title} ({judged.slug})')}</summary>",
+        "",
+    ]
+    lines += [f"**Question**: {asked.question}", ""] if asked.question else []
+    lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
+    lines += [tuned.caption(judged), "", tables.study_table(judged), "", *bullets(tuned.study_sentences(judged)), ""]
+    for plot in STUDY_PLOTS if asked.scientific else SEARCH_PLOTS:
+        lines += page.picture(picture.with_stem(f"{picture.stem}_{plot}"), plot, judged)
+    command, where = words.study_command(judged.request), page.link(path)
+    return [*lines, f"Its command: `{command}`. Figures: [{path.name}]({where}).", "", "</details>", ""]
+
+
+def sweep(page: Page, judged: SweepResult) -> list[str]:
+    """A sweep's fold: question, hypothesis, verdicts, table, pictures, command."""
+    asked, shelf = judged.sweep, page.shelf
+    path, picture, curves_picture = files_of(judged, shelf.results, shelf.media)
+    shelf.save(path, tables.csv(judged))
+    best = f"best: {judged.winner.label}, " if judged.winner else ""
+    seeds = judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0)
+    counted = f"{words.plural(len(judged.distinct), 'point')}, {words.plural(seeds, 'seed')}"
+    where = f" on {datasets.title(judged.dataset)}" if judged.origin == "own" else ""
+    lines = [
+        f'<a id="{tables.anchor(judged)}"></a>',
+        "",
+        "<details>",
+        f"<summary>{as_text(f'{asked.title}{where} ({judged.slug}): {best}{counted}')}</summary>",
+        "",
+    ]
+    lines += [f"**Question**: {asked.question}", ""] if asked.question else []
+    lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
+    shared = shelf.study.sharing_baseline(judged) if judged.origin == "published" else ()
+    lines += [*bullets(sweep_sentences(judged, shared)), "", tables.sweep_table(judged), ""]
+    lines += page.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
+    lines += page.picture(curves_picture, "curves", judged)
+    where, again = page.link(path), "(shown from the ledger; with `--force` trained anew)"
+    lines += [f"Its command: `{words.sweep_command(judged.request)}` {again}. Figures: [{path.name}]({where}).", ""]
+    return [*lines, "</details>", ""]

@@ -1,0 +1,148 @@
+"""What to run next, computed: winners without fresh seeds, grids to go on with, open verdicts, sweeps not run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from msgspec.structs import replace
+
+from explorer import models
+from explorer.asking import questions
+from explorer.config import Config, make_config
+from explorer.datasets import find
+from explorer.datasets.entry import Entry
+from explorer.errors import UserError
+from explorer.judging.certainty import Certainty
+from explorer.judging.runs import ConfigResult
+from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult
+from explorer.running.estimates import Estimator
+from explorer.running.trackers.terminal import duration
+from explorer.telling import words
+from explorer.telling.names import name_of
+from explorer.telling.words import knob_name, plural
+
+EACH = 4  # suggestions of one kind: the cheapest
+FRESH_SEEDS = 5
+MOST_SEEDS = 20  # an open verdict that would take more is not worth them
+BEYOND = 2.0  # how far beyond the edge of a grid the next value lies
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A command, why it is worth its time, and what that time is about, in words; empty where nothing tells."""
+
+    command: str
+    why: str
+    seconds: float | None
+
+    @property
+    def cost(self) -> str:
+        return "" if self.seconds is None else f"{duration(self.seconds)} on one core"
+
+
+Link = Callable[[SweepResult], str]
+
+
+def suggestions(study: Study, link: Link) -> list[Suggestion]:
+    """A few of each kind, the cheapest first within it. ``link`` makes a sweep's link."""
+    kinds = (_fresh(study), _edges(study, link), _open(study, link), _not_run(study))
+    return [one for kind in kinds for one in sorted(kind, key=_cost)[:EACH]]
+
+
+def _cost(suggestion: Suggestion) -> float:
+    return float("inf") if suggestion.seconds is None else suggestion.seconds
+
+
+def _of_a_run(run: ConfigResult) -> float:
+    records = run.records.values()
+    return sum(record.seconds.total for record in records) / len(records) if records else 0.0
+
+
+def _fresh(study: Study) -> list[Suggestion]:
+    """Sweeps whose winner is the best of its model and data set and has no fresh seeds."""
+    found = []
+    for best in study.best:
+        if best.why != "accuracy" or best.result.test_figure.fresh:
+            continue
+        for judged in study.of(best.dataset, best.model):
+            if judged.winner and judged.by_label[judged.winner.label].config == best.result.config:
+                command = f"{words.sweep_command(judged.request)} --fresh-seeds {FRESH_SEEDS}"
+                why = f"A fair test figure for the best {name_of(best.model, best.dataset)}: fresh seeds."
+                found.append(Suggestion(command, why, FRESH_SEEDS * _of_a_run(best.result)))
+                break
+    return found
+
+
+def _edges(study: Study, link: Link) -> list[Suggestion]:
+    """Sweeps of one knob whose winner lies at the end of the grid: the next value beyond it."""
+    found = []
+    for judged in study.where(lambda judged: judged.role == "knob" and judged.numeric_knob and judged.edges):
+        ((knob, side), *_), won = judged.edges, judged.winner
+        if won is None or judged.relations.effect is Certainty.UNKNOWN:
+            continue
+        winner = judged.by_label[won.label]
+        value = judged.number(won.label, knob) * (BEYOND if side == "high" else 1 / BEYOND)
+        beyond = int(value) if isinstance(judged.value(won.label, knob), int) else float(f"{value:.2g}")
+        config = _with(winner.config, knob, beyond)
+        if config is None:
+            continue
+        why = f"{link(judged)}, {name_of(judged.model, judged.dataset)}: the {side}est {knob_name(knob)} won; go on."
+        cost = _of_a_run(winner) * (BEYOND if knob in ("steps", "epochs") and side == "high" else 1.0)
+        found.append(Suggestion(words.training_command(config), why, cost))
+    return found
+
+
+def _with(config: Config, knob: str, value: object) -> Config | None:
+    """The configuration with another value of a knob; None where it takes no such value."""
+    fields = {field: given for field, given in config.to_json().items() if given is not None}
+    try:
+        return make_config(fields | {knob: value})
+    except UserError:
+        return None
+
+
+def _open(study: Study, link: Link) -> list[Suggestion]:
+    """Sweeps whose best is tied, and that a few more seeds could settle."""
+    found = []
+    for judged in study.sweeps:
+        power, won = judged.power, judged.winner
+        if judged.role != "knob" or power is None or won is None or not won.ties or not judged.complete:
+            continue
+        if not judged.request.seeds < power.needed <= MOST_SEEDS:
+            continue
+        more = power.needed - judged.request.seeds
+        cost = more * sum(_of_a_run(outcome) for outcome in judged.distinct)
+        command = words.sweep_command(replace(judged.request, seeds=power.needed))
+        tied = f"{plural(len(won.ties), 'value')} {'tie' if len(won.ties) > 1 else 'ties'} with the best"
+        where = name_of(judged.model, judged.dataset)
+        why = f"{link(judged)}, {where}: {tied}; {plural(more, 'more seed')} would show half a point."
+        found.append(Suggestion(command, why, cost))
+    return found
+
+
+def _training_images(entry: Entry, config: Config) -> int:
+    return entry.split(config.train_on)[0]
+
+
+def _not_run(study: Study) -> list[Suggestion]:
+    """Shipped sweeps about a knob that a model was never asked."""
+    found, records = [], study.runs.counted
+    for dataset, model in study.pairs:
+        entry = find(dataset)
+        if entry is None or model not in models.names():
+            continue
+        estimator = Estimator(records, partial(_training_images, entry))
+        for name in study.knobs(dataset, model).not_run:
+            try:
+                sweep = questions.load(name, model, dataset, yes=True)
+                runs = questions.configs(sweep, sweep.seeds_default, yes=True)
+            except UserError:
+                continue
+            usual = Config.model_fields["dataset"].default
+            command = f"python mnist_explorer.py {model} --sweep {name}"
+            command += f" --dataset {dataset}" if dataset != usual else ""
+            costs = [estimator(run) for run in runs]
+            seconds = None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
+            found.append(Suggestion(command, f"{sweep.title}, {name_of(model, dataset)}: not run yet.", seconds))
+    return found
