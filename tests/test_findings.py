@@ -1,5 +1,6 @@
 """Each finding is computed from hand-made records; all of them are asked about the shipped study once."""
 
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -37,11 +38,14 @@ from explorer.telling.findings.sweep import sweep_sentences
 from tests.conftest import PROJECT
 from tests.records import LR, POINTS, record, runs
 from tests.test_results import four_rates, judged
+from tests.test_studies import a_study
 
 
 @pytest.fixture(scope="module")
 def shipped() -> Study:
-    return study.read(Runs(Ledger(PROJECT / "results", read_only=True).records()), PROJECT / "results")
+    """What is published, and a study of the shipped ones in a made-up world."""
+    read = study.read(Runs(Ledger(PROJECT / "results", read_only=True).records()), PROJECT / "results")
+    return dataclasses.replace(read, studies=(*read.studies, a_study("mnist")))
 
 
 @pytest.mark.parametrize("finding", findings.FINDINGS, ids=lambda finding: finding.id)

@@ -13,9 +13,10 @@ import pytest
 
 from explorer.asking import documents, studies
 from explorer.asking.ranges import Range, quasi_random
-from explorer.asking.search import WinnerAgain
+from explorer.asking.search import Listed, WinnerAgain
 from explorer.asking.tuning import StudySearch
 from explorer.cli.main import main
+from explorer.cli.sweep import spent
 from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -167,6 +168,17 @@ def test_upcoming_counts_down_to_nothing_and_never_short(written):
             search.tell(config, record(config, accuracy_of(config)))
     assert left == list(range(24, 0, -1))
     assert not search.upcoming()
+
+
+def test_a_search_tells_where_its_runs_went_and_what_a_point_is_called(written):
+    search = StudySearch(written(ACTIVATIONS))
+    assert spent(search) == "tries 0/10, finalists 0/8, fresh seeds 0/6"
+    run_in_the_made_up_world(search, at_most=13)
+    assert spent(search) == "tries 10/10, finalists 3/8, fresh seeds 0/6"
+    first = search.tunings[0].tries[0]
+    assert search.label(first.config) == f"activation relu: lr {first.setting['lr']:g}"
+    assert search.label(make_config({"model": "mlp"})) is None
+    assert spent(Listed([first.config])) == ""
 
 
 def test_values_of_few_settings_try_each_once(written):
@@ -370,6 +382,7 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     text = (tmp_path / "REPORT.md").read_text()
     assert "## Each value at its best" in text and "activation tanh" in text
     assert f"--sweep {tmp_path / 'mine.toml'}" in text
+    assert "### Which value is best, when each is at its own best setting?" in text
     pictures = {path.name for path in files if path.suffix == ".png"}
     assert {f"mlp_mine_{plot}.png" for plot in ("isolation", "moves", "tries", "spent")} <= pictures
     rows = (results / "digits_mlp_mine.csv").read_text().splitlines()

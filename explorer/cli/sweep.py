@@ -88,7 +88,7 @@ def run(options: SweepOptions) -> int:
                 with closing(local_engine(runner, setup, jobs)) as engine:
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
-                        with watch(options, waiting, label, known, expected, jobs) as tracker:
+                        with watch(options, waiting, label, known, expected, jobs, search) as tracker:
                             cutting = stopping(search, options)
                             for record in answer(search, engine, recorder, tracker, options.force, budget, cutting):
                                 expected.add(record)
@@ -174,7 +174,16 @@ def searches(planned: Sequence[Planned]) -> list[tuple[Search, list[Config], Cal
     if listed:
         runs = [run for one in listed for run in one.waiting]
         found.append((Listed(runs), runs, labels_of(listed)))
-    return found + [(one.make(), one.waiting, labels_of([one])) for one in planned if one not in listed]
+    for one in planned:
+        if one not in listed:
+            search, label = one.make(), labels_of([one])
+            found.append((search, one.waiting, called_by(search, label) if isinstance(search, StudySearch) else label))
+    return found
+
+
+def called_by(search: StudySearch, usual: Callable[[Config], str]) -> Callable[[Config], str]:
+    """Labels of a study's points, which come up as it goes on: ``tanh: lr 0.0012``."""
+    return lambda config: search.label(config.point) or usual(config)
 
 
 def recorded_of(planned: Sequence[Planned], recorder: Recorder, waiting: Sequence[Config]) -> list[Record]:
@@ -246,8 +255,7 @@ def time_of(runs: Sequence[Config], expected: Estimator, jobs: int) -> str:
 
 
 def labels_of(planned: Sequence[Planned]) -> Callable[[Config], str]:
-    """Point -> its label; what answers several sweeps has its name in the first. A study's points come up as it goes
-    on, and are called by their settings."""
+    """Point -> its label; what answers several sweeps has its name in the first."""
     labels: dict[Config, str] = {}
     for one in planned:
         if isinstance(one.question, StudyQuestion):
@@ -270,13 +278,20 @@ def watch(
     known: Sequence[Record],
     expected: Estimator,
     jobs: int,
+    search: Search | None = None,
 ) -> AbstractContextManager[Tracker]:
     if options.json_lines:
         return nullcontext(JsonLines(sys.stdout))
     if options.quiet:
         return nullcontext(Silent())
     seconds = {run: found for run in waiting if (found := expected(run)) is not None}
-    return many_runs(waiting, label, known, seconds, jobs)
+    return many_runs(waiting, label, known, seconds, jobs, lambda: spent(search) if search else "")
+
+
+def spent(search: Search) -> str:
+    """Where a search's runs went so far, stage by stage; nothing of one that has a single stage."""
+    stages = search.stages()
+    return ", ".join(f"{stage.name} {stage.done}/{stage.planned}" for stage in stages) if len(stages) > 1 else ""
 
 
 def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int:

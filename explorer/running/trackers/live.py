@@ -38,19 +38,21 @@ def many_runs(
     known: Sequence[Record] = (),
     expected: Mapping[Config, float] = MappingProxyType({}),
     jobs: int = 1,
+    spent: Callable[[], str] = str,
 ) -> Iterator[Tracker]:
     """Shows a sweep: a live table on a terminal, elsewhere a line for each run as it ends.
 
     ``waiting`` are the runs to come, ``known`` the records of its runs that are done already. ``label``: what a point
     is called. ``expected``: how many seconds runs should take, of those where that is known; ``jobs`` run at once.
+    ``spent``: where the runs went so far, in words, where they have several stages.
     """
     if not sys.stdout.isatty():
-        yield SweepLines(len(waiting), label, expected, jobs)
+        yield SweepLines(len(waiting), label, expected, jobs, spent)
         return
     from rich.live import Live
 
     with Live(console=terminal(), auto_refresh=False) as live:
-        table = SweepTable(waiting, label, live, known, expected, jobs)
+        table = SweepTable(waiting, label, live, known, expected, jobs, spent)
         table.draw(at_once=True)
         yield table
 
@@ -102,8 +104,9 @@ class SweepTable(SweepLines):
         known: Sequence[Record] = (),
         expected: Mapping[Config, float] = MappingProxyType({}),
         jobs: int = 1,
+        spent: Callable[[], str] = str,
     ):
-        super().__init__(len(waiting), label, expected, jobs)
+        super().__init__(len(waiting), label, expected, jobs, spent)
         self.live = live
         self.points: dict[Config, Point] = {}
         self.at_work: dict[str, Work] = {}
@@ -210,6 +213,8 @@ class SweepTable(SweepLines):
             Text(f"{self.done}/{self.total} runs, {self.left} left", no_wrap=True),
         )
         lines.append(bar)
+        if spent := self.spent():
+            lines.append(Text(f"spent: {spent}", no_wrap=True, overflow="ellipsis"))
         if leading is not None and leading.mean is not None:
             n = len(leading.scores)
             few = ", too few to tell" if n < TOO_FEW else ""

@@ -76,7 +76,8 @@ class RunBar(Silent):
 class SweepLines(Silent):
     """A plain line for each run of a sweep as it ends: its figures, its point, the time left for all.
 
-    ``expected``: seconds that runs should take, of those where that is known; ``jobs`` run at once.
+    ``expected``: seconds that runs should take, of those where that is known; ``jobs`` run at once. ``spent``: where
+    the runs went so far, in words, where they have several stages.
     """
 
     def __init__(
@@ -85,8 +86,9 @@ class SweepLines(Silent):
         label: Callable[[Config], str],
         expected: Mapping[Config, float] = MappingProxyType({}),
         jobs: int = 1,
+        spent: Callable[[], str] = str,
     ):
-        self.total, self.label, self.expected, self.jobs = total, label, expected, jobs
+        self.total, self.label, self.expected, self.jobs, self.spent = total, label, expected, jobs, spent
         self.typical = sum(expected.values()) / len(expected) if expected else None
         """Seconds of a run of which nothing is known."""
         self.work = sum(expected.values()) + (total - len(expected)) * (self.typical or 1.0)
@@ -132,7 +134,7 @@ class SweepLines(Silent):
         return self.expected.get(config, self.typical or 1.0)
 
     def tell(self, line: str, record: Record) -> None:
-        print(f"{line}  {self.left} left", flush=True)
+        print("  ".join(filter(None, (line, self.spent(), f"{self.left} left"))), flush=True)
 
 
 def _figures(progress: "Progress") -> str:

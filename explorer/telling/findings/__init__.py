@@ -7,6 +7,7 @@ from explorer.telling.findings import (
     best,
     between,
     claims,
+    each_tuned,
     factors,
     gains,
     hypotheses,
@@ -26,6 +27,7 @@ from explorer.telling.findings.finding import Finding, Sentence
 FINDINGS: tuple[Finding, ...] = (
     best.FINDING,
     knobs.FINDING,
+    each_tuned.FINDING,
     hypotheses.FINDING,
     at_steps.FINDING,
     claims.FINDING,
