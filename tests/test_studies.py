@@ -379,8 +379,10 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     notebook(tmp_path, ACTIVATIONS, run_in_the_made_up_world(StudySearch(written(ACTIVATIONS))))
     results = tmp_path / "results"
     files = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
-    text = (tmp_path / "REPORT.md").read_text()
+    front, page = tmp_path / "REPORT.md", tmp_path / "report" / "digits-mlp.md"
+    text = page.read_text()
     assert "## Each value at its best" in text and "activation tanh" in text
+    assert "each tuned, **" in front.read_text() and "(report/digits-mlp.md#digits-mlp-mine)" in front.read_text()
     assert f"--sweep {tmp_path / 'mine.toml'}" in text
     assert "### Which value is best, when each is at its own best setting?" in text
     pictures = {path.name for path in files if path.suffix == ".png"}
@@ -388,7 +390,7 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     rows = (results / "digits_mlp_mine.csv").read_text().splitlines()
     assert rows[0].startswith("value,stage,lr,n,val_accuracy") and len(rows) == 1 + 10 + 4 + 2
     again = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
-    assert again == files and (tmp_path / "REPORT.md").read_text() == text
+    assert again == files and page.read_text() == text
 
 
 @pytest.mark.parametrize(("changes", "command"), [
