@@ -1,6 +1,7 @@
 """A sweep while it runs, on a terminal: a table of its points, what each worker does, how much is left, who leads.
 
-Drawn at most twice a second and by whoever tells of a run: no thread of its own takes time from the training.
+Drawn at most twice a second, for a hundredth of the time at most, and by whoever tells of a run: no thread of its own
+takes time from the training.
 """
 
 import sys
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from explorer.training.trainer import Progress
 
-DRAWN_EVERY = 0.5  # seconds: a table takes some milliseconds to draw
+DRAWN_EVERY = 0.5  # seconds
+LEAST_PAUSE = 100  # times as long as the drawing took: 10 to 20 ms for 20 points
 TOO_FEW = 3  # seeds: with fewer there is no interval and no verdict
 BLOCKS = "▁▂▃▄▅▆▇█"
 SPARKS = 12  # columns of a sparkline
@@ -110,7 +112,7 @@ class SweepTable(SweepLines):
         self.live = live
         self.points: dict[Config, Point] = {}
         self.at_work: dict[str, Work] = {}
-        self.drawn = 0.0
+        self.next_drawing = 0.0
         for record in known:
             self._count(record.configuration.point, record)
         self.foreseen: set[Config] = set()
@@ -165,9 +167,10 @@ class SweepTable(SweepLines):
 
     def draw(self, at_once: bool = False) -> None:
         now = time.perf_counter()
-        if at_once or now - self.drawn >= DRAWN_EVERY:
-            self.drawn = now
+        if at_once or now >= self.next_drawing:
             self.live.update(self.picture(), refresh=True)
+            done = time.perf_counter()
+            self.next_drawing = done + max(DRAWN_EVERY, LEAST_PAUSE * (done - now))
 
     @property
     def leading(self) -> Point | None:
