@@ -72,7 +72,7 @@ def test_a_sweep_means_the_same_under_another_name(shipped, tmp_path):
         shutil.copy(documents.FOLDER / f"{old.name}.toml", path)
         request = replace(old, name=path.stem, path=str(path))
         asked.append((request, questions.load(str(path), old.model, old.dataset, old.overrides)))
-    renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)))
+    renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)), studies=shipped.studies)
     for finding in findings.FINDINGS:
         for tell in (finding.find, finding.top):
             told = [[re.sub(r"-2\b", "", sentence) for sentence in tell(study_)] for study_ in (shipped, renamed)]
