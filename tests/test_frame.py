@@ -1,12 +1,13 @@
 """Records as data frames: every figure beside its configuration, whichever model it is of."""
 
 import io
+import math
 
 import pandas as pd
 import pytest
 
 from explorer.config import make_config
-from explorer.judging.frame import looks_frame, runs_csv, runs_frame
+from explorer.judging.frame import looks_frame, means, runs_csv, runs_frame
 from explorer.record import Look
 from tests.records import LR, record, runs
 from tests.test_results import four_rates, judged
@@ -55,6 +56,17 @@ def test_looks_lie_apart_a_row_each():
     frame = looks_frame(runs({}, [0.9, 0.95]))
     assert len(frame) == 6
     assert list(frame.columns) == ["id", "step", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+
+
+def test_a_configuration_s_means_are_those_of_its_runs_that_got_there():
+    few, more = runs({}, [0.9, 0.95])  # looks at steps 10, 20, 30: 0.2, 0.1 and 0 below the accuracy at the end
+    found = means([few, more])
+    assert found["gap"] == pytest.approx(0.005)
+    assert (found["train_loss"], found["val_loss"]) == (pytest.approx(0.1), pytest.approx(0.2))
+    assert found["unsteadiness"] == pytest.approx(0.1)
+    assert found["steps_to_90"] == 30
+    assert math.isnan(found["steps_to_95"])  # one of them never came there
+    assert math.isnan(means([])["gap"])
 
 
 def test_no_runs_make_an_empty_table():

@@ -1,5 +1,7 @@
 """Records as data frames, for a person's own questions: one row a run, or one row a look."""
 
+import math
+import statistics
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
@@ -10,6 +12,7 @@ from explorer.record import Look, Record
 from explorer.seeds import is_fresh
 
 MARKS = (90, 95, 97, 98, 99)  # per cent of validation accuracy: how many steps it takes to each
+LAST_LOOKS = 5
 BETWEEN = "; "  # sweeps and points, where a run belongs to several
 
 Cell = str | int | float | bool | None
@@ -59,6 +62,7 @@ def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: S
         "best_val_accuracy": record.best_val_accuracy,
         "best_step": record.best_step,
         **{f"steps_to_{mark}": steps_to(looks, mark / 100) for mark in MARKS},
+        "unsteadiness": unsteadiness(looks),
         "parameters": record.parameters,
         "compile_seconds": record.seconds.compile,
         "train_seconds": record.seconds.train,
@@ -79,6 +83,26 @@ def _cell(value: object) -> Cell:
         return ",".join(map(str, value))
     assert value is None or isinstance(value, (str, int, float))
     return value
+
+
+def unsteadiness(looks: Sequence[Look]) -> float | None:
+    """The standard deviation of the validation accuracy over the last `LAST_LOOKS` looks: how much the end of the run
+    depends on the step at which it ended. None below three looks."""
+    seen = [look.val_accuracy for look in looks if look.val_accuracy is not None][-LAST_LOOKS:]
+    return statistics.stdev(seen) if len(seen) >= 3 else None
+
+
+def means(records: Iterable[Record]) -> dict[str, float]:
+    """Of a configuration's runs that ended well: mean losses, gap, unsteadiness and steps to each of `MARKS`, nan where
+    there is none; of steps to a mark also nan where some run never came there."""
+    rows = [_row(record, (), (), ()) for record in records]
+    names = ("train_loss", "val_loss", "gap", "unsteadiness", *(f"steps_to_{mark}" for mark in MARKS))
+    found = {}
+    for name in names:
+        values = [value for row in rows if isinstance(value := row[name], int | float)]
+        whole = bool(values) and (len(values) == len(rows) or not name.startswith("steps_to"))
+        found[name] = statistics.fmean(values) if whole else math.nan
+    return found
 
 
 def steps_to(looks: Sequence[Look], accuracy: float) -> int | None:

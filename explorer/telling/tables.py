@@ -9,6 +9,7 @@ from tabulate import tabulate
 from explorer.config import Config
 from explorer.fields import text_of
 from explorer.judging import stats
+from explorer.judging.frame import means
 from explorer.judging.runs import ConfigResult, Scores
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import PointResult, SweepResult
@@ -60,6 +61,7 @@ def frame(judged: SweepResult) -> pd.DataFrame:
                 "verdict": verdict(judged, outcome),
                 "certainty": against.certainty.word if against else "",
                 "standing": judged.winner.standing(label) if judged.winner and outcome.validation else "",
+                **means(outcome.finished.values()),
                 "train_seconds": outcome.mean_seconds,
                 **{status: outcome.statuses[status] for status in ("ok", "diverged", "failed")},
                 "reference": math.nan if outcome.point.reference is None else outcome.point.reference,
