@@ -20,7 +20,7 @@ ABOUT = """Hyperparameters of an MLP and a CNN on MNIST and Fashion-MNIST, explo
     python mnist_explorer.py cnn --sweep bs                        a question: every batch size, several seeds
     python mnist_explorer.py report                                REPORT.md from all that is recorded
 
-Every run is recorded in results/runs.jsonl; a recorded run is shown, not trained again, unless --force is given.
+Every run is recorded in results/own/runs.jsonl. A recorded run is shown, not trained again; --force trains it.
 """
 # What a person may call a flag that has another name.
 ALSO_CALLED = {flag_of(short.lower()): flag_of(field) for short, field in ENVIRONMENT_ALIASES.items()}
