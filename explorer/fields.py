@@ -95,6 +95,12 @@ def limits(info: FieldInfo) -> tuple[float | None, float | None]:
     return _limit(info, "ge"), _limit(info, "le")
 
 
+def span(info: FieldInfo) -> tuple[float | None, float | None]:
+    """The bounds of a number's field, whether it takes them itself or only what lies between; None: no such."""
+    low, high = limits(info)
+    return _limit(info, "gt") if low is None else low, _limit(info, "lt") if high is None else high
+
+
 def bounds(info: FieldInfo) -> str:
     """The accepted values in words: ``> 0``, ``>= 1 and <= 24``, ``on|off``, ``relu|silu|...``."""
     if words := choices(info):

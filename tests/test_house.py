@@ -29,6 +29,7 @@ FLOORS = (
     ("running",),
     ("judging",),
     ("telling",),
+    ("serving",),
     ("cli",),
     ("library", "__init__"),
 )

@@ -1,6 +1,7 @@
 """``--sweep`` and ``--search``: train what is not recorded yet of sweeps, studies and searches, then their tables,
 pictures and the report."""
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -28,13 +29,14 @@ from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import Estimator
+from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
 from explorer.running.prepare import device_for, prepared
 from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
-from explorer.running.trackers import Silent, Tracker
+from explorer.running.trackers import Several, Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.live import many_runs
 from explorer.running.trackers.terminal import duration
@@ -80,6 +82,7 @@ def run(options: SweepOptions) -> int:
         with (
             prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(store, "the same command goes on where this one stopped"),
+            followed(store, planned, to_do, expected, jobs) as follower,
         ):
             for name, runner in runners.items():
                 mine = [one for one in planned if one.question.dataset == name and one.waiting]
@@ -89,8 +92,8 @@ def run(options: SweepOptions) -> int:
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
                         with watch(options, waiting, label, known, expected, jobs, search) as tracker:
-                            cutting = stopping(search, options)
-                            for record in answer(search, engine, recorder, tracker, options.force, budget, cutting):
+                            both, cutting = Several(tracker, follower), stopping(search, options)
+                            for record in answer(search, engine, recorder, both, options.force, budget, cutting):
                                 expected.add(record)
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
@@ -269,6 +272,27 @@ def labels_of(planned: Sequence[Planned]) -> Callable[[Config], str]:
         return labels.get(config.point) or words.short_name(config)
 
     return label
+
+
+def followed(
+    store: Store, planned: Sequence[Planned], to_do: Sequence[Config], expected: Estimator, jobs: int
+) -> Follower:
+    """What lets the page follow these, wherever they were started."""
+    sweeps = [one for one in planned if isinstance(one.question, questions.Sweep)]
+    titles = ", ".join(dict.fromkeys(one.question.title for one in planned))
+    about = dict.fromkeys((planned[0].question.model, *(one.question.dataset for one in planned)))
+    points = list(dict.fromkeys(run.point for one in sweeps for run in one.runs))
+    return Follower(
+        store.folder,
+        title=f"{titles} ({', '.join(about)})",
+        command=shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]]),
+        requests=[one.request for one in sweeps] if len(sweeps) == len(planned) else [],
+        points=points,
+        label=labels_of(planned),
+        seeds=max((one.request.seeds for one in sweeps), default=0),
+        total=len(to_do),
+        expected=sum(expected(run) or 0.0 for run in to_do) / jobs,
+    )
 
 
 def watch(

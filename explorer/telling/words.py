@@ -148,10 +148,12 @@ def setting(values: Mapping[str, object] | None) -> str:
 def training_command(config: Config) -> str:
     """The shortest command that trains this configuration, seed included where it is not 0."""
     flags: dict[str, object] = {}
+    made = make_config({"model": config.model})
     for field in fields_for(config.model):
         value = config.get(field)
-        if value is not None and value != make_config({"model": config.model, **flags}).get(field):
+        if value is not None and value != made.get(field):
             flags[field] = value
+            made = make_config({"model": config.model, **flags})
     return " ".join(["python mnist_explorer.py", config.model, *flag_words(flags)])
 
 

@@ -44,3 +44,22 @@ class Silent:
 
     def finished(self, run: TrackedRun, record: Record) -> None:
         pass
+
+
+class Several:
+    """Tells each of some trackers."""
+
+    def __init__(self, *trackers: Tracker):
+        self.trackers = trackers
+
+    def started(self, run: TrackedRun) -> None:
+        for tracker in self.trackers:
+            tracker.started(run)
+
+    def looked(self, run: TrackedRun, progress: "Progress") -> None:
+        for tracker in self.trackers:
+            tracker.looked(run, progress)
+
+    def finished(self, run: TrackedRun, record: Record) -> None:
+        for tracker in self.trackers:
+            tracker.finished(run, record)

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.telling.names import class_names, name_of
 from explorer.telling.plots import picture
@@ -39,16 +40,12 @@ class ConfusionFacts(Facts):
 
 
 def facts(predicted: Predictions) -> ConfusionFacts:
-    scores = np.asarray(predicted.logits, np.float64)
     labels = np.asarray(predicted.labels).astype(int)
-    classes = scores.shape[1]
-    guesses = scores.argmax(axis=1)
+    classes = predicted.logits.shape[1]
+    guesses, confidence, wrong = judged(predicted.logits, labels)
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (labels, guesses), 1)
-    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
-    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
-    wrong = np.flatnonzero(guesses != labels)
-    surest = wrong[np.lexsort((wrong, -confidence[wrong]))][:MOST]
+    surest = wrong[:MOST]
     return ConfusionFacts(
         title=f"Where the best {name_of(predicted.model, predicted.dataset)} errs",
         caption=f"{predicted.configuration}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
@@ -65,6 +62,17 @@ def facts(predicted: Predictions) -> ConfusionFacts:
             for index in surest
         ),
     )
+
+
+def judged(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Of logits (n, classes) and labels (n,): the guesses (n,), how sure each is (n,), 0 to 1, and the places of the
+    wrong ones, the surest first."""
+    scores = np.asarray(logits, np.float64)
+    guesses = scores.argmax(axis=1)
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    confidence = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
+    wrong = np.flatnonzero(guesses != np.asarray(labels).astype(int))
+    return guesses, confidence, wrong[np.lexsort((wrong, -confidence[wrong]))]
 
 
 def draw(facts: ConfusionFacts) -> "Figure":

@@ -1,0 +1,183 @@
+"""A judged study -> what the page is told of it."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from explorer import datasets, models
+from explorer.config import Config, fields_for, meaning
+from explorer.fields import text_of
+from explorer.judging import comparing, stats
+from explorer.judging.runs import ConfigResult, Scores
+from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult
+from explorer.telling import tables, words
+from explorer.telling.names import model_title
+from explorer.telling.page import facts
+from explorer.telling.plots.facts import axis_of
+
+STATUSES = ("ok", "diverged", "failed")
+HIDDEN = ("model", "dataset", "seed", "eval_every")  # no axes: what is filtered by, and what changes no figure
+
+
+def study_facts(study: Study) -> facts.Study:
+    """The whole study, without its curves."""
+    results = study.runs.configurations
+    fields = [name for name in fields_for(None) if name not in HIDDEN]
+    columns = {name: _field(name, [result.config for result in results]) for name in fields}
+    columns = {name: field for name, field in columns.items() if field.values}
+    places = {name: {text: place for place, text in enumerate(field.values)} for name, field in columns.items()}
+    by_config = {result.config: place for place, result in enumerate(results)}
+    pairs = [(dataset, model) for dataset, model in study.pairs if study.runs.ranked(model, dataset)]
+    return facts.Study(
+        models=[facts.Title(name, model_title(name)) for name in models.names()],
+        datasets=[facts.Title(name, datasets.title(name)) for name in study.datasets],
+        fields=list(columns.values()),
+        configurations=[_configuration(result, places) for result in results],
+        runs=[
+            facts.Run(place, seed, record.id, record.val_accuracy, record.test_accuracy, STATUSES.index(record.status))
+            for place, result in enumerate(results)
+            for seed, record in result.records.items()
+        ],
+        sweeps=[_sweep(judged, by_config) for judged in study.sweeps],
+        best=[by_config[study.runs.ranked(model, dataset)[0].config] for dataset, model in pairs],
+        left_out=[words.left_out(what) for what in study.runs.left_out],
+    )
+
+
+def _field(name: str, configs: Sequence[Config]) -> facts.Field:
+    found = {text_of(value): value for config in configs if (value := config.get(name)) is not None}
+    numbers = {
+        text: float(value)
+        for text, value in found.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    if len(numbers) == len(found):
+        ordered = sorted(found, key=lambda text: numbers[text])
+        return facts.Field(name, words.knob_name(name), meaning(name), ordered, [numbers[text] for text in ordered])
+    lists = all(isinstance(value, tuple) for value in found.values())
+    ordered = sorted(found, key=lambda text: tuple(map(int, text.split(","))) if lists else (text,))
+    return facts.Field(name, words.knob_name(name), meaning(name), ordered, None)
+
+
+def _configuration(result: ConfigResult, places: Mapping[str, Mapping[str, int]]) -> facts.Configuration:
+    config = result.config
+    validation, test = _interval(result.validation), _interval(result.test)
+    first = next(iter(result.records.values()))
+    return facts.Configuration(
+        id=first.id,
+        model=config.model,
+        dataset=config.dataset,
+        values=[known[text_of(value)] if (value := config.get(name)) is not None else -1
+                for name, known in places.items()],
+        name=words.short_name(config),
+        command=words.training_command(config),
+        n=len(result.validation),
+        validation=_number(validation.mean),
+        validation_width=_number(validation.half_width),
+        test=_number(test.mean),
+        test_width=_number(test.half_width),
+        seconds=_number(result.mean_seconds),
+        parameters=result.parameters,
+        steps=result.total_steps,
+        lost=words.lost(result.lost),
+        own=first.own,
+    )  # fmt: skip
+
+
+def _sweep(judged: SweepResult, by_config: Mapping[Config, int]) -> facts.Sweep:
+    hypothesis = judged.hypothesis
+    winner = judged.winner
+    knobs = judged.sweep.knobs
+    return facts.Sweep(
+        key=f"{judged.dataset}/{judged.model}/{judged.slug}",
+        model=judged.model,
+        dataset=judged.dataset,
+        title=judged.sweep.title,
+        question=judged.sweep.question,
+        knobs=knobs,
+        axes=[axis_of(knob) for knob in knobs],
+        points=[
+            facts.Point(
+                label=outcome.label,
+                configuration=by_config.get(outcome.config, -1) if outcome.records else -1,
+                values=[text_of(outcome.point.values.get(knob)) for knob in knobs],
+                verdict=tables.verdict(judged, outcome),
+                against=words.difference(judged.verdicts[outcome.label]) if outcome.label in judged.verdicts else "",
+            )
+            for outcome in judged.outcomes
+        ],
+        baseline=judged.baseline,
+        winner=winner.label if winner else "",
+        ties=winner.ties if winner else (),
+        hypothesis=f"{hypothesis.verdict}: {words.reason(hypothesis)}" if hypothesis else "",
+        done=judged.runs_done,
+        planned=judged.runs_planned,
+        command=words.sweep_command(judged.request),
+        own=judged.request.own,
+    )
+
+
+def curves(result: ConfigResult) -> list[facts.Curve]:
+    """What each run of a configuration saw along the way, by seed; runs without a look are left out."""
+    found = []
+    for seed, record in result.records.items():
+        looks = list(record.history)
+        if looks:
+            found.append(
+                facts.Curve(
+                    seed,
+                    [look.step for look in looks],
+                    [_short(look.train_loss) or 0.0 for look in looks],
+                    [_short(look.val_loss) for look in looks],
+                    [look.val_accuracy for look in looks],
+                )
+            )
+    return found
+
+
+def compared(first: ConfigResult, second: ConfigResult) -> facts.Compared:
+    """Two configurations set against each other: what differs, by how much, and what may be said of it."""
+    both = comparing.compare(first, second)
+    paired, ids = both.validation, [next(iter(result.records.values())).id for result in (first, second)]
+    return facts.Compared(
+        first=ids[0],
+        second=ids[1],
+        n=paired.n if paired else 0,
+        difference=_number(paired.difference) if paired else None,
+        half_width=_number(paired.half_width) if paired else None,
+        p=_number(paired.p) if paired else None,
+        sentence=_sentence(both),
+        test=f"{words.difference_with_n(both.test)} points" if both.test else "",
+        differs=differences(first.config, second.config),
+        command=f"python mnist_explorer.py compare {ids[0]} {ids[1]}",
+    )
+
+
+def _sentence(both: comparing.Comparison) -> str:
+    paired = both.validation
+    if paired is None:
+        common = len(both.first.validation.keys() & both.second.validation.keys())
+        return f"No verdict: {words.plural(common, 'common seed')}, and it takes two."
+    word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
+    return f"B - A: {words.difference_with_n(paired)} points on validation, p = {paired.p:.3g}: {word}."
+
+
+def differences(first: Config, second: Config) -> list[facts.Differs]:
+    """The fields in which two configurations differ, in the declared order."""
+    return [
+        facts.Differs(words.knob_name(name), text_of(first.get(name)), text_of(second.get(name)))
+        for name in ("model", *fields_for(None))
+        if first.get(name) != second.get(name)
+    ]
+
+
+def _interval(scores: Scores) -> stats.Interval:
+    return stats.mean_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, 0)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(f"{value:.6g}")
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
