@@ -18,16 +18,24 @@ class ReportOptions:
     places: Places
     published: bool
     quiet: bool
+    html: Path | None
+    data_dir: Path | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     Places.add_arguments(parser.add_argument_group("where"))
     parser.add_argument("--published", action="store_true", help="the published study alone, without your own sweeps")
     parser.add_argument("--quiet", action="store_true", help="name the report alone, not all that was written")
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE",
+        help="write the page of the command `page` as one file that opens from disk, and nothing else",
+    )  # fmt: skip
+    parser.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return report(ReportOptions(Places.of(namespace), namespace.published, namespace.quiet))
+    places = Places.of(namespace)
+    return report(ReportOptions(places, namespace.published, namespace.quiet, namespace.html, namespace.data_dir))
 
 
 def report(options: ReportOptions) -> int:
@@ -36,7 +44,11 @@ def report(options: ReportOptions) -> int:
         raise UserError(f"{results}: no such folder; --results names the one that holds runs.jsonl")
     from explorer.running.store import Store
 
-    files = rebuild(Store(results, read_only=True), options.places, published_only=options.published)
+    store = Store(results, read_only=True)
+    if options.html is not None:
+        print(write_html(store, options.html, options.published, options.data_dir))
+        return 0
+    files = rebuild(store, options.places, options.data_dir, options.published)
     print("\n".join(map(str, files)) if not options.quiet else files[-1])
     return 0
 
@@ -59,6 +71,31 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     return report.rebuild(
         runs, store.published_folder, places.media, places.report, predict, mine, my_settled, my_studies
     )
+
+
+def write_html(store: "Store", path: Path, published_only: bool, data_dir: Path | None) -> Path:
+    """The page as one file; returns its path. UserError where it cannot be written."""
+    from explorer.files import print_to_stderr, write_atomically
+    from explorer.judging import study
+    from explorer.judging.runs import Runs
+    from explorer.running import nets, predictions
+    from explorer.telling.page import gallery, html
+    from explorer.telling.page.nets import known, weights
+
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; --html names the file to write")
+    runs = Runs(store.records(published_only), store.damaged(published_only))
+    judged = study.of_requests(runs, store.requests(published_only))
+    mistakes = gallery.galleries(judged, predictions.reader(store.folders, data_dir))
+    folders = [store.published_folder] if published_only else store.folders
+    files = {kept.record.id: kept.path for kept in nets.all_kept(folders, say=False)}
+    kept = ((one, weights(nets.load(files[one.id]))) for one in known(folders, print_to_stderr))
+    content = html.whole(judged, mistakes, kept)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise UserError(f"{path}: the page could not be written ({error.strerror or error})") from error
+    return path
 
 
 COMMAND = Command("report", "rebuild REPORT.md, its tables and pictures from the ledger", add_arguments, run)

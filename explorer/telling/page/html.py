@@ -2,12 +2,14 @@
 
 import base64
 import functools
+import gzip
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from explorer.judging.runs import ConfigResult
@@ -19,6 +21,7 @@ from explorer.telling.page.study import compared, curves, study_facts
 ASSETS = Path(__file__).parent / "assets"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 MOST_BYTES = 8_000_000
+ROOM_FOR_FACTS = 4000  # bytes that a net's layers take at most
 MOST_COMPARED = 12  # of a longer sweep, so many points are compared with one another
 _STYLE = re.compile(r'<link rel="stylesheet" href="assets/([^"]+)">\n')
 _SCRIPT = re.compile(r'<script defer src="assets/([^"]+)"></script>\n')
@@ -34,7 +37,6 @@ class Whole(Struct, frozen=True):
     """``id id`` -> two points of one sweep set against each other, in words: what decides, and the test."""
     galleries: Sequence[facts.Gallery]
     nets: Sequence[NetFacts]
-    weights: Mapping[str, bytes]
 
 
 @functools.cache
@@ -54,7 +56,7 @@ def index() -> str:
     return files()["index.html"][0].decode()
 
 
-def whole(study: Study, galleries: Sequence[facts.Gallery], nets: Sequence[tuple[NetFacts, bytes]]) -> bytes:
+def whole(study: Study, galleries: Sequence[facts.Gallery], nets: Iterable[tuple[NetFacts, bytes]]) -> bytes:
     """The page as one file. Nets come in as far as they fit, the first ones first."""
     told = study_facts(study)
     results = study.runs.configurations
@@ -64,20 +66,43 @@ def whole(study: Study, galleries: Sequence[facts.Gallery], nets: Sequence[tuple
         compared=_within_sweeps(study),
         galleries=galleries,
         nets=[],
-        weights={},
     )
-    room = MOST_BYTES - len(msgspec.json.encode(content)) - sum(len(body) for body, _ in files().values())
+    room = MOST_BYTES - len(page(msgspec.json.encode(content), {}))
+    weights: dict[str, str] = {}
+    for net, numbers in _best_of_each(nets):
+        text = _text(_planes(numbers))
+        if (size := len(text) + ROOM_FOR_FACTS) <= room:
+            room -= size
+            weights[net.id] = text
+            content = msgspec.structs.replace(content, nets=[*content.nets, net])
+    return page(msgspec.json.encode(content), weights)
+
+
+def _text(content: bytes) -> str:
+    """Packed by gzip, as base64: what a file can hold, and a browser unpacks."""
+    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+
+
+def _planes(weights: bytes) -> bytes:
+    """float32 rounded to its upper 24 bits, seven digits' worth to five: all first bytes, all second, all third. Sign
+    and exponent stand together then, and pack well."""
+    bits = np.frombuffer(weights, "<u4")
+    rounded = (bits + 0x7F + ((bits >> 8) & 1)) >> 8
+    return b"".join((rounded >> shift & 0xFF).astype(np.uint8).tobytes() for shift in (16, 8, 0))
+
+
+def _best_of_each(nets: Iterable[tuple[NetFacts, bytes]]) -> Iterator[tuple[NetFacts, bytes]]:
+    """The first net of each data set and model."""
+    seen = set()
     for net, weights in nets:
-        room -= len(weights) * 4 // 3 + 4000
-        if room > 0:
-            kept = {**content.weights, net.id: weights}
-            content = msgspec.structs.replace(content, nets=[*content.nets, net], weights=kept)
-    return page(msgspec.json.encode(content))
+        if (net.dataset, net.model) not in seen:
+            seen.add((net.dataset, net.model))
+            yield net, weights
 
 
-def page(data: bytes) -> bytes:
-    """The page with everything it loads inside it, and ``data``, JSON, as what it shows. A policy in its head allows
-    these very scripts and styles, nothing else, and no connection."""
+def page(data: bytes, weights: Mapping[str, str]) -> bytes:
+    """The page with everything it loads inside it, and ``data``, JSON, as what it shows; ``weights`` by a net's id. A
+    policy in its head allows these very scripts and styles, nothing else, and no connection."""
     text = index()
     style = "\n".join(files()[name][0].decode() for name in _STYLE.findall(text))
     script = "\n".join(files()[name][0].decode() for name in _SCRIPT.findall(text))
@@ -85,13 +110,12 @@ def page(data: bytes) -> bytes:
         f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'; img-src data:; "
         "base-uri 'none'; form-action 'none'"
     )
-    # In JSON a < stands in texts alone, and no element can begin or end without one.
-    held = data.decode().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    held = {"data": _text(data), **{f"weights-{id}": numbers for id, numbers in weights.items()}}
+    inside = "".join(f'<script type="text/plain" id="{id}">{text}</script>\n' for id, text in held.items())
     text = _STYLE.sub("", _SCRIPT.sub("", text))
     text = text.replace("<title>", f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<title>', 1)
     head, foot = text.replace("</head>", f"<style>{style}</style>\n</head>", 1).split("</body>")
-    inside = f'<script type="application/json" id="data">{held}</script>\n<script>{script}</script>\n'
-    return f"{head}{inside}</body>{foot}".encode()
+    return f"{head}{inside}<script>{script}</script>\n</body>{foot}".encode()
 
 
 def _digest(text: str) -> str:

@@ -16,7 +16,7 @@ const data = (() => {
 
   const within = document.getElementById("data");
   /** What the file holds, where the page is one file; else null. */
-  const held = within ? JSON.parse(within.textContent) : null;
+  let held = null;
   const token = new URLSearchParams(location.search).get("token");
 
   async function fetched(path) {
@@ -56,6 +56,7 @@ const data = (() => {
 
   let study = null;
   async function load() {
+    if (within && !held) held = JSON.parse(new TextDecoder().decode(await unpacked(within.textContent)));
     study = understood(held ? held.study : await json("api/study"));
     return study;
   }
@@ -89,6 +90,22 @@ const data = (() => {
     return found;
   }
 
+  /** Bytes that a file holds as base64, packed by gzip. */
+  async function unpacked(base64) {
+    const stream = new Blob([bytes(base64)]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+
+  /** float32 from the upper 24 bits of each: all first bytes, all second, all third. */
+  function fromPlanes(planes) {
+    const count = planes.length / 3;
+    const found = new Uint32Array(count);
+    for (let index = 0; index < count; index++) {
+      found[index] = (planes[index] << 24) | (planes[count + index] << 16) | (planes[2 * count + index] << 8);
+    }
+    return found.buffer;
+  }
+
   /** The surest mistakes of the best nets. */
   async function galleries() {
     const found = held ? held.galleries : await json("api/galleries");
@@ -98,7 +115,7 @@ const data = (() => {
   /** The nets that were kept, with their weights still to be fetched. */
   const nets = async () => (held ? held.nets : json("api/nets"));
   async function weights(net) {
-    if (held) return bytes(held.weights[net.id]).buffer;
+    if (held) return fromPlanes(await unpacked(document.getElementById(`weights-${net.id}`).textContent));
     return (await fetched(`api/nets/${net.id}`)).arrayBuffer();
   }
 
@@ -110,5 +127,5 @@ const data = (() => {
     return () => source.close();
   }
 
-  return { load, curves, compare, galleries, nets, weights, json, write, listen, text, bytes, token, held, live: !held };
+  return { load, curves, compare, galleries, nets, weights, json, write, listen, text, token, live: !within };
 })();

@@ -57,7 +57,7 @@
       place.replaceChildren(make("p", { class: "wrong" }, `The study could not be read: ${error.message}`));
       return;
     }
-    core.reload = async () => { study = await data.load(); };
+
     if (study.left_out.length) say(study.left_out.join(" "));
     show();
   }
