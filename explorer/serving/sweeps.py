@@ -52,7 +52,7 @@ class SweepShown(Struct, frozen=True):
     title: str
     command: str
     state: str
-    """running, paused, ended, stopped, or gone where its process died."""
+    """running, paused, stopping, ended, stopped by a page, or gone: over before its time."""
     done: int
     total: int
     left: float | None

@@ -84,8 +84,8 @@ def _text(content: bytes) -> str:
 
 
 def _planes(weights: bytes) -> bytes:
-    """float32 rounded to its upper 24 bits (a part in 65,536): all first bytes, all second, all third. Sign and exponent
-    stand together then, and pack well."""
+    """float32 rounded to its upper 24 bits (a part in 65,536): all first bytes, all second, all third. Signs and
+    exponents stand together then, and pack well."""
     bits = np.frombuffer(weights, "<u4")
     rounded = (bits + 0x7F + ((bits >> 8) & 1)) >> 8
     return b"".join((rounded >> shift & 0xFF).astype(np.uint8).tobytes() for shift in (16, 8, 0))

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from explorer import datasets
 from explorer.errors import UserError
-from explorer.models.model import Images
+from explorer.models.model import Images, Layer
 from explorer.running import nets
 from explorer.running.nets import Kept, Net
 from explorer.telling.words import short_name
@@ -61,7 +61,11 @@ class NetFacts(Struct, frozen=True):
 def facts(kept: Kept) -> NetFacts:
     """What the page is told of a net. UserError where it has a layer that the page does not know."""
     record, about, config = kept.record, kept.about, kept.config
-    layers, numbers = _layers(kept)
+    images = Images(about.height, about.width, len(about.classes))
+    try:
+        layers, numbers = layer_facts(config.net.build(images))
+    except UserError as error:
+        raise UserError(f"net {record.id}: {error}") from None
     entry = datasets.find(config.dataset)
     framing = entry.framing if entry else None
     return NetFacts(
@@ -82,12 +86,13 @@ def facts(kept: Kept) -> NetFacts:
     )
 
 
-def _layers(kept: Kept) -> tuple[list[LayerFacts], int]:
+def layer_facts(layers: Iterable[Layer]) -> tuple[list[LayerFacts], int]:
+    """What the page is told of layers, and how many numbers they have. UserError for a layer that it does not know."""
     from explorer.models import layers as known  # brings in tinygrad
 
     found: list[LayerFacts] = []
     first = 0
-    for layer in kept.config.net.build(Images(kept.about.height, kept.about.width, len(kept.about.classes))):
+    for layer in layers:
         if isinstance(layer, known.Linear | known.Conv2d):
             outputs, inputs, *sides = (int(size) for size in layer.weight.shape)
             kind: Kind = "conv2d" if sides else "linear"
@@ -103,7 +108,7 @@ def _layers(kept: Kept) -> tuple[list[LayerFacts], int]:
         elif layer is known.flatten or layer is known.max_pool:
             found.append(LayerFacts("flatten" if layer is known.flatten else "max_pool"))
         elif not isinstance(layer, known.Dropout):  # which does nothing here
-            raise UserError(f"net {kept.record.id}: the page does not know its layer {type(layer).__name__}")
+            raise UserError(f"the page does not know the layer {type(layer).__name__}")
     return found, first
 
 

@@ -56,7 +56,7 @@ const digits = (() => {
       }
     }
     if (bottom < 0 || !framing) return image;
-    const scale = Math.max(bottom - top + 1, right - left + 1) / framing.side;
+    const scale = Math.max(bottom - top + 1, right - left + 1) / Math.min(framing.side, height, width);
     const byMass = framing.centred === "mass";
     const x = byMass ? massX / mass : (left + right + 1) / 2, y = byMass ? massY / mass : (top + bottom + 1) / 2;
     return resampled(image, (column, row) => [x + (column - width / 2) * scale, y + (row - height / 2) * scale], scale > 1 ? 3 : 1);

@@ -26,7 +26,7 @@ const play = (() => {
       onchange: (event) => { state.auto = event.target.checked ? "on" : ""; keep(); } });
     const models = make("div", { class: "controls" });
     const curvesPlace = make("div", { class: "twin" });
-    const last = make("div");
+    const last = make("div", { class: "scroll" });
     const lost = make("p", { class: "wrong" });
     place.append(make("div", { class: "grid play" },
       make("section", { class: "card", "aria-label": "Knobs" }, models, knobsPlace, rest),

@@ -52,7 +52,7 @@ const sweep = (() => {
       }
     }
 
-    const STATES = { running: "runs", paused: "paused", stopping: "stops", ended: "ended", stopped: "was stopped", gone: "its process is gone" };
+    const STATES = { running: "runs", paused: "paused", stopping: "stops", ended: "ended", stopped: "was stopped", gone: "is over before its time" };
 
     function hear(told) {
       const held = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.key : null;
