@@ -205,7 +205,7 @@ def test_two_pinned_configurations_have_what_differs_and_the_judges_sentence(ser
     page.wait_for_selector(".verdict .sentence")
     measured = Runs(Store(folder / "results", read_only=True).records())
     by_id = {record.id: one for one in measured.configurations for record in one.records.values()}
-    expected = compared(by_id[ids[0]], by_id[ids[1]])
+    expected = compared(by_id[ids[0]], by_id[ids[1]], measured)
     assert page.inner_text(".verdict .sentence") == expected.sentence
     assert page.locator(".differs tbody tr").count() == len(expected.differs) > 0
     assert page.inner_text("#command") == expected.command

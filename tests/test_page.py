@@ -23,6 +23,7 @@ from explorer.running import following
 from explorer.running.requests import Request
 from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun
+from explorer.telling import words
 from explorer.telling.page import html, knobs
 from explorer.telling.page.study import compared, curves, study_facts
 from explorer.training.trainer import Progress
@@ -57,10 +58,12 @@ def test_the_page_is_told_every_configuration_run_and_point_with_the_figures_of_
 
 def test_two_configurations_are_compared_in_the_judges_words_and_only_what_differs_is_listed(judged):
     first, second = judged.runs.configurations
-    found = compared(first, second)
+    found = compared(first, second, judged.runs)
     assert [(line.label, line.first, line.second) for line in found.differs] == [("lr", "0.001", "0.01")]
-    assert found.command == f"python mnist_explorer.py compare {found.first} {found.second}"
-    assert found.difference == pytest.approx(-0.105, abs=0.02) or comparing.compare(first, second).validation is None
+    ids = [configuration.id for configuration in study_facts(judged).configurations]
+    assert found.command == f"python mnist_explorer.py compare {ids[0]} {ids[1]}"
+    relation = comparing.compare(first, second, judged.runs.validation_trend).validation
+    assert words.estimate(relation) in found.sentence and relation.n == 2
 
 
 def test_every_hyperparameter_of_every_model_has_a_knob_whose_slider_keeps_within_its_bounds():

@@ -69,7 +69,9 @@ class StudyRead:
                 self._study = study.of_requests(runs, self.store.requests())
                 self._packed = _packed(study_facts(self._study))
                 self._by_id = {
-                    record.id: result for result in runs.configurations for record in result.records.values()
+                    record.id: result
+                    for result in runs.configurations
+                    for record in (*result.records.values(), *result.fresh.values())
                 }
                 self._state = state
             return self._study
@@ -192,7 +194,7 @@ class Server:
 
     async def compare(self, request: Request) -> Response:
         first, second = request.path_params["first"], request.path_params["second"]
-        return await _json(lambda: compared(self.read.result(first), self.read.result(second)))
+        return await _json(lambda: compared(self.read.result(first), self.read.result(second), self.read.get().runs))
 
     async def nets(self, request: Request) -> Response:
         return await _json(lambda: nets.known(self.read.store.folders, print_to_stderr))

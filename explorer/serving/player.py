@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from explorer.training.trainer import Progress
 
 REMEMBERED = 6
-State = Literal["compiling", "training", "ok", "diverged", "failed", "stopped"]
+State = Literal["compiling", "training", "ok", "diverged", "failed", "cut", "stopped"]
 
 
 class PlayRun(Struct, rename="camel"):

@@ -1,7 +1,6 @@
 """SWEEP: the sweeps that run on this machine, whoever started them, and those that are started from the page, each a
 process of its own that runs the very command it is shown with, and goes on when the server ends."""
 
-import math
 import os
 import shlex
 import subprocess
@@ -18,8 +17,7 @@ from explorer import models
 from explorer.asking import documents, questions
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.judging import stats
-from explorer.judging.runs import ConfigResult, Runs
+from explorer.judging.runs import ConfigResult, Runs, mean
 from explorer.judging.sweeps import SweepResult
 from explorer.places import CHECKOUT
 from explorer.record import Record
@@ -40,7 +38,8 @@ class PointShown(Struct, frozen=True):
     n: int
     planned: int
     mean: float | None
-    width: float | None
+    told: str
+    """The mean with its interval, in words."""
     curve: Sequence[float]
     verdict: str
 
@@ -216,12 +215,12 @@ class Sweeps:
             config = _config(point)
             records = runs.of(config, plan.seeds or None) if config is not None else {}
             result = ConfigResult(config, records) if config is not None else None
-            scores = list(result.validation.values()) if result else []
-            interval = stats.mean_interval(scores) if scores else None
-            width = None if interval is None or math.isnan(interval.half_width) else interval.half_width
+            scores = result.validation if result else {}
+            average = mean(scores) if scores else None
             found.append(
                 PointShown(
-                    point.label, len(records), plan.seeds or len(records), interval.mean if interval else None, width,
+                    point.label, len(records), plan.seeds or len(records), average,
+                    words.figure(scores),
                     _curve(list(records.values())), verdicts.get(point.label, ""),
                 )
             )  # fmt: skip

@@ -32,10 +32,13 @@ class Configuration(Struct, frozen=True, array_like=True):
     n: int
     """Seeds with a validation accuracy."""
     validation: float | None
-    validation_width: float | None
-    """Half the 95 % interval of the mean; None where there is none."""
+    low: float | None
+    high: float | None
+    """The 95 % interval of that mean; None where there is none."""
+    told: str
+    """The mean with its interval, in words."""
     test: float | None
-    test_width: float | None
+    test_told: str
     seconds: float | None
     """Of training, the mean of its runs."""
     parameters: int
@@ -46,7 +49,8 @@ class Configuration(Struct, frozen=True, array_like=True):
 
 
 class Run(Struct, frozen=True, array_like=True):
-    """A run. ``configuration`` is a place among the configurations; ``status`` is 0 ok, 1 diverged, 2 failed."""
+    """A run. ``configuration`` is a place among the configurations; ``status`` is 0 ok, 1 diverged, 2 failed, 3 cut;
+    ``fresh``: whether its seed only judges, see explorer.seeds."""
 
     configuration: int
     seed: int
@@ -54,6 +58,7 @@ class Run(Struct, frozen=True, array_like=True):
     validation: float | None
     test: float | None
     status: int
+    fresh: bool
 
 
 class Point(Struct, frozen=True, array_like=True):
@@ -131,16 +136,8 @@ class Differs(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """Two configurations set against each other, the second less the first, in words and figures."""
+    """Two configurations set against each other, in the judges' words. ``sentence`` decides, ``test`` only reports."""
 
-    first: str
-    second: str
-    """Their ids."""
-    n: int
-    """Seeds behind the difference; 0 where there is no verdict."""
-    difference: float | None
-    half_width: float | None
-    p: float | None
     sentence: str
     test: str
     differs: Sequence[Differs]

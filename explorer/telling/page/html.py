@@ -63,7 +63,7 @@ def whole(study: Study, galleries: Sequence[facts.Gallery], nets: Iterable[tuple
     content = Whole(
         study=told,
         curves={place: found for place, result in enumerate(results) if (found := curves(result))},
-        compared=_within_sweeps(study),
+        compared=_within_sweeps(study, told.configurations),
         galleries=galleries,
         nets=[],
     )
@@ -122,9 +122,10 @@ def _digest(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _within_sweeps(study: Study) -> dict[str, tuple[str, str]]:
+def _within_sweeps(study: Study, configurations: Sequence[facts.Configuration]) -> dict[str, tuple[str, str]]:
     """Every point of a sweep against every other: what a person compares most, and no statistics in the browser."""
     found: dict[str, tuple[str, str]] = {}
+    told = {run.config: one.id for run, one in zip(study.runs.configurations, configurations, strict=True)}
     best = [study.runs.ranked(model, dataset)[:3] for dataset, model in study.pairs]
     groups: list[Sequence[ConfigResult]] = [[result for those in best for result in those]]
     for judged in study.sweeps:
@@ -132,8 +133,8 @@ def _within_sweeps(study: Study) -> dict[str, tuple[str, str]]:
     for group in groups:
         for first in group:
             for second in group:
-                ids = [next(iter(result.records.values())).id for result in (first, second)]
+                ids = [told[result.config] for result in (first, second)]
                 if ids[0] != ids[1] and " ".join(ids) not in found:
-                    both = compared(first, second)
+                    both = compared(first, second, study.runs)
                     found[" ".join(ids)] = both.sentence, both.test
     return found

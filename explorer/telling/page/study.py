@@ -7,15 +7,17 @@ from explorer import datasets, models
 from explorer.config import Config, fields_for, meaning
 from explorer.fields import text_of
 from explorer.judging import comparing, stats
-from explorer.judging.runs import ConfigResult, Scores
+from explorer.judging.runs import ConfigResult, Runs, Scores
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
+from explorer.record import Record
+from explorer.seeds import is_fresh
 from explorer.telling import tables, words
 from explorer.telling.names import model_title
 from explorer.telling.page import facts
 from explorer.telling.plots.facts import axis_of
 
-STATUSES = ("ok", "diverged", "failed")
+STATUSES = ("ok", "diverged", "failed", "cut")
 HIDDEN = ("model", "dataset", "seed", "eval_every")  # no axes: what is filtered by, and what changes no figure
 
 
@@ -34,9 +36,17 @@ def study_facts(study: Study) -> facts.Study:
         fields=list(columns.values()),
         configurations=[_configuration(result, places) for result in results],
         runs=[
-            facts.Run(place, seed, record.id, record.val_accuracy, record.test_accuracy, STATUSES.index(record.status))
+            facts.Run(
+                place,
+                seed,
+                record.id,
+                record.val_accuracy,
+                record.test_accuracy,
+                STATUSES.index(record.status),
+                is_fresh(seed),
+            )
             for place, result in enumerate(results)
-            for seed, record in result.records.items()
+            for seed, record in _every(result).items()
         ],
         sweeps=[_sweep(judged, by_config) for judged in study.sweeps],
         best=[by_config[study.runs.ranked(model, dataset)[0].config] for dataset, model in pairs],
@@ -61,8 +71,9 @@ def _field(name: str, configs: Sequence[Config]) -> facts.Field:
 
 def _configuration(result: ConfigResult, places: Mapping[str, Mapping[str, int]]) -> facts.Configuration:
     config = result.config
-    validation, test = _interval(result.validation), _interval(result.test)
-    first = next(iter(result.records.values()))
+    validation = _interval(result.validation)
+    test = result.test_figure
+    first = next(iter(_every(result).values()))
     return facts.Configuration(
         id=first.id,
         model=config.model,
@@ -73,9 +84,11 @@ def _configuration(result: ConfigResult, places: Mapping[str, Mapping[str, int]]
         command=words.training_command(config),
         n=len(result.validation),
         validation=_number(validation.mean),
-        validation_width=_number(validation.half_width),
-        test=_number(test.mean),
-        test_width=_number(test.half_width),
+        low=_number(validation.low),
+        high=_number(validation.high),
+        told=words.figure(result.validation),
+        test=_number(_interval(test.scores).mean),
+        test_told=words.figure(test.scores) + ", fresh seeds" * test.fresh,
         seconds=_number(result.mean_seconds),
         parameters=result.parameters,
         steps=result.total_steps,
@@ -109,7 +122,7 @@ def _sweep(judged: SweepResult, by_config: Mapping[Config, int]) -> facts.Sweep:
         baseline=judged.baseline,
         winner=winner.label if winner else "",
         ties=winner.ties if winner else (),
-        hypothesis=f"{hypothesis.verdict}: {words.reason(hypothesis)}" if hypothesis else "",
+        hypothesis=f"{words.hypothesis(hypothesis)}: {words.reason(hypothesis)}" if hypothesis else "",
         done=judged.runs_done,
         planned=judged.runs_planned,
         command=words.sweep_command(judged.request),
@@ -120,7 +133,7 @@ def _sweep(judged: SweepResult, by_config: Mapping[Config, int]) -> facts.Sweep:
 def curves(result: ConfigResult) -> list[facts.Curve]:
     """What each run of a configuration saw along the way, by seed; runs without a look are left out."""
     found = []
-    for seed, record in result.records.items():
+    for seed, record in _every(result).items():
         looks = list(record.history)
         if looks:
             found.append(
@@ -135,31 +148,19 @@ def curves(result: ConfigResult) -> list[facts.Curve]:
     return found
 
 
-def compared(first: ConfigResult, second: ConfigResult) -> facts.Compared:
-    """Two configurations set against each other: what differs, by how much, and what may be said of it."""
-    both = comparing.compare(first, second)
-    paired, ids = both.validation, [next(iter(result.records.values())).id for result in (first, second)]
+def compared(first: ConfigResult, second: ConfigResult, runs: Runs) -> facts.Compared:
+    """Two configurations of ``runs`` set against each other: what differs, and what may be said of it."""
+    both = comparing.compare(first, second, runs.validation_trend)
+    ids = [next(iter(_every(result).values())).id for result in (first, second)]
+    seeds = ", by fresh seeds" * both.fresh
+    told = f"{words.estimate(both.validation)}, in points" if both.validation else "no verdict, for one has no run"
+    tests = [words.with_n(result.test_figure.scores) for result in (first, second)]
     return facts.Compared(
-        first=ids[0],
-        second=ids[1],
-        n=paired.n if paired else 0,
-        difference=_number(paired.difference) if paired else None,
-        half_width=_number(paired.half_width) if paired else None,
-        p=_number(paired.p) if paired else None,
-        sentence=_sentence(both),
-        test=f"{words.difference_with_n(both.test)} points" if both.test else "",
+        sentence=f"B against A on validation{seeds}: {told}.",
+        test=f"A {tests[0]}, B {tests[1]}",
         differs=differences(first.config, second.config),
         command=f"python mnist_explorer.py compare {ids[0]} {ids[1]}",
     )
-
-
-def _sentence(both: comparing.Comparison) -> str:
-    paired = both.validation
-    if paired is None:
-        common = len(both.first.validation.keys() & both.second.validation.keys())
-        return f"No verdict: {words.plural(common, 'common seed')}, and it takes two."
-    word = "no difference shown" if paired.p > 0.05 else "B is better" if paired.difference > 0 else "A is better"
-    return f"B - A: {words.difference_with_n(paired)} points on validation, p = {paired.p:.3g}: {word}."
 
 
 def differences(first: Config, second: Config) -> list[facts.Differs]:
@@ -172,7 +173,13 @@ def differences(first: Config, second: Config) -> list[facts.Differs]:
 
 
 def _interval(scores: Scores) -> stats.Interval:
-    return stats.mean_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, 0)
+    nothing = stats.Interval(math.nan, math.nan, math.nan, 0)
+    return stats.accuracy_interval(list(scores.values())) if scores else nothing
+
+
+def _every(result: ConfigResult) -> dict[int, Record]:
+    """The records by seed, those of fresh seeds last."""
+    return {**result.records, **result.fresh}
 
 
 def _number(value: float) -> float | None:

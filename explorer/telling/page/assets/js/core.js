@@ -50,7 +50,6 @@ const core = (() => {
 
   /** A fraction as per cent: 97.93 */
   const percent = (fraction, digits = 2) => (fraction === null || fraction === undefined ? "–" : (100 * fraction).toFixed(digits));
-  const withWidth = (mean, width) => (mean === null ? "–" : `${percent(mean)}${width === null ? "" : ` ± ${percent(width)}`}`);
   const count = (number) => number.toLocaleString("en");
 
   function seconds(value) {
@@ -111,5 +110,5 @@ const core = (() => {
   /** A colour that style sheets name. */
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-  return { make, draw, address, percent, withWidth, count, seconds, brief, say, copy, command, select, onceAFrame, colour };
+  return { make, draw, address, percent, count, seconds, brief, say, copy, command, select, onceAFrame, colour };
 })();

@@ -2,9 +2,9 @@
 /* The study: read from the page itself where it is one file, else from the server. Rows become objects here. */
 
 const data = (() => {
-  const CONFIGURATION = ["id", "model", "dataset", "values", "name", "command", "n", "validation", "validationWidth", "test",
-    "testWidth", "seconds", "parameters", "steps", "lost", "own"];
-  const RUN = ["configuration", "seed", "id", "validation", "test", "status"];
+  const CONFIGURATION = ["id", "model", "dataset", "values", "name", "command", "n", "validation", "low", "high", "told", "test",
+    "testTold", "seconds", "parameters", "steps", "lost", "own"];
+  const RUN = ["configuration", "seed", "id", "validation", "test", "status", "fresh"];
   const POINT = ["label", "configuration", "values", "verdict", "against"];
   const MISTAKE = ["index", "truth", "predicted", "confidence"];
 

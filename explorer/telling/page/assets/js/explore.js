@@ -3,7 +3,7 @@
    them side by side. */
 
 const explore = (() => {
-  const { make, address, select, withWidth, count, command } = core;
+  const { make, address, select, count, command } = core;
   const FIGURE_AXES = [
     { name: "seconds", label: "training s", of: (one) => one.seconds, log: true },
     { name: "parameters", label: "parameters", of: (one) => one.parameters, log: true },
@@ -215,7 +215,7 @@ const explore = (() => {
       if (sweep.hypothesis) said.push(`Hypothesis ${sweep.hypothesis}.`);
       questionCard.append(make("p", { class: "hint" }, said.join(" ")), below);
       if (picked && picked.one) {
-        below.append(make("p", {}, make("b", {}, picked.label), `: validation ${withWidth(picked.one.validation, picked.one.validationWidth)} % (n=${picked.one.n})`,
+        below.append(make("p", {}, make("b", {}, picked.label), `: validation ${picked.one.told} % (n=${picked.one.n})`,
           picked.against ? `, against the baseline ${picked.against} points: ${picked.verdict}` : picked.verdict ? `, ${picked.verdict}` : "", " ",
           make("button", { type: "button", class: "pin", onclick: () => pin("a", picked.one) }, "A"), make("button", { type: "button", class: "pin", onclick: () => pin("b", picked.one) }, "B")));
         const spot = make("div");
@@ -232,8 +232,8 @@ const explore = (() => {
       const { first: one, second: other } = pins();
       const face = (configuration, letter) => make("div", { class: "pinned" }, make("h3", {}, `${letter} `, configuration ? configuration.name : "not pinned yet"),
         configuration ? [make("p", {}, `${study.title("models", configuration.model)} on ${study.title("datasets", configuration.dataset)}`),
-          make("dl", {}, [["validation %", `${withWidth(configuration.validation, configuration.validationWidth)} (n=${configuration.n})`],
-            ["test %", withWidth(configuration.test, configuration.testWidth)], ["training", core.seconds(configuration.seconds)],
+          make("dl", {}, [["validation %", `${configuration.told} (n=${configuration.n})`],
+            ["test %", configuration.testTold], ["training", core.seconds(configuration.seconds)],
             ["parameters", count(configuration.parameters)]].map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
           make("code", { class: "line", tabindex: "0" }, configuration.command),
           make("p", {}, make("a", { href: playLink(configuration) }, "Play with it")),
@@ -251,7 +251,7 @@ const explore = (() => {
         return;
       }
       if (!verdict.isConnected) return;
-      verdict.append(make("p", { class: "sentence" }, found.sentence), found.test ? make("p", { class: "hint" }, `Test, which only reports: B - A ${found.test}.`) : null,
+      verdict.append(make("p", { class: "sentence" }, found.sentence), found.test ? make("p", { class: "hint" }, `Test, which only reports: ${found.test}.`) : null,
         found.differs.length ? make("table", { class: "differs" }, make("thead", {}, make("tr", {}, ["what differs", "A", "B"].map((head) => make("th", { scope: "col" }, head)))),
           make("tbody", {}, found.differs.map((line) => make("tr", {}, make("th", { scope: "row" }, line.label), make("td", {}, line.first), make("td", {}, line.second)))))
           : make("p", { class: "hint" }, "They are the same configuration."));

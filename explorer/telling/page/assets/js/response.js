@@ -2,7 +2,7 @@
 /* What a knob does: every seed a dot, the mean and its interval; two knobs as a map; a click shows the seeds' curves. */
 
 const response = (() => {
-  const { make, draw, percent, withWidth, colour, brief } = core;
+  const { make, draw, percent, brief } = core;
   const { FIGURES, scaled } = charts;
 
   /** points: [{label, one (configuration or null), verdict, against}]; means are joined by a line where the knob has an
@@ -12,7 +12,7 @@ const response = (() => {
     const box = make("div", { class: "response" });
     place.append(box);
     const there = points.filter((point) => point.one && point.one.validation !== null);
-    const seeds = (point) => point.one.runs.filter((run) => run.validation !== null);
+    const seeds = (point) => point.one.runs.filter((run) => run.validation !== null && run.status === 0 && !run.fresh);
     const every = there.flatMap((point) => [...seeds(point).map((run) => reading.of(run.validation)), reading.of(point.one.validation)]);
     const scale = scaled(every, reading.log);
 
@@ -45,12 +45,12 @@ const response = (() => {
         }
         const one = point.one;
         const runs = seeds(point);
-        const name = `${point.label}: validation ${withWidth(one.validation, one.validationWidth)} %, ${runs.length} seeds${point.verdict ? `, ${point.verdict}` : ""}`;
+        const name = `${point.label}: validation ${one.told} %, ${runs.length} seeds${point.verdict ? `, ${point.verdict}` : ""}`;
         const marks = runs.map((run, number) => draw("circle", {
           class: "seed", r: runs.length > 12 ? 2 : 3, cx: x(index) + (runs.length > 1 ? ((number / (runs.length - 1)) - 0.5) * Math.min(gap * 0.4, 26) : 0),
           cy: y(reading.of(run.validation)),
         }, draw("title", {}, `seed ${run.seed}: ${percent(run.validation)} %`)));
-        const ends = one.validationWidth === null ? [] : [one.validation - one.validationWidth, Math.min(one.validation + one.validationWidth, 1)];
+        const ends = one.low === null ? [] : [one.low, one.high];
         const bar = ends.length ? draw("line", { class: "interval", x1: x(index), x2: x(index), y1: y(reading.of(ends[0])), y2: y(reading.of(ends[1])) }) : null;
         parts.push(draw("g", {
           class: `point${point === picked ? " picked" : ""}${point.label === winner ? " winner" : ""}${point.label === baseline ? " baseline" : ""}`,
@@ -81,7 +81,7 @@ const response = (() => {
       const value = reading.of(point.one.validation);
       const button = make("button", {
         type: "button", "data-label": point.label, "aria-pressed": point === picked ? "true" : "false", class: point.label === baseline ? "baseline" : "",
-        title: `${point.label}: ${withWidth(point.one.validation, point.one.validationWidth)} % (n=${point.one.n})${point.verdict ? `, ${point.verdict}` : ""}`,
+        title: `${point.label}: ${point.one.told} % (n=${point.one.n})${point.verdict ? `, ${point.verdict}` : ""}`,
         onclick: () => chosen(point),
       }, figure === "error" ? value.toFixed(2) : percent(point.one.validation));
       const share = Math.max(0, Math.min(1, shade(value)));

@@ -2,7 +2,7 @@
 /* SWEEP: the sweeps that run now, wherever they were started: points, workers, where seeds are spent. */
 
 const sweep = (() => {
-  const { make, select, percent, command, say, count, seconds, brief } = core;
+  const { make, select, command, say, count, seconds, brief } = core;
 
   function open(place, said, study) {
     if (!data.live) {
@@ -88,7 +88,7 @@ const sweep = (() => {
             spent.style.width = `${(100 * point.n) / most}%`;
             return make("tr", { class: leader === point ? "leader" : "" }, make("th", { scope: "row" }, point.label), make("td", { class: "figure" }, `${point.n} of ${point.planned}`),
               make("td", {}, make("div", { class: "way small", title: "seeds spent here" }, spent)),
-              make("td", { class: "figure" }, point.mean === null ? "–" : `${percent(point.mean)}${point.width === null ? "" : ` ± ${percent(point.width)}`}`),
+              make("td", { class: "figure" }, point.told),
               make("td", {}, point.curve.length > 1 ? charts.sparkline(point.curve) : ""), make("td", {}, point.verdict));
           })))));
     }

@@ -2,14 +2,14 @@
 /* A table of configurations: sorted by its headings, filtered by words, a page of rows at a time. */
 
 const table = (() => {
-  const { make, withWidth, seconds, count } = core;
+  const { make, seconds, count } = core;
   const PAGE = 50;
 
   const COLUMNS = [
     { name: "name", label: "configuration", of: (one) => one.name, text: true },
     { name: "n", label: "n", of: (one) => one.n },
-    { name: "validation", label: "validation %", of: (one) => one.validation, shown: (one) => withWidth(one.validation, one.validationWidth) },
-    { name: "test", label: "test %", of: (one) => one.test, shown: (one) => withWidth(one.test, one.testWidth) },
+    { name: "validation", label: "validation %", of: (one) => one.validation, shown: (one) => one.told },
+    { name: "test", label: "test %", of: (one) => one.test, shown: (one) => one.testTold },
     { name: "seconds", label: "training", of: (one) => one.seconds, shown: (one) => seconds(one.seconds) },
     { name: "parameters", label: "parameters", of: (one) => one.parameters, shown: (one) => count(one.parameters) },
     { name: "steps", label: "steps", of: (one) => one.steps, shown: (one) => count(one.steps) },
