@@ -16,7 +16,7 @@ from explorer.asking.ranges import Range, quasi_random
 from explorer.asking.search import Listed, WinnerAgain
 from explorer.asking.tuning import StudySearch
 from explorer.cli.main import main
-from explorer.cli.sweep import spent
+from explorer.cli.sweep import leader, spent
 from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -384,7 +384,8 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     assert "## Each value at its best" in text and "activation tanh" in text
     assert "each tuned, **" in front.read_text() and "(report/digits-mlp.md#digits-mlp-mine)" in front.read_text()
     assert f"--sweep {tmp_path / 'mine.toml'}" in text
-    assert "### Which value is best, when each is at its own best setting?" in text
+    answers = (tmp_path / "report" / "questions.md").read_text()
+    assert "Which value is best, when each is at its own best setting?" in answers
     pictures = {path.name for path in files if path.suffix == ".png"}
     assert {f"mlp_mine_{plot}.png" for plot in ("isolation", "moves", "tries", "spent")} <= pictures
     rows = (results / "digits_mlp_mine.csv").read_text().splitlines()
@@ -442,10 +443,9 @@ def killed(tmp_path_factory):
 def test_killed_it_goes_on_without_training_anything_twice_and_shows_its_table(killed):
     folder, words, before = killed
     assert 12 <= len(before) < 24
-    plan = explorer(*words, "--dry-run").stdout
-    assert f"24 runs at most, {len(before)} done, {24 - len(before)} to do" in plan
     told = explorer(*words)
     assert told.returncode == 0, told.stderr
+    assert f"24 runs at most, {len(before)} done, {24 - len(before)} to do" in told.stdout
     assert "activation relu" in told.stdout
     after = [one.id for one in Ledger(folder / "results").records()]
     assert after[: len(before)] == before and len(after) == len(set(after)) == 24
@@ -480,13 +480,12 @@ def test_a_budget_starts_no_run_that_would_not_end_in_time_and_gives_up_one_that
     assert len(foresee(StudySearch(question), recorder)) == 24 - 3
 
 
-def test_the_winner_of_a_sweep_runs_again_on_fresh_seeds(tmp_path):
-    sweep = tmp_path / "rates.toml"
-    sweep.write_text("[base]\nsteps = 20\nunits = [16]\n[grid]\nlr = [1e-6, 0.01]\n")
-    words = ["--dataset", "digits", "--sweep", sweep, "--seeds", "2", "--fresh-seeds", "3", "--jobs", "1"]
-    told = explorer("mlp", *words, *places(tmp_path))
-    assert "7 runs, 0 done, 7 to do" in told.stdout
-    ran = [(one.config["lr"], one.seed) for one in Ledger(tmp_path / "results").records()]
+def test_the_winner_of_a_sweep_runs_again_on_fresh_seeds(tmp_path, digits):
+    runs = [make_config({"model": "mlp", "dataset": "digits", "units": [16], "steps": 20, "lr": lr, "seed": seed})
+            for seed in range(2) for lr in (1e-6, 0.01)]  # fmt: skip
+    recorder = Recorder(Store(tmp_path), digits.digest)
+    list(answer(WinnerAgain(runs, leader, 3), InProcess(Runner(digits)), recorder, Silent()))
+    ran = [(one.config["lr"], one.seed) for one in Ledger(tmp_path).records()]
     assert sorted(ran) == [(1e-6, 0), (1e-6, 1), (0.01, 0), (0.01, 1), (0.01, 1000), (0.01, 1001), (0.01, 1002)]
 
 

@@ -3,7 +3,6 @@
 from explorer.judging.certainty import Certainty, of_all
 from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
-from explorer.telling import tables
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
 from explorer.telling.words import listed, setting, with_n
@@ -27,7 +26,7 @@ def _sentence(judged: StudyResult) -> Sentence:
         certainty = of_all(judged.relations.of(label, won.label).certainty for label in aside)
         parts.append(f"{'worse' if certainty is Certainty.SURE else 'likely worse'}: {listed(aside)}")
     unfinished = "" if judged.complete else " Unfinished."
-    return f"{'; '.join(parts)} ({tables.link(judged)}).{unfinished}"
+    return f"{'; '.join(parts)}.{unfinished}"
 
 
 FINDING = Finding("each-tuned", "Which value is best, when each is at its own best setting?", find=find)
