@@ -216,7 +216,8 @@ class SweepOptions:
             if namespace.settle and getattr(namespace, flag):
                 raise UserError(f"--settle {why}; leave out {flag_of(flag)}")
         return cls(
-            "search" if namespace.sweep is None else namespace.sweep, Asked.of(namespace), namespace.seeds, namespace.fresh_seeds, namespace.search,
+            "search" if namespace.sweep is None else namespace.sweep, Asked.of(namespace), namespace.seeds,
+            namespace.fresh_seeds, namespace.search,
             namespace.tries, namespace.budget, namespace.stop or "off", namespace.settle, namespace.cap or MOST_SEEDS,
             namespace.jobs, namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir,
             Places.of(namespace), namespace.force, namespace.quiet, namespace.json_lines, namespace.keep,
