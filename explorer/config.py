@@ -52,6 +52,18 @@ FIRST_FIELDS = (
 )  # fmt: skip
 
 
+class MisfitError(ValueError):
+    """Fields that do not go together; the sentence has ``{}`` in place of each of their names."""
+
+    def __init__(self, sentence: str, *fields: str):
+        super().__init__(sentence.format(*fields))
+        self.sentence, self.fields = sentence, fields
+
+    def said(self, named: Mapping[str, str]) -> str:
+        """The sentence with what a person called the fields."""
+        return self.sentence.format(*(named.get(field, field) for field in self.fields))
+
+
 class Config(BaseModel):
     """One run's hyperparameters: frozen, validated, hashable, JSON both ways.
 
@@ -106,6 +118,8 @@ class Config(BaseModel):
             raise ValueError(f"{value!r} is no name of a data set{nearest(value, datasets.names())}")
         return value
 
+    _fits_single_precision = field_validator("*")(classmethod(fields.fits_single_precision))
+
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, said: object) -> object:
@@ -128,24 +142,24 @@ class Config(BaseModel):
             """Give each of ``names`` its default, or refuse it where ``defaults`` does not know it."""
             for name in names:
                 if name not in defaults and name in said:
-                    raise ValueError(f"{name} has no effect {owner}; leave it out")
+                    raise MisfitError(f"{{}} has no effect {owner}; leave it out", name)
                 if name in defaults and name not in said:
                     settle(name, defaults[name])
 
         apply(OPTIMIZERS[self.optimizer].defaults, ("momentum", "nesterov", "weight_decay"), f"with {self.optimizer}")
         if self.nesterov and not self.momentum:
-            raise ValueError("nesterov has no effect without momentum; set momentum, e.g. 0.9")
+            raise MisfitError("{} has no effect without momentum; set momentum, e.g. 0.9", "nesterov")
 
         if self.steps is not None and self.epochs is not None:
-            raise ValueError("steps and epochs both say how long to train; give one of them")
+            raise MisfitError("{} and {} both say how long to train; give one of them", "steps", "epochs")
         if self.epochs is None and self.steps_per_epoch is not None:
-            raise ValueError("steps_per_epoch has no effect without epochs; give epochs too, or steps alone")
+            raise MisfitError("{} has no effect without epochs; give epochs too, or steps alone", "steps_per_epoch")
         if self.epochs is None and self.steps is None:
             settle("steps", DEFAULT_STEPS)
         if self.epochs is not None and self.steps_per_epoch is None:
             settle("steps_per_epoch", 0)
         if self.steps is not None and self.warmup_steps > self.steps:
-            raise ValueError(f"warmup_steps {self.warmup_steps} is longer than the run of {self.steps} steps")
+            raise MisfitError(f"{{}} {self.warmup_steps} is longer than the run of {self.steps} steps", "warmup_steps")
 
         schedule = SCHEDULES[self.lr_schedule]
         apply(schedule.defaults, ("lr_decay", "patience"), f"with the {self.lr_schedule} schedule")
@@ -350,6 +364,9 @@ def make_config(values: Mapping[str, object], named: Mapping[str, str] | None = 
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else ""
+        misfit = first.get("ctx", {}).get("error")
+        if isinstance(misfit, MisfitError):
+            raise UserError(misfit.said(named)) from None
         raise UserError(_explain(first, field, named.get(field, field), values)) from None
 
 

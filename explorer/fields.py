@@ -5,12 +5,13 @@ file. Flags, environment variables, sweep files and the README's table are made 
 """
 
 import difflib
+import struct
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -54,8 +55,29 @@ def _split_commas(value: object) -> object:
 COMMAS = BeforeValidator(_split_commas)
 """Metadata of a list that a flag gives with commas."""
 
+SMALLEST_SINGLE = 2.0**-126  # of what has all its digits in single precision; processors may take less for 0
+
 Count = Annotated[int, Field(ge=1, le=16_384)]
 """So many units or filters."""
+
+
+def fits_single_precision(kind: type[BaseModel], value: object, info: ValidationInfo) -> object:
+    """A field's validator: nets are trained in single precision, where a tiny number is 0, and the last below 1 is 1.
+
+    Raises ValueError for a number that would be another one there: it would be recorded, but not trained with.
+    """
+    if not isinstance(value, float) or not value:
+        return value
+    bound = _limit(kind.model_fields[str(info.field_name)], "lt")
+    if abs(value) < SMALLEST_SINGLE:
+        raise ValueError(f"{value:g} is 0 in single precision; the least above 0 is {SMALLEST_SINGLE:.2g}")
+    try:
+        (single,) = struct.unpack("<f", struct.pack("<f", value))
+    except OverflowError:
+        raise ValueError(f"{value:g} is infinite in single precision") from None
+    if bound is not None and single >= bound:
+        raise ValueError(f"{value!r} is {bound:g} in single precision")
+    return value
 
 
 def flag_of(field: str) -> str:

@@ -10,10 +10,14 @@ Why a log's lines survive ``kill -9`` and power cuts:
 - Each line is flushed to the disk before ``append`` returns.
 """
 
+import atexit
+import codecs
 import json
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,6 +57,22 @@ def user_data() -> Path:
     return user_data_path("mnist-explorer")
 
 
+_temporary_folders: list[str] = []
+
+
+def temporary_folder() -> Path:
+    """A fresh folder only this user can write to, removed when the program ends."""
+    _temporary_folders.append(tempfile.mkdtemp(prefix="mnist-explorer-"))
+    return Path(_temporary_folders[-1])
+
+
+@atexit.register
+def remove_temporary_folders() -> None:
+    """For who ends the process without Python's own end."""
+    while _temporary_folders:
+        shutil.rmtree(_temporary_folders.pop(), ignore_errors=True)
+
+
 def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Makes ``content`` the whole content of the file, or leaves it as it was, whoever else writes and whenever this
     ends. Its folder is made if need be; where the path is a link, the link is replaced, not what it leads to.
@@ -61,7 +81,8 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}")
+    start = os.fsdecode(os.fsencode(path.name)[:80])  # a name may have 255 bytes
+    temporary = path.with_name(f".{start}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         _append_bytes(temporary, content, os.O_EXCL, mode)
         os.replace(temporary, path)
@@ -143,11 +164,13 @@ class LineLog:
         self._refuse_links()
         notice = None
         try:
-            with self._os_errors_told(f"{self._entry} not written, the {self._holds} is intact"), self.locked():
-                if unless():
-                    return False
-                notice = self._repair(judge)
-                _append_bytes(self.path, line + b"\n")
+            with self._os_errors_told(f"{self._entry} not written, the {self._holds} is intact"):
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self.locked():
+                    if unless():
+                        return False
+                    notice = self._repair(judge)
+                    _append_bytes(self.path, line + b"\n")
         finally:  # told last: a terminal that blocks or breaks must not hold the lock or cost the line
             if notice:
                 self._say(notice)
@@ -155,6 +178,8 @@ class LineLog:
 
     def end(self) -> tuple[int, int]:
         """(where the last whole line ends, how many bytes of a torn one follow), in bytes. A missing file has none."""
+        if not os.path.lexists(self.path):  # a lock would make the folder
+            return 0, 0
         with self._os_errors_told(f"cannot read the {self._holds}"), self.locked():
             return self.extent()
 
@@ -171,10 +196,10 @@ class LineLog:
             for block in self._blocks(start, stop):
                 *whole, rest = (rest + block).split(b"\n")
                 for line in whole:
-                    yield offset, line
+                    yield _unmarked(offset, line)
                     offset += len(line) + 1
             if rest:
-                yield offset, rest
+                yield _unmarked(offset, rest)
 
     def find(self, word: bytes, stop: int) -> Iterator[tuple[int, bytes]]:
         """(offset, line) of the lines before ``stop`` that hold the word, the last one first."""
@@ -190,7 +215,7 @@ class LineLog:
             while (at := block.rfind(word, first, at)) >= 0:
                 finish = block.find(b"\n", at)
                 at = block.rfind(b"\n", first, at) + 1 or first
-                yield start + at, block[at : finish if finish >= 0 else len(block)]
+                yield _unmarked(start + at, block[at : finish if finish >= 0 else len(block)])
             rest, stop = block[:first], start
 
     def read(self, offset: int, length: int) -> bytes:
@@ -276,9 +301,15 @@ class LineLog:
             raise UserError(f"{self.path}: {what} ({reason}); {advice}") from error
 
 
+def _unmarked(offset: int, line: bytes) -> tuple[int, bytes]:
+    """A line and where it starts, without the mark that some editors put before a file of UTF-8."""
+    marked = offset == 0 and line.startswith(codecs.BOM_UTF8)
+    return (len(codecs.BOM_UTF8), line[len(codecs.BOM_UTF8) :]) if marked else (offset, line)
+
+
 def _is_json(line: bytes) -> bool:
     try:
-        strict_json(line)
+        strict_json(line.removeprefix(codecs.BOM_UTF8))
     except ValueError:
         return False
     return True

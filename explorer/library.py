@@ -57,11 +57,12 @@ def run(
     Raises UserError for what cannot be run.
     """
     from explorer import datasets
+    from explorer.asking.search import Listed
     from explorer.config import make_config, merge
     from explorer.running import nets
     from explorer.running.engines.here import InProcess
-    from explorer.running.prepare import prepared
-    from explorer.running.recorder import Recorder
+    from explorer.running.prepare import check, prepared
+    from explorer.running.recorder import Recorder, answer
     from explorer.running.store import Store
     from explorer.running.trackers import Silent, TrackedRun
 
@@ -72,6 +73,7 @@ def run(
     tracker = tracker or Silent()
     runner = _runner(str(path or name), _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
     runner.check([wanted])
+    check(device, kernels)
     recorder = Recorder(Store(Path(results)), runner.data.digest) if results is not None else None
     if keep and recorder is None:
         raise UserError("keep says to keep the net, and results where; give results too")
@@ -79,14 +81,18 @@ def run(
         has_all = not keep or found.status != "ok" or nets.ask_for(recorder.store.folder, found.id)
         if has_all:
             return found
-    if recorder:
-        recorder.prepare()
+        force = True
     runner.keep = keep
     with prepared(device, kernels):
+        if recorder:
+            # none where another process trained it meanwhile
+            made = list(answer(Listed([wanted]), InProcess(runner), recorder, tracker, force))
+            found = next(iter(made), None) or recorder.recorded(wanted)
+            assert found is not None
+            return found
         (trained,) = InProcess(runner).run([wanted], tracker)
-    record = recorder.keep(trained) if recorder else trained.record
-    tracker.finished(TrackedRun(record.id, wanted), record)
-    return record
+    tracker.finished(TrackedRun(trained.record.id, wanted), trained.record)
+    return trained.record
 
 
 def sweep(
@@ -96,6 +102,7 @@ def sweep(
     dataset: Folder | None = None,
     seeds: int | None = None,
     jobs: int = 1,
+    run_timeout: float | None = None,
     results: Folder | None = None,
     data_dir: Folder | None = None,
     device: str | None = None,
@@ -107,8 +114,9 @@ def sweep(
     """Answer a question: train every point of a sweep with every seed, and judge.
 
     ``which`` is a shipped sweep's name or the path of a TOML file; ``fields`` are fixed for all of it; ``jobs`` above
-    1 train in worker processes, which a script needs ``if __name__ == "__main__":`` for. With ``results`` records are
-    kept there and those that are there are not trained again.
+    1 train in worker processes, which a script needs ``if __name__ == "__main__":`` for. One that gives no sign of life
+    for ``run_timeout`` seconds (None: ten times the longest run recorded of its kind, at least 300) is killed, and its
+    run tried once more. With ``results`` records are kept there and those that are there are not trained again.
 
     Raises UserError for what cannot be asked.
     """
@@ -119,6 +127,7 @@ def sweep(
     from explorer.judging.sweeps import judge
     from explorer.running.engines import WorkerSetup
     from explorer.running.engines.local import local_engine
+    from explorer.running.estimates import patience
     from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder, answer
     from explorer.running.requests import Request
@@ -138,10 +147,11 @@ def sweep(
             asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path,
             str(path.resolve()) if path else None,
         )  # fmt: skip
-        store.note(request)
         recorder = Recorder(store, runner.data.digest, keeps_best=True)
         stack.enter_context(prepared(device, kernels))
-        engine = local_engine(runner, WorkerSetup(word, Path(data_dir) if data_dir else None), min(jobs, len(runs)))
+        store.note(request)
+        setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
+        engine = local_engine(runner, setup, min(jobs, len(runs)), run_timeout, patience(store.records()))
         stack.enter_context(closing(engine))
         records = list(answer(Listed(runs), engine, recorder, tracker or Silent(), force))
         if results is not None:
@@ -158,6 +168,7 @@ def study(
     fresh_seeds: int | None = None,
     dataset: Folder | None = None,
     jobs: int = 1,
+    run_timeout: float | None = None,
     results: Folder | None = None,
     data_dir: Folder | None = None,
     device: str | None = None,
@@ -178,6 +189,7 @@ def study(
     from explorer.judging.studies import judge
     from explorer.running.engines import WorkerSetup
     from explorer.running.engines.local import local_engine
+    from explorer.running.estimates import patience
     from explorer.running.prepare import prepared
     from explorer.running.recorder import Recorder, answer
     from explorer.running.requests import Request
@@ -200,10 +212,11 @@ def study(
             asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path,
             str(path.resolve()) if path else None, search, tries, fresh_seeds or 0,
         )  # fmt: skip
-        store.note(request)
         recorder = Recorder(store, runner.data.digest)
         stack.enter_context(prepared(device, kernels))
-        engine = local_engine(runner, WorkerSetup(word, Path(data_dir) if data_dir else None), jobs)
+        store.note(request)
+        setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
+        engine = local_engine(runner, setup, jobs, run_timeout, patience(store.records()))
         stack.enter_context(closing(engine))
         records = list(answer(tuning, engine, recorder, tracker or Silent(), force))
         if results is not None:

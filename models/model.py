@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from explorer.fields import COMMAS, Count, Live, Value, one_of
+from explorer.fields import COMMAS, Count, Live, Value, fits_single_precision, one_of
 from explorer.models.activations import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    _fits_single_precision = field_validator("*")(classmethod(fits_single_precision))
 
     name: ClassVar[str]
     """The file's name without ``.py``; set when the file is found."""

@@ -25,14 +25,23 @@ class Notes:
     def __init__(self) -> None:
         self.heard: list[tuple[str, TrackedRun, object]] = []
 
+    def awaited(self, runs) -> None:
+        self.heard += [("awaited", run, None) for run in runs]
+
     def started(self, run) -> None:
         self.heard.append(("started", run, None))
+
+    def tried_again(self, run, reason) -> None:
+        self.heard.append(("tried again", run, reason))
 
     def looked(self, run, progress) -> None:
         self.heard.append(("looked", run, progress))
 
     def finished(self, run, record) -> None:
         self.heard.append(("finished", run, record))
+
+    def said(self) -> list[str]:
+        return [event for event, _, _ in self.heard]
 
     def of(self, id: str) -> list[str]:
         return [event for event, run, _ in self.heard if run.id == id]

@@ -165,7 +165,7 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
             {},
             "sweep 'lr' would be 14,000 runs; pass --yes to do so many",
         ),
-        (["mlp", "--steps", "5", "--epochs", "2"], {}, "steps and epochs both say how long to train"),
+        (["mlp", "--steps", "5", "--epochs", "2"], {}, "--steps and --epochs both say how long to train"),
         (
             ["mlp", "--dataset", "digits", "--batch-size", "5000"],
             {},

@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -81,7 +82,7 @@ class TestLocalProcesses(EngineSuite):
         assert not any(process.is_alive() for process in processes)
 
     def test_a_killed_worker_has_its_run_tried_again_and_the_rest_goes_on(self, engine, monkeypatch):
-        killed = kill_first_workers(monkeypatch, 1)
+        killed = signal_first_workers(monkeypatch, 1, signal.SIGKILL)
         notes = Notes()
         ended = list(engine.run(configs(3), notes))
         assert len(killed) == 1
@@ -89,12 +90,45 @@ class TestLocalProcesses(EngineSuite):
         assert [event for event, run, _ in notes.heard if run.config.seed == 0].count("started") == 2
 
     def test_a_run_whose_worker_dies_twice_fails_with_the_reason(self, engine, monkeypatch):
-        kill_first_workers(monkeypatch, 2)
+        signal_first_workers(monkeypatch, 2, signal.SIGKILL)
         ended = list(engine.run(configs(3), Notes()))
         status = {one.record.seed: one.record.status for one in ended}
         assert status == {0: "failed", 1: "ok", 2: "ok"}
         (failed,) = (one.record for one in ended if one.record.status == "failed")
         assert "SIGKILL" in failed.error.reason
+
+    def test_a_stopped_worker_is_killed_and_its_run_tried_again(self, engine, monkeypatch):
+        stopped = signal_first_workers(monkeypatch, 1, signal.SIGSTOP)
+        notes = Notes()
+
+        def patience(config) -> float:
+            """Little for the run that is stopped, until it is tried again."""
+            return 0.5 if config.seed == 0 and "tried again" not in notes.said() else 120.0
+
+        monkeypatch.setattr(engine, "patience", patience)
+        ended = list(engine.run(configs(3), notes))
+        assert len(stopped) == 1
+        assert not alive(stopped[0])
+        assert [one.record.status for one in ended] == ["ok"] * 3
+        ((_, run, reason),) = [heard for heard in notes.heard if heard[0] == "tried again"]
+        assert (run.config.seed, "no sign of life for 0.5 s" in reason) == (0, True)
+
+    def test_a_run_whose_worker_stops_twice_fails_and_costs_no_other(self, engine, monkeypatch):
+        signal_first_workers(monkeypatch, 2, signal.SIGSTOP)
+        monkeypatch.setattr(engine, "patience", lambda config: 120.0 if config.seed else 0.5)
+        ended = list(engine.run(configs(3), Notes()))
+        assert {one.record.seed: one.record.status for one in ended} == {0: "failed", 1: "ok", 2: "ok"}
+        (failed,) = (one.record for one in ended if one.record.status == "failed")
+        assert "no sign of life" in failed.error.reason
+
+    def test_a_worker_stopped_in_the_middle_of_a_message_does_not_hold_up_the_rest(self, runner, monkeypatch, tmp_path):
+        monkeypatch.setattr(local, "_serve", stop_within_a_message)
+        monkeypatch.chdir(tmp_path)
+        began = tmp_path / "began"
+        engine = local.LocalProcesses(runner, WorkerSetup("digits"), 1, lambda config: 0.5 if began.exists() else 120)
+        (ended,) = engine.run(configs(1), Notes())
+        engine.close()
+        assert "no sign of life" in ended.record.error.reason
 
 
 real_serve = local._serve
@@ -105,15 +139,31 @@ def serve_in_little_memory(connection, setup, threads) -> None:
     real_serve(connection, setup, threads)
 
 
-def kill_first_workers(monkeypatch, deaths: int) -> list[int]:
-    """Have the first ``deaths`` configs of seed 0 kill the worker they went to; returns the list of those killed."""
+def stop_within_a_message(connection, setup, threads) -> None:
+    connection.recv()
+    os.write(connection.fileno(), (1000).to_bytes(4, "big") + b"the beginning")
+    Path("began").touch()
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def signal_first_workers(monkeypatch, count: int, number: signal.Signals) -> list[int]:
+    """Have the first ``count`` configs of seed 0 send the worker they went to this signal; returns the list of those
+    that got it."""
     killed: list[int] = []
     give = local._give
 
     def deadly(worker, config, bars):
         give(worker, config, bars)
-        if len(killed) < deaths and worker.config.seed == 0:
-            os.kill(worker.process.pid, signal.SIGKILL)
+        if len(killed) < count and worker.config.seed == 0:
+            os.kill(worker.process.pid, number)
             killed.append(worker.process.pid)
 
     monkeypatch.setattr(local, "_give", deadly)

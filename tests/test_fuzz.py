@@ -1,16 +1,52 @@
 """A fixed slice of the fuzzer's cases, and that it can fail."""
 
+import random
+
+import pytest
+
 from tests import fuzz
+from tests.fuzz import inside, outside
 
 
 def test_a_fixed_slice_of_odd_input_ends_in_results_or_in_a_line():
-    assert list(fuzz.failures(range(600))) == []
+    assert list(fuzz.failures(range(600), inside.KINDS)) == []
 
 
-def test_what_is_no_line_for_a_person_is_found(monkeypatch):
+def test_a_fixed_slice_of_command_lines_ends_well(tmp_path, monkeypatch):
+    monkeypatch.setenv("FUZZ_CACHE", str(tmp_path))
+    assert list(fuzz.failures(range(8), outside.KINDS)) == []
+
+
+def test_what_is_no_line_for_a_person_is_found():
     def broken(chance, folder):
         raise KeyError("seed")
 
-    monkeypatch.setattr(fuzz, "KINDS", [broken])
-    ((seed, what),) = fuzz.failures(range(1))
+    ((seed, what),) = fuzz.failures(range(1), [broken])
     assert (seed, "KeyError" in what) == (0, True)
+
+
+PROGRAMS = {
+    "a traceback": "raise SystemError",
+    "accepted in silence": "pass",
+    "outside/ was changed": "open('../outside/theirs.npz', 'w'); raise SystemExit(1)",
+    "work/ was changed": "open('new', 'w'); raise SystemExit(1)",
+    "records were lost": "open('../results/runs.jsonl', 'w'); raise SystemExit(1)",
+    "left behind": "open('../temporary/new', 'w'); raise SystemExit(1)",
+    "an exit code nobody expects": "raise SystemExit(99)",
+    "not one line": "raise SystemExit(2)",
+    "control codes": "print('\\x1b[2J'); raise SystemExit(1)",
+    "not over": "import time; time.sleep(60)",
+}
+
+
+@pytest.mark.parametrize("failure", PROGRAMS)
+def test_a_program_that_misbehaves_is_found(failure, tmp_path, monkeypatch):
+    (tmp_path / "mnist_explorer.py").write_text(PROGRAMS[failure])
+    monkeypatch.setattr(outside, "PROJECT", tmp_path)
+    monkeypatch.setattr(outside, "SECONDS", 1)
+    case = outside.Case(["mlp"], tmp_path / "case", mistakes=["something"])
+    case.folder.mkdir()
+    outside._surroundings(random.Random(0), case)
+    (case.folder / "results").joinpath("runs.jsonl").unlink(missing_ok=True)
+    (case.folder / "results").joinpath("runs.jsonl").write_text("{}\n")
+    assert failure in outside._run(case)

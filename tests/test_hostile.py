@@ -7,19 +7,23 @@ import re
 import subprocess
 import sys
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
 from explorer import escape
+from explorer.cli.main import main
 from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
-from explorer.record import ConfigFields, Settings, stored
+from explorer.record import ConfigFields, Seconds, Settings, stored
 from explorer.running import predictions, requests
+from explorer.running.estimates import patience
 from explorer.running.ledger import Ledger
 from explorer.running.recorder import Recorder
 from explorer.running.requests import Request
@@ -300,6 +304,141 @@ def test_an_empty_cache_folder_is_none(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
     )
     assert not answer.stdout.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("odd", "line"),
+    [
+        ("sys.version_info = (3, 9, 1, 'final', 0)", "error: this needs Python 3.11 or newer"),
+        ("sys.modules['pydantic'] = None", "error: the package pydantic is missing; pip install -r requirements.txt"),
+        ("sys.modules['sklearn'] = None", "error: the digits come with scikit-learn, which is not installed"),
+        ("sys.modules['tinygrad'] = None", "error: the package tinygrad is missing; pip install -r requirements.txt"),
+    ],
+)
+def test_an_old_python_and_a_missing_package_are_told_in_a_line(odd, line, tmp_path):
+    words = ["mlp", "--dataset", "digits", "--steps", "2", "--results", str(tmp_path)]
+    code = f"import runpy, sys; {odd}; sys.argv[1:] = {words}; sys.path.insert(0, '.'); "
+    code += "runpy.run_path('mnist_explorer.py', run_name='__main__')"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+    )
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(line), answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_variables_that_others_set_change_nothing(tmp_path):
+    """make exports PYTHON, which tinygrad takes for a switch of its device of that name."""
+    odd = {"PYTHON": "/usr/bin/python3", "MPLBACKEND": "nonsense", "PYTHONIOENCODING": "ascii", "CC": "", "LANG": "xx"}
+    words = ["mlp", "--dataset", "digits", "--steps", "2", "--units", "8", "--results", str(tmp_path), "--json"]
+    answer = command(words, **odd)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["environment"]["device"] == "CPU"
+
+
+def test_folders_and_files_may_have_any_name(tmp_path, undrawn):
+    """Names that are not UTF-8, as long as names can be, and with spaces; links of the report are quoted."""
+    notebook(tmp_path, LR, runs({"lr": 0.001}, [0.9, 0.91]) + runs({"lr": 0.003}, [0.95, 0.96]))
+    question, results = tmp_path / f"{'q' * 250}.toml", tmp_path / os.fsdecode(b"\xff \xfe")
+    (tmp_path / "results").rename(results)
+    question.write_text(LR)
+    (results / requests.FILE).unlink()
+    requests.append(results, Request("q" * 100, "mlp", "digits", seeds=2, path=str(question)))
+    media, page = tmp_path / ("m (a) " + "ü" * 120), tmp_path / f"{'ü' * 120} [x].md"
+    files = report.rebuild(Runs(Store(results).records()), results, media, page)
+    assert all(file.is_file() for file in files)
+    pictures = re.findall(r"!\[[^\]]*\]\(([^)\s]*)\)", page.read_text())
+    assert pictures
+    assert all((tmp_path / os.fsdecode(unquote_to_bytes(picture))).is_file() for picture in pictures)
+
+
+def test_a_question_file_that_could_not_be_noted_down_is_refused_before_anything_is_trained(tmp_path, capsys):
+    question = tmp_path / os.fsdecode(b"\xff.toml")
+    question.write_text(LR)
+    words = ["mlp", "--dataset", "digits", "--sweep", str(question), "--results", str(tmp_path / "results")]
+    assert main(words) == 2
+    assert "cannot be noted down" in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_pictures_are_not_written_through_a_link(tmp_path, outside):
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "digits").symlink_to(outside)
+    notebook(tmp_path, LR, runs({"lr": 0.001}, [0.9, 0.91]) + runs({"lr": 0.003}, [0.9, 0.91]))
+    store = Store(tmp_path / "results")
+    with pytest.raises(UserError, match="link"):
+        report.rebuild(Runs(store.records()), tmp_path / "results", tmp_path / "media", tmp_path / "REPORT.md")
+    assert untouched(outside)
+
+
+@pytest.mark.parametrize("odd", ["fifo", "bomb"])
+def test_pictures_and_their_note_are_read_only_where_they_are_ours(tmp_path, odd):
+    from matplotlib.figure import Figure
+
+    from explorer.telling.plots import picture, png
+
+    note, path = tmp_path / png.DRAWN, tmp_path / "a.png"
+    if odd == "fifo":
+        os.mkfifo(note)
+        assert png._read(note) == {}
+    else:
+        head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0"
+        path.write_bytes(head + zlib.crc32(head[12:]).to_bytes(4, "big"))
+        assert not png._same_pixels(picture.png_of(Figure), path)
+
+
+def test_a_ledger_that_an_editor_put_a_mark_before_is_read(tmp_path):
+    first, second = stored(record(CONFIG, 0.9)), stored(record(CONFIG.model_copy(update={"seed": 1}), 0.8))
+    mark = b"\xef\xbb\xbf"
+    for content in (mark + first, mark + first + b"\n", mark + first + b"\n" + second + b"\n"):
+        (tmp_path / "runs.jsonl").write_bytes(content)
+        ledger = Ledger(tmp_path)
+        assert ledger.find(json.loads(first)["id"]).val_accuracy == 0.9
+        kept = ledger.records()
+        assert [one.val_accuracy for one in kept] == [0.9, 0.8][: len(kept)]
+        assert len(kept) == max(1, content.count(b"\n"))
+        assert len(kept[0].history) == 3
+        assert not ledger.damaged
+    (tmp_path / "sweeps.jsonl").write_bytes(mark + b'{"name":"lr","model":"mlp","dataset":"mnist"}\n')
+    assert [request.name for request in requests.read(tmp_path)] == ["lr"]
+    assert not requests.damaged(tmp_path)
+
+
+STUCK = """
+import os
+import signal
+
+from explorer.models.mlp import MLP
+
+
+class Stuck(MLP):
+    \"\"\"A net whose worker is stopped.\"\"\"
+
+    def build(self, images):
+        os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_run_without_a_sign_of_life_is_tried_once_more_named_and_recorded_as_failed(tmp_path):
+    (tmp_path / "stuck.py").write_text(STUCK)
+    (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
+    places = [word for name in ("results", "media", "report") for word in (f"--{name}", str(tmp_path / name))]
+    words = ["stuck", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--jobs", "1"]
+    answer = command([*words, *places, "--run-timeout", "1s"], MNIST_EXPLORER_MODELS=str(tmp_path))
+    assert answer.returncode == 1, answer.stderr
+    assert "2 of 2 runs failed" in answer.stderr
+    for label in ("lr 0.1", "lr 0.2"):
+        told = f"{label}, seed 0: its worker process gave no sign of life for 1 s and was killed; it is tried once more"
+        assert told in answer.stdout
+    records = Store(tmp_path / "results", read_only=True).records()
+    assert ["no sign of life for 1 s" in item.error.reason for item in records] == [True] * 2
+
+
+def test_patience_is_ten_times_the_longest_run_of_the_kind_and_at_least_five_minutes():
+    long = record(CONFIG, 0.9, seconds=Seconds(compile=1.0, train=60.0, eval=2.0))
+    assert patience([record(CONFIG, 0.9)])(CONFIG) == 300
+    assert patience([long, record(CONFIG, 0.9)])(CONFIG) == 630
+    assert patience([long])(make_config({"model": "mlp"})) == 300
 
 
 BROKEN = """

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return best(results_of(namespace), namespace.which, namespace.dataset)
+    return best(results_of(namespace, there=True), namespace.which, namespace.dataset)
 
 
 def best(results: Path | None, which: str | None, on: str | None = None) -> int:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return compare(CompareOptions(results_of(namespace), namespace.first, namespace.second))
+    return compare(CompareOptions(results_of(namespace, there=True), namespace.first, namespace.second))
 
 
 def compare(options: CompareOptions) -> int:

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
-    return list_sweeps(ListOptions(namespace.words, namespace.dataset, results_of(namespace)))
+    return list_sweeps(ListOptions(namespace.words, namespace.dataset, results_of(namespace, there=True)))
 
 
 def list_sweeps(options: ListOptions) -> int:

@@ -14,6 +14,7 @@ from explorer.cli.parser import parse, parser
 from explorer.cli.registry import commands
 from explorer.errors import UserError
 from explorer.escape import printable
+from explorer.files import remove_temporary_folders
 
 LOST_OUTPUT = 74  # EX_IOERR of sysexits.h
 
@@ -55,6 +56,9 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader has gone, as in `... | head`
         return 141
     except OSError as error:  # files are told of where they are written: this is a stream
+        if error.filename is not None:  # of a file that nobody foresaw: a name too long, say
+            print(f"error: {str(error.filename)[:200]}: {error.strerror}", file=sys.stderr)
+            return 2
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EBADF):
             raise
         print(f"error: the output is lost ({error.strerror})", file=sys.stderr)
@@ -91,6 +95,8 @@ def entry() -> NoReturn:
         code = main(sys.argv[1:])
     except SystemExit as end:  # argparse's, after --help
         code = int(end.code or 0)
+    except KeyboardInterrupt:  # a second one, while the first was told of
+        code = 143 if _terminated else 130
     leave(code)
 
 
@@ -105,4 +111,5 @@ def leave(code: int) -> NoReturn:
             code = LOST_OUTPUT
             with suppress(OSError):
                 os.write(2, f"error: the output is lost ({error.strerror})\n".encode())
+    remove_temporary_folders()
     os._exit(code)

@@ -1,6 +1,7 @@
 """What a person asked for, parsed once: small frozen values made from argparse's Namespace, which ends here."""
 
 import argparse
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ SETTLE_REFUSES = {
     "stop": "runs every run to its end",
     "force": "looks at each seed once",
 }
+LONGEST_NAME = 255  # bytes of a file's or folder's name, on every file system in use
 
 
 def whole(text: str) -> int:
@@ -41,6 +43,18 @@ def time_span(text: str) -> float:
     return seconds
 
 
+def path(text: str) -> Path:
+    """A path, for argparse, ``~`` resolved."""
+    found = Path(os.path.expanduser(text))
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path, got nothing")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in found.parts):
+        raise argparse.ArgumentTypeError(
+            f"no part of a path may be longer than {LONGEST_NAME} bytes, as of {text[:60]}…"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Places:
     """Where records are (None: the published study and this clone's own runs), and where what is derived goes."""
@@ -57,30 +71,41 @@ class Places:
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "Places":
-        if namespace.report.is_dir():  # told now, not when all is trained
-            raise UserError(f"{namespace.report}: is a folder; --report names the file to write")
-        return cls(results_of(namespace), namespace.media, namespace.report)
+        media, report = namespace.media or places.default("media"), namespace.report or places.default("REPORT.md")
+        if os.path.isdir(report):  # told now, not when all is trained
+            raise UserError(f"{report}: is a folder; --report names the file to write")
+        return cls(results_of(namespace), media, report)
 
 
 def add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--results", type=Path,
+        "--results", type=path,
         help="folder of the ledger and the tables, to be read and written alone (default: results with the published "
         "study, which is only read, and results/own with your own runs)",
     )  # fmt: skip
 
 
-def results_of(namespace: argparse.Namespace) -> Path | None:
-    """The folder a person named; where the program is installed without a study beside it, ./results."""
+def results_of(namespace: argparse.Namespace, there: bool = False) -> Path | None:
+    """The folder a person named; where the program is installed without a study beside it, ./results.
+
+    Raises UserError where it has to be ``there``, for it is only read, and is not.
+    """
     named: Path | None = namespace.results
+    if there and named and not os.path.isdir(named):
+        raise UserError(f"{named}: no such folder; --results names the one that holds runs.jsonl")
     return named if named or CHECKOUT else places.default("results")
 
 
 def add_place(group: argparse._ArgumentGroup, name: str, meaning: str, default: str = "") -> None:
-    default = default or name
-    group.add_argument(
-        f"--{name}", type=Path, default=places.default(default), help=f"{meaning} (default: {default})"
-    )  # fmt: skip
+    group.add_argument(f"--{name}", type=path, help=f"{meaning} (default: {default or name})")
+
+
+def data_dir_of(namespace: argparse.Namespace) -> Path | None:
+    """The folder of data a person named. Raises UserError for one that is not there, whatever is trained on."""
+    named: Path | None = namespace.data_dir
+    if named and not os.path.isdir(named):
+        raise UserError(f"--data-dir {named}: there is no such folder; it holds data sets, a folder each")
+    return named
 
 
 @dataclass(frozen=True)
@@ -132,7 +157,7 @@ class Asked:
         named = {field: flag_of(field) if field in flags else names[field] for field in values}
         if "dataset" not in values:
             return cls(namespace.command, values, named, None)
-        name, path = datasets.locate(str(values["dataset"]), namespace.data_dir, named["dataset"])
+        name, path = datasets.locate(str(values["dataset"]), data_dir_of(namespace), named["dataset"])
         values["dataset"] = name
         return cls(namespace.command, values, named, str(path.resolve()) if path else name, path is not None)
 
@@ -155,14 +180,16 @@ class TrainOptions:
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
         """Raises UserError for flags of sweeps: they would be ignored."""
-        for flag in ("seeds", "fresh_seeds", "tries", "budget", "stop", "jobs", "dry_run", "yes", "settle", "cap"):
+        for flag in (
+            *("seeds", "fresh_seeds", "tries", "budget", "stop", "jobs", "run_timeout", "dry_run", "yes", "settle"),
+            *("cap", "media", "report"),
+        ):
             if getattr(namespace, flag):
                 raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
         if namespace.json and namespace.json_lines:
             raise UserError("--json and --json-lines are two ways of printing; give one of them")
-        Places.of(namespace)  # a --report that is a folder is a mistake even where no report is written
         return cls(
-            Asked.of(namespace), Machine.of(namespace), namespace.data_dir, namespace.strict_data,
+            Asked.of(namespace), Machine.of(namespace), data_dir_of(namespace), namespace.strict_data,
             results_of(namespace), namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
             namespace.keep,
         )  # fmt: skip
@@ -188,6 +215,7 @@ class SweepOptions:
     cap: int
     """The most seeds of a point, with ``settle``."""
     jobs: int | None
+    run_timeout: float | None
     dry_run: bool
     yes: bool
     machine: Machine
@@ -200,7 +228,7 @@ class SweepOptions:
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "SweepOptions":
-        """Raises UserError for ``--json``, which is for one run."""
+        """Raises UserError for ``--json``, which is for one run, and for a plan that nobody would see."""
         if namespace.json:
             raise UserError(
                 "--json is for one run; --json-lines prints a sweep's looks and records, and its records are lines of "
@@ -215,12 +243,14 @@ class SweepOptions:
         for flag, why in SETTLE_REFUSES.items():
             if namespace.settle and getattr(namespace, flag):
                 raise UserError(f"--settle {why}; leave out {flag_of(flag)}")
+        if silent := [flag for flag in ("quiet", "json_lines") if namespace.dry_run and getattr(namespace, flag)]:
+            raise UserError(f"--dry-run only says what there is to do, and {flag_of(silent[0])} would not say it")
         return cls(
             "search" if namespace.sweep is None else namespace.sweep, Asked.of(namespace), namespace.seeds,
-            namespace.fresh_seeds, namespace.search,
-            namespace.tries, namespace.budget, namespace.stop or "off", namespace.settle, namespace.cap or MOST_SEEDS,
-            namespace.jobs, namespace.dry_run, namespace.yes, Machine.of(namespace), namespace.data_dir,
-            Places.of(namespace), namespace.force, namespace.quiet, namespace.json_lines, namespace.keep,
+            namespace.fresh_seeds, namespace.search, namespace.tries, namespace.budget, namespace.stop or "off",
+            namespace.settle, namespace.cap or MOST_SEEDS, namespace.jobs, namespace.run_timeout, namespace.dry_run,
+            namespace.yes, Machine.of(namespace), data_dir_of(namespace), Places.of(namespace), namespace.force,
+            namespace.quiet, namespace.json_lines, namespace.keep,
         )  # fmt: skip
 
     def refuse_for_studies(self) -> None:

@@ -75,4 +75,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
             raise UserError(f"{word} is not a hyperparameter of {namespace.command}; see {namespace.command} --help")
         known = (parts[namespace.command] if namespace.command else top).flags
         raise UserError(f"unknown argument {unknown[0]!r}{nearest(ALSO_CALLED.get(word, word), known)}")
+    if namespace.command:
+        _refuse_repeats(arguments, parts[namespace.command])
     return namespace
+
+
+def _refuse_repeats(arguments: list[str], part: Parser) -> None:
+    """Raises UserError for a flag given twice: the last would win in silence."""
+    given = [word.split("=")[0] for word in arguments[: arguments.index("--") if "--" in arguments else None]]
+    for flag in part.flags:
+        if given.count(flag) > 1:
+            instead = "; several sweeps are named with commas, as in lr,bs" if flag == "--sweep" else ""
+            raise UserError(f"{flag} is given twice{instead}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Places
+from explorer.cli.options import Places, results_of
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(namespace: argparse.Namespace) -> int:
+    results_of(namespace, there=True)
+    if namespace.published and namespace.results:
+        raise UserError("--published leaves out your own sweeps, which a folder named by --results does not tell apart")
     places = Places.of(namespace)
     return report(ReportOptions(places, namespace.published, namespace.quiet, namespace.html, namespace.data_dir))
 
 
 def report(options: ReportOptions) -> int:
-    results = options.places.results
-    if results and not results.is_dir():
-        raise UserError(f"{results}: no such folder; --results names the one that holds runs.jsonl")
     from explorer.running.store import Store
 
-    store = Store(results, read_only=True)
+    store = Store(options.places.results, read_only=True)
     if options.html is not None:
         print(write_html(store, options.html, options.published, options.data_dir))
         return 0

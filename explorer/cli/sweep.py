@@ -28,10 +28,10 @@ from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.local import local_engine
-from explorer.running.estimates import Estimator
+from explorer.running.estimates import Estimator, patience
 from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
-from explorer.running.prepare import device_for, prepared
+from explorer.running.prepare import check, device_for, prepared
 from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
@@ -61,6 +61,7 @@ class Planned:
 
 
 def run(options: SweepOptions) -> int:
+    check(options.machine.device, options.machine.kernels)
     store = Store(options.places.results)
     runners: dict[str, Runner] = {}
     planned = plan(options, store, runners)
@@ -75,20 +76,22 @@ def run(options: SweepOptions) -> int:
             print(f"{device}: one run at a time, because more would share it; --jobs says otherwise", flush=True)
     if options.dry_run:
         return 0
-    for one in planned:
-        store.note(one.request, trained=bool(one.waiting))
     budget = Budget(options.budget, expected) if options.budget else None
-    if to_do:
+    if not to_do:
+        note(store, planned)
+    else:
         with (
             prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(store, "the same command goes on where this one stopped"),
             followed(store, planned, to_do, expected, jobs) as follower,
         ):
+            note(store, planned)  # only now: on a device that cannot be had nothing was asked for
             for name, runner in runners.items():
                 mine = [one for one in planned if one.question.dataset == name and one.waiting]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
-                with closing(local_engine(runner, setup, jobs)) as engine:
+                engine = local_engine(runner, setup, jobs, options.run_timeout, patience(store.records()))
+                with closing(engine):
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
                         with watch(options, waiting, label, known, expected, jobs, search) as tracker:
@@ -98,6 +101,12 @@ def run(options: SweepOptions) -> int:
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
     return conclude(options, store, planned)
+
+
+def note(store: Store, planned: list[Planned]) -> None:
+    """Note down which sweeps were asked for."""
+    for one in planned:
+        store.note(one.request, trained=bool(one.waiting))
 
 
 def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> list[Planned]:
@@ -141,11 +150,14 @@ def plan(options: SweepOptions, store: Store, runners: dict[str, Runner]) -> lis
         if isinstance(question, questions.Sweep):  # of a study another run may stand for the one that will be chosen
             seen.update(waiting)
         runs = questions.configs(question, seeds, options.yes) if isinstance(question, questions.Sweep) else []
-        request = Request(
-            question.name, question.model, question.dataset, overrides, seeds, question.path,
-            asked.data if asked.own_data else None, options.search, options.tries if options.search else None,
-            options.fresh_seeds or 0,
-        )  # fmt: skip
+        try:
+            request = Request(
+                question.name, question.model, question.dataset, overrides, seeds, question.path,
+                asked.data if asked.own_data else None, options.search, options.tries if options.search else None,
+                options.fresh_seeds or 0,
+            )  # fmt: skip
+        except ValueError as error:  # it could not be read back
+            raise UserError(f"this sweep cannot be noted down: {error}") from None
         planned.append(Planned(question, request, make, runs, waiting, len(make().upcoming())))
     return planned
 

@@ -5,13 +5,12 @@ import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer import models
 from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, Places, TrainOptions, time_span, whole
+from explorer.cli.options import Machine, Places, TrainOptions, path, time_span, whole
 from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.fields import environment_names, flag_of
 
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         text = knob_help(field, model).replace("%", "%%")
         knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
     knobs.add_argument(
-        "--config", type=Path, metavar="FILE",
+        "--config", type=path, metavar="FILE",
         help="a TOML file of hyperparameters, lr = 0.003 and so on; flags win over it, it wins over the environment",
     )  # fmt: skip
     many = parser.add_argument_group("sweeps")
@@ -90,11 +89,16 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     many.add_argument(
         "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; 1 on a GPU)"
     )
+    many.add_argument(
+        "--run-timeout", type=time_span, metavar="TIME",
+        help="a worker without a sign of life for so long is killed, and its run tried once more (default: ten times "
+        "the longest recorded run of its model and data set, at least 5m)",
+    )  # fmt: skip
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")
     place = parser.add_argument_group("where")
     Machine.add_arguments(place)
-    place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    place.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
     place.add_argument(
         "--strict-data", action="store_true",
         help="refuse to take the small digits in place of an MNIST that is nowhere to be had",
@@ -145,21 +149,23 @@ def run(namespace: argparse.Namespace) -> int:
 def train(options: TrainOptions) -> int:
     """One run: shown from the ledger where it is recorded, else trained. The exit code says how it ended."""
     from explorer import datasets
+    from explorer.asking.search import Listed
     from explorer.cli import console
     from explorer.config import make_config
     from explorer.running import nets
     from explorer.running.engines.here import InProcess
-    from explorer.running.prepare import prepared
-    from explorer.running.recorder import Recorder
+    from explorer.running.prepare import check, prepared
+    from explorer.running.recorder import Recorder, answer
     from explorer.running.runner import Runner
     from explorer.running.store import Store
-    from explorer.running.trackers import Silent, TrackedRun, Tracker
+    from explorer.running.trackers import Silent, Tracker
     from explorer.running.trackers.json_lines import JsonLines
     from explorer.running.trackers.terminal import one_run
     from explorer.training import device as environment
 
     asked = options.asked
     config = make_config({**asked.values, "model": asked.model}, asked.named)
+    check(options.machine.device, options.machine.kernels)
     store = Store(options.results)
     fall_back = asked.data is None and not options.strict_data
     dataset = datasets.load(asked.data or config.dataset, options.data_dir, fall_back)
@@ -182,17 +188,17 @@ def train(options: TrainOptions) -> int:
         if options.json_lines:
             JsonLines(sys.stdout).replay(record)
     else:
-        recorder.prepare()
         with prepared(options.machine.device, options.machine.kernels):
+            recorder.prepare()
             if not silent:
                 print(console.header(config, dataset, environment.describe()), flush=True)
             watched: AbstractContextManager[Tracker] = nullcontext(Silent()) if silent else one_run()
             if options.json_lines:
                 watched = nullcontext(JsonLines(sys.stdout))
             with watched as tracker, console.told_of_interruption(store, "this run is not recorded"):
-                for trained in InProcess(runner).run([config], tracker):
-                    record = recorder.keep(trained)
-                    tracker.finished(TrackedRun(record.id, config), record)
+                anew = options.force or recorder.recorded(config) is not None
+                made = list(answer(Listed([config]), InProcess(runner), recorder, tracker, anew))
+            record = made[0] if made else recorder.recorded(config)  # another process may have trained it meanwhile
             if not silent and runner.trainer is not None:
                 from explorer.training.facts import step_facts
 
@@ -210,7 +216,7 @@ def train_anew(record: "Record") -> bool:
     from explorer.cli import output
     from explorer.telling import looks
 
-    where = f"{record.environment.cpu}, {record.started[:10]}"
+    where = f"{record.environment.device}, {record.environment.cpu}, {record.started[:10]}"
     print(f"This run is recorded already ({where}), so it is shown, not trained; --force trains it here.\n")
     if curve := looks.curve(record, output.width(), output.block()):
         print(curve + "\n", flush=True)

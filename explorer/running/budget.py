@@ -1,7 +1,7 @@
 """A length of time for all that is to be trained: it ends in time, and nothing that is done is lost."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
@@ -39,6 +39,12 @@ class Budget:
         self.spent = self.spent or not fits
         return fits
 
+    def look(self) -> None:
+        """Raises OutOfTimeError when the time is over."""
+        if self.clock() >= self.ends:
+            self.spent = True
+            raise OutOfTimeError
+
     def watch(self, tracker: Tracker) -> Tracker:
         """The tracker, which gives the runs up when the time is over: it raises OutOfTimeError."""
         return _Watched(tracker, self)
@@ -48,13 +54,17 @@ class _Watched:
     def __init__(self, tracker: Tracker, budget: Budget):
         self.tracker, self.budget = tracker, budget
 
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        self.tracker.awaited(runs)
+
     def started(self, run: TrackedRun) -> None:
         self.tracker.started(run)
 
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
+        self.tracker.tried_again(run, reason)
+
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
-        if self.budget.clock() >= self.budget.ends:
-            self.budget.spent = True
-            raise OutOfTimeError
+        self.budget.look()
         self.tracker.looked(run, progress)
 
     def finished(self, run: TrackedRun, record: Record) -> None:

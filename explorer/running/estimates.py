@@ -50,5 +50,24 @@ class Estimator:
         return self.known[key]
 
 
+SHORTEST_PATIENCE_SECONDS = 300.0
+PATIENCE_FACTOR = 10.0
+
+
+def patience(records: Sequence[Record]) -> Callable[[Config], float]:
+    """Config -> seconds after which a run without a sign of life is taken for stuck: ten times the longest recorded
+    run of its model and data set, at least five minutes."""
+    longest: dict[tuple[object, object], float] = {}
+    for record in records:
+        kind = record.config.get("model"), record.config.get("dataset")
+        seconds = record.seconds
+        longest[kind] = max(longest.get(kind, 0.0), seconds.compile + seconds.train + seconds.eval)
+
+    def of(config: Config) -> float:
+        return max(SHORTEST_PATIENCE_SECONDS, PATIENCE_FACTOR * longest.get((config.model, config.dataset), 0.0))
+
+    return of
+
+
 def _median(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 2]

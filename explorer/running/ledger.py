@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +18,12 @@ NAMED = 5  # of many damaged lines, so many are told by their number: to count l
 class Ledger:
     """The records in ``<folder>/runs.jsonl``.
 
-    Opening creates folder and file, and repairs the end of the file: a torn last line moves, byte for byte, to
-    ``runs.jsonl.torn-<UTC time>`` and ``say`` is told in one line; a last line that only lacks its newline gets it.
-    Blank lines are ignored. Any other line that is not a record (a JSON object in UTF-8 with an ``id``, a ``config``
-    and, in schema 1, a ``status``), whose figures cannot be, or that is not what was written, is damaged: it is left
-    out, `damaged` names it, ``say`` is told, and the file keeps it. A file without any record but with other lines is
-    somebody else's: reading it raises UserError, and it is never changed.
+    Opening creates folder and file (without ``create``, `prepare` or the first record does), and repairs the end of the
+    file: a torn last line moves, byte for byte, to ``runs.jsonl.torn-<UTC time>`` and ``say`` is told in one line; a
+    last line that only lacks its newline gets it. Blank lines are ignored. Any other line that is not a record (a JSON
+    object in UTF-8 with an ``id``, a ``config`` and, in schema 1, a ``status``), whose figures cannot be, or that is
+    not what was written, is damaged: it is left out, `damaged` names it, ``say`` is told, and the file keeps it. A file
+    without any record but with other lines is somebody else's: reading it raises UserError, and it is never changed.
 
     With ``read_only`` nothing is created, written or repaired: a torn last line is ignored, ``say`` is told, and a
     folder without a ledger has no records. The lock is taken only where its file exists and could be written.
@@ -41,6 +42,7 @@ class Ledger:
         *,
         read_only: bool = False,
         own: bool = False,
+        create: bool = True,
     ) -> None:
         self._own, self._say = own, say
         self._told: set[int] = set()  # offsets of the damaged lines that were told
@@ -48,8 +50,8 @@ class Ledger:
         self._searched = False
         self._offset = 0  # in bytes: everything before it is in _records
         self._forget()
-        if not read_only:
-            self._log.prepare(self._judge)
+        if not read_only and (create or os.path.lexists(self.path)):
+            self.prepare()
         elif torn_bytes := self._log.end()[1]:
             say(f"{self.path}: the last line is unfinished ({torn_bytes} bytes) and is ignored")
 
@@ -57,6 +59,10 @@ class Ledger:
     def path(self) -> Path:
         """The ledger's file."""
         return self._log.path
+
+    def prepare(self) -> None:
+        """Creates what is missing and repairs the end of the file, as opening does."""
+        self._log.prepare(self._judge)
 
     def append(self, record: Record) -> None:
         """Adds one record, as one line; on return it is on the disk.

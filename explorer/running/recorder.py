@@ -1,6 +1,8 @@
 """What is recorded already and what is to be. The parent process alone has a Recorder: it alone writes the ledger."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 
 from explorer.asking.search import Search
 from explorer.asking.stopping import Stopping
@@ -9,10 +11,13 @@ from explorer.errors import UserError
 from explorer.record import Record, run_id
 from explorer.running import nets, predictions
 from explorer.running.budget import Budget, OutOfTimeError
+from explorer.running.claims import Claims
 from explorer.running.engines import Engine, no_bars
 from explorer.running.runner import Trained, may_lead
 from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun, Tracker
+
+LOOK_AGAIN_SECONDS = 0.5  # how often runs that another process trains are asked about
 
 
 class Recorder:
@@ -24,6 +29,7 @@ class Recorder:
 
     def __init__(self, store: Store, digest: str, own_only: bool = False, keeps_best: bool = False):
         self.store, self.digest, self.own_only, self.keeps_best = store, digest, own_only, keeps_best
+        self.claims = Claims(store.folder)
         self.best: dict[tuple[object, object], float] | None = None
         """(model, data set) -> the best validation accuracy of its runs of seed 0."""
         self.own_best: dict[tuple[object, object], float] = {}
@@ -43,6 +49,7 @@ class Recorder:
         """Read all records, once: a line that is no record is refused before anything is computed, not after."""
         if self.best is not None:
             return
+        self.store.prepare()
         self.best = {}
         for record in self.store.records():
             if "dataset" in record.config and record.seed == 0 and record.val_accuracy is not None:
@@ -105,48 +112,88 @@ def answer(
 ) -> Iterator[Record]:
     """Train what ``search`` asks for until it asks no more, keep every record and yield it as its run ends.
 
-    A run that is recorded already is told to the search from there, and trained only with ``force``. Where ``budget``
-    is over it ends before the search does. ``stopping`` cuts tries early; without it a run that was cut is trained
-    whole. Raises UserError before anything is computed where the ledger holds a
-    foreign line.
+    A run that is recorded already is told to the search from there, and trained only with ``force``. A run that another
+    process trains meanwhile is left to it, and waited for at the end; should that process end without a record, the run
+    is trained here. Where ``budget`` is over it ends before the search does. ``stopping`` cuts tries early; without it
+    a run that was cut is trained whole. Raises UserError before anything is computed where the ledger holds a foreign
+    line.
     """
     recorder.prepare()
-    watching = budget.watch(tracker) if budget else tracker
+    desk = _Desk(search, engine, recorder, tracker, force, budget, stopping)
+    try:
+        while asked := search.ask():
+            waiting = [config for config in asked if not desk.known(config)]
+            while waiting:
+                waiting = yield from desk.train(waiting)
+            if budget and budget.spent:
+                return
+    except OutOfTimeError:
+        return
+    finally:
+        recorder.claims.close()
 
-    def known(config: Config) -> Record | None:
-        return None if force else recorder.recorded(config, or_cut=stopping is not None)
 
-    def tell(config: Config, record: Record) -> None:
-        search.tell(config, record)
-        if stopping:
-            stopping.tell(config, record)
+@dataclass
+class _Desk:
+    """What the runs of one search pass over."""
 
-    while asked := search.ask():
-        waiting = []
-        for config in asked:
-            record = known(config)
-            if record is None:
-                waiting.append(config)
-            else:
-                tell(config, record)
-        by_id = {run_id(config.identity(), recorder.digest): config for config in waiting}
+    search: Search
+    engine: Engine
+    recorder: Recorder
+    tracker: Tracker
+    force: bool
+    budget: Budget | None
+    stopping: Stopping | None
+
+    def known(self, config: Config) -> Record | None:
+        """The record of the run, where there is one: it is told to the search."""
+        record = None if self.force else self.recorder.recorded(config, or_cut=self.stopping is not None)
+        if record is not None:
+            self.tell(config, record)
+        return record
+
+    def tell(self, config: Config, record: Record) -> None:
+        self.search.tell(config, record)
+        if self.stopping:
+            self.stopping.tell(config, record)
+
+    def train(self, configs: Sequence[Config]) -> Generator[Record, None, list[Config]]:
+        """Train what no other process has claimed, then wait for the others; returns those they left unrecorded."""
+        claims, budget, tracker = self.recorder.claims, self.budget, self.tracker
+        runs = {config: TrackedRun(run_id(config.identity(), self.recorder.digest), config) for config in configs}
+        by_id = {run.id: run.config for run in runs.values()}
+        elsewhere: list[Config] = []
 
         def needless(config: Config) -> bool:
-            """Whether another process has recorded the run meanwhile (two sweeps at once train nothing twice but what
-            both are at), or there is no time left for it."""
-            record = known(config)
+            """Whether another process trains the run, or has recorded it since we looked, or no time is left for it."""
+            run = runs[config]
+            if budget is not None and not budget.has_time_for(config):
+                return True
+            claimed = claims.take(run.id)
+            record = self.known(config)  # asked last: what was claimed before is recorded now
             if record is not None:
-                tell(config, record)
-            return record is not None or (budget is not None and not budget.has_time_for(config))
+                claims.release(run.id)
+                tracker.finished(run, record)
+            elif not claimed and not self.force:
+                elsewhere.append(config)
+                return True
+            return record is not None
 
-        try:
-            for trained in engine.run(waiting, watching, needless, stopping.bars if stopping else no_bars):
-                record = recorder.keep(trained)
-                config = by_id[record.id]
-                tracker.finished(TrackedRun(record.id, config), record)
-                tell(config, record)
-                yield record
-        except OutOfTimeError:
-            return
-        if budget and budget.spent:
-            return
+        bars = self.stopping.bars if self.stopping else no_bars
+        for trained in self.engine.run(configs, budget.watch(tracker) if budget else tracker, needless, bars):
+            record = self.recorder.keep(trained)
+            claims.release(record.id)
+            config = by_id[record.id]
+            tracker.finished(runs[config], record)
+            self.tell(config, record)
+            yield record
+        left: list[Config] = []
+        if elsewhere:
+            tracker.awaited([runs[config] for config in elsewhere])
+        while elsewhere and not left:
+            if budget:
+                budget.look()
+            time.sleep(LOOK_AGAIN_SECONDS)
+            asked, elsewhere[:] = list(elsewhere), []
+            left = [config for config in asked if not needless(config)]
+        return left + elsewhere

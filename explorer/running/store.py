@@ -26,7 +26,8 @@ def own_folder(published: Path = PUBLISHED) -> Path:
 class Store:
     """The published study and this clone's own runs; or, with ``folder``, that folder alone.
 
-    With ``read_only`` nothing is created or written. Methods raise UserError as `Ledger` and `requests` do.
+    Opening creates nothing. With ``read_only`` nothing is written either. Methods raise UserError as `Ledger` and
+    `requests` do.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Store:
         self.folder = own_folder(Path(published)) if folder is None else Path(folder)
         """What is written goes here."""
         self.published_folder = self.folder if self.alone else Path(published)
-        self.ledger = Ledger(self.folder, say, read_only=read_only, own=not self.alone)
+        self.ledger = Ledger(self.folder, say, read_only=read_only, own=not self.alone, create=False)
         """The one that is written: a single run is looked up here alone, so that a fresh clone trains it."""
         self._published = self.ledger if self.alone else Ledger(published, say, read_only=True)
 
@@ -79,6 +80,10 @@ class Store:
         if self.alone:
             return requests.read(self.folder)
         return requests.read(self.published_folder) + ([] if published_only else requests.read(self.folder, own=True))
+
+    def prepare(self) -> None:
+        """Creates what is missing. Raises UserError where no record could be kept."""
+        self.ledger.prepare()
 
     def append(self, record: Record) -> None:
         """Adds a record to one's own; on return it is on the disk."""

@@ -1,6 +1,5 @@
 """A C compiler for tinygrad's CPU device: the one at hand, or else the clang inside the ziglang package."""
 
-import atexit
 import hashlib
 import os
 import platform
@@ -9,13 +8,12 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from explorer.errors import UserError
-from explorer.files import user_cache, write_atomically
+from explorer.files import temporary_folder, user_cache, write_atomically
 
 # Vector types are what tinygrad's kernels need and gcc, which knows neither these nor --target, has not.
 SAMPLE = b"typedef float four __attribute__((ext_vector_type(4))); void f(four *x) { *x = *x + 1.0f; }\n"
@@ -57,7 +55,7 @@ def ensure_compiler() -> str:
             "(python -m pip install -r requirements.txt)"
         )
     # The cache may be unwritable, or its disk mounted so that nothing in it can be run.
-    for folder in (_cache_folder, _temporary_folder):
+    for folder in (_cache_folder, temporary_folder):
         try:
             launcher = str(_write_launcher(zig, folder()))
         except OSError:
@@ -109,13 +107,6 @@ def _cache_folder() -> Path:
     return folder
 
 
-def _temporary_folder() -> Path:
-    """A fresh folder only this user can write to, removed when the program ends."""
-    folder = tempfile.mkdtemp(prefix="mnist-explorer-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
 def _zig() -> Path | None:
     """The zig of this Python's ziglang package; None where the package is missing."""
     specification = find_spec("ziglang")
@@ -155,4 +146,4 @@ def _ensure_tinygrad_cache() -> None:
             return
     except OSError:
         pass
-    os.environ["CACHEDB"] = str(_temporary_folder() / "cache.db")
+    os.environ["CACHEDB"] = str(temporary_folder() / "cache.db")

@@ -5,9 +5,12 @@ of a shape starts at once. Workers write nothing: what they see and what comes o
 """
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +31,9 @@ if TYPE_CHECKING:  # importing it for real imports tinygrad
     from explorer.training.trainer import Progress
 
 TRIES = 2  # a run whose worker died or that raised is tried once more: another run may have taken its memory
+TICK_SECONDS = 0.5  # how often silent workers are looked after
+Patience: TypeAlias = Callable[[Config], float]
+"""Config -> seconds without a sign of life after which its worker is taken for stuck, and killed."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,26 @@ class _Worker:
     connection: "Connection[_Task, _Message]"
     config: Config | None = None
     shape: object = None
+    silent: float = 0.0
+    """Seconds since it was last heard of."""
+    stuck: str = ""
+    """Why it was killed, if it was."""
+
+
+def for_ever(config: Config) -> float:
+    """No silence is too long."""
+    return math.inf
 
 
 class LocalProcesses:
     """``jobs`` worker processes, each with its share of the cores, started at the first run and kept until `close`.
 
-    ``runner`` is the parent's: it knows ids and writes the records of runs that failed.
+    ``runner`` is the parent's: it knows ids and writes the records of runs that failed. A worker that is stuck, as
+    ``patience`` says, is killed as if it had died.
     """
 
-    def __init__(self, runner: Runner, setup: WorkerSetup, jobs: int):
-        self.runner, self.setup, self.jobs = runner, setup, jobs
+    def __init__(self, runner: Runner, setup: WorkerSetup, jobs: int, patience: Patience = for_ever):
+        self.runner, self.setup, self.jobs, self.patience = runner, setup, jobs, patience
         self.threads = max(1, machine.cores() // jobs)
         self.context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
         self.workers: list[_Worker] = []
@@ -95,8 +111,7 @@ class LocalProcesses:
                 busy = [worker for worker in self.workers if worker.config is not None]
                 if not busy:
                     return
-                ready = wait([worker.connection for worker in busy])
-                for worker in [worker for worker in busy if worker.connection in ready]:
+                for worker in self._listen(busy):
                     config = worker.config
                     assert config is not None
                     told = self._hear(worker)
@@ -111,6 +126,7 @@ class LocalProcesses:
                     elif tries[config] < TRIES:
                         tries[config] += 1
                         waiting.appendleft(config)
+                        tracker.tried_again(self._tracked(config), told.reason)
                     else:
                         yield Trained(self.runner.failed(config, told.reason))
         finally:
@@ -127,17 +143,44 @@ class LocalProcesses:
     def _tracked(self, config: Config) -> TrackedRun:
         return TrackedRun(self.runner.id_of(config), config)
 
+    def _listen(self, busy: list[_Worker]) -> list[_Worker]:
+        """The workers that have something to say: a message, or, with a connection that has ended, that they died."""
+        began = time.monotonic()
+        ready = wait([worker.connection for worker in busy], TICK_SECONDS)
+        passed = min(time.monotonic() - began, 2 * TICK_SECONDS)  # more where this process itself was stopped
+        for worker in busy:
+            worker.silent = 0.0 if worker.connection in ready else worker.silent + passed
+            if worker.silent > self._patience(worker):
+                self._kill(worker)
+        return [worker for worker in busy if worker.connection in ready]
+
     def _hear(self, worker: _Worker) -> _Message:
         """The worker's next message; where it has died, how, and another takes its place."""
+        # a worker stopped in the middle of a message would have us wait for its rest
+        watch = threading.Timer(min(self._patience(worker), threading.TIMEOUT_MAX), self._kill, [worker])
+        watch.daemon = True
+        watch.start()
         try:
             message: _Message = worker.connection.recv()
             return message
         except (EOFError, OSError):
             worker.process.join()
-            reason = _death(worker.process.exitcode)
+            reason = worker.stuck or _death(worker.process.exitcode)
             fresh = _start(self.context, self.setup, self.threads)
             worker.process, worker.connection, worker.shape = fresh.process, fresh.connection, None
+            worker.silent, worker.stuck = 0.0, ""
             return _Broken(reason)
+        finally:
+            watch.cancel()
+
+    def _patience(self, worker: _Worker) -> float:
+        assert worker.config is not None
+        return self.patience(worker.config)
+
+    def _kill(self, worker: _Worker) -> None:
+        """End a stuck worker; that it is dead comes by its connection."""
+        worker.stuck = f"its worker process gave no sign of life for {self._patience(worker):g} s and was killed"
+        worker.process.kill()
 
 
 def _next(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> Config:
@@ -151,7 +194,7 @@ def _next(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> Co
 
 
 def _give(worker: _Worker, config: Config, bars: Sequence[Bar]) -> None:
-    worker.config, worker.shape = config, config.shape
+    worker.config, worker.shape, worker.silent = config, config.shape, 0.0
     with contextlib.suppress(OSError):  # it has died already: its connection will tell
         worker.connection.send((config.to_json(), tuple(bars)))
 
@@ -196,9 +239,18 @@ def _death(code: int | None) -> str:
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         return f"the worker process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-    return f"the worker process trained with exit code {code}"
+    return f"the worker process ended with exit code {code}"
 
 
-def local_engine(runner: Runner, setup: WorkerSetup, jobs: int) -> Engine:
-    """This machine's engine for so many runs at once: one alone has this process and all cores."""
-    return InProcess(runner) if jobs == 1 else LocalProcesses(runner, setup, jobs)
+def local_engine(
+    runner: Runner,
+    setup: WorkerSetup,
+    jobs: int,
+    run_timeout: float | None = None,
+    usual_patience: Patience = for_ever,
+) -> Engine:
+    """This machine's engine for so many runs at once. One alone has this process and all cores, unless it is to be
+    watched: ``run_timeout`` is a person's own, in seconds, in place of the usual patience."""
+    if jobs == 1 and run_timeout is None:
+        return InProcess(runner)
+    return LocalProcesses(runner, setup, jobs, usual_patience if run_timeout is None else lambda config: run_timeout)

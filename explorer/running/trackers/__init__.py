@@ -1,5 +1,6 @@
 """Who hears of runs while they go on: a tracker is told that a run started, how far it is, and what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,10 +24,19 @@ class Tracker(Protocol):
 
     Of each run: ``started`` once (again if its worker died and it is tried once more); ``looked`` about ten times a
     second, with ``progress.look`` set where the run looked at the validation set; ``finished`` once, when its record
-    is kept. What a tracker raises ends the whole, not the run it was told of.
+    is kept, also where another process trained it meanwhile, which is then all that is heard of it. What a tracker
+    raises ends the whole, not the run it was told of. One that cares for some of this alone derives from `Silent`.
     """
 
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        """Other processes train these runs; nothing else is left to do, and they are waited for."""
+        ...
+
     def started(self, run: TrackedRun) -> None: ...
+
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
+        """The run came to no end for this reason, and is tried once more."""
+        ...
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None: ...
 
@@ -36,7 +46,13 @@ class Tracker(Protocol):
 class Silent:
     """Hears everything and says nothing."""
 
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        pass
+
     def started(self, run: TrackedRun) -> None:
+        pass
+
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
         pass
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from explorer.record import Look, Record
-from explorer.running.trackers import TrackedRun
+from explorer.running.trackers import Silent, TrackedRun
 
 if TYPE_CHECKING:
     from explorer.training.trainer import Progress
 
 
-class JsonLines:
+class JsonLines(Silent):
     """Writes looks as ``{"run": id, "step": ..., "val_accuracy": ..., ...}`` and records as they are, with ``id``."""
 
     def __init__(self, stream: TextIO):
         self.stream = stream
-
-    def started(self, run: TrackedRun) -> None:
-        pass
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         if progress.look is not None:

@@ -141,6 +141,13 @@ class SweepTable(SweepLines):
             point.scores.append(record.val_accuracy)
         point.curve = [look.val_accuracy for look in record.history if look.val_accuracy is not None]
 
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
+        self.at_work.pop(run.id, None)
+        super().tried_again(run, reason)
+
+    def announce(self, line: str) -> None:
+        self.live.console.print(printable(line), highlight=False, markup=False)
+
     def started(self, run: TrackedRun) -> None:
         self._foresee(run.config)
         self._work(run)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -45,11 +45,17 @@ def terminal() -> "Console":
     return Console(file=getattr(sys.stdout, "unescaped", sys.stdout))
 
 
+AWAITED = "another process trains {}: waiting for it; what it leaves undone is trained here"
+
+
 class RunLines(Silent):
     """A plain line at every twentieth of a run."""
 
     def __init__(self) -> None:
         self.twentieth = 0
+
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        print(AWAITED.format("this run"), flush=True)
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         twentieth = 20 * progress.step // progress.total_steps
@@ -66,6 +72,9 @@ class RunBar(Silent):
 
     def __init__(self, bar: "Bar", task: "TaskID"):
         self.bar, self.task = bar, task
+
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        self.bar.console.print(AWAITED.format("this run"), highlight=False, markup=False)
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         self.bar.update(
@@ -99,20 +108,31 @@ class SweepLines(Silent):
         self.shares_of_work: dict[str, float] = {}
         self.began = time.perf_counter()
 
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        which = ", ".join(map(self.named, runs[:3])) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
+        self.announce(AWAITED.format(which))
+
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
+        self.shares.pop(run.id, None)
+        self.shares_of_work.pop(run.id, None)
+        self.announce(f"{self.named(run)}: {reason}; it is tried once more")
+
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         self.shares[run.id] = share = progress.step / progress.total_steps
         self.shares_of_work[run.id] = share * self._seconds(run.config)
+
+    def named(self, run: TrackedRun) -> str:
+        return f"{self.label(run.config.point)}, seed {run.config.seed}"
 
     def finished(self, run: TrackedRun, record: Record) -> None:
         self.done += 1
         self.worked += self._seconds(run.config)
         self.shares.pop(run.id, None)
         self.shares_of_work.pop(run.id, None)
-        label = self.label(run.config.point)
         accuracy = record.val_accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
         seconds = record.seconds
-        told = f"[{self.done}/{self.total}] {figures}{label}, seed {run.config.seed}  {outcome(record)}  {run.id}"
+        told = f"[{self.done}/{self.total}] {figures}{self.named(run)}  {outcome(record)}  {run.id}"
         self.tell(told + (f"  {seconds.train:.1f} s, evaluation {seconds.eval:.1f} s" if seconds.train else ""), record)
 
     @property
@@ -135,6 +155,10 @@ class SweepLines(Silent):
 
     def tell(self, line: str, record: Record) -> None:
         print("  ".join(filter(None, (line, self.spent(), f"{self.left} left"))), flush=True)
+
+    def announce(self, line: str) -> None:
+        """Tell what is no run's end."""
+        print(line, flush=True)
 
 
 def _figures(progress: "Progress") -> str:

@@ -30,6 +30,8 @@ DRAWN = "drawn.json"
 
 def write(path: Path, plot: "Plot", facts: "Facts") -> Path:
     """Brings the PNG ``path`` up to date with these facts. It is replaced as a whole, never half written."""
+    if path.parent.is_symlink():
+        raise OSError(f"the folder {path.parent} is a link, and nothing is written through one")
     note = path.with_name(DRAWN)
     digest, drawn = _digest(plot, facts), _read(note)
     if path.is_file() and drawn.get(path.name) == digest:
@@ -54,19 +56,21 @@ def _digest(plot: "Plot", facts: "Facts") -> str:
 def _read(note: Path) -> dict[str, str]:
     """name of a picture -> digest it was drawn from; empty where there is no note, or one that cannot be read."""
     try:
-        drawn = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        drawn = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}  # to open a pipe waits
+    except (OSError, ValueError, RecursionError):
         return {}
     return drawn if isinstance(drawn, dict) else {}
 
 
 def _same_pixels(png: bytes, path: Path) -> bool:
-    from PIL import Image, ImageChops, UnidentifiedImageError
+    from PIL import Image, ImageChops
 
+    new = Image.open(io.BytesIO(png)).convert("RGB")
     try:
         with Image.open(path) as file:
+            if file.size != new.size:  # known before anything is unpacked
+                return False
             old = file.convert("RGB")
-    except (OSError, UnidentifiedImageError):
+    except Exception:  # PIL raises a dozen kinds at what is damaged, or made to fill memory
         return False
-    new = Image.open(io.BytesIO(png)).convert("RGB")
-    return old.size == new.size and ImageChops.difference(old, new).getbbox() is None
+    return ImageChops.difference(old, new).getbbox() is None

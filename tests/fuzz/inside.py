@@ -1,28 +1,25 @@
-"""Odd input by chance: ``python -m tests.fuzz --minutes N``. What is no UserError, one line, is printed with its seed.
+"""Cases that bend what the program reads, in this process."""
 
-Flags, a person's question files, ledgers, lists of sweeps and predictions are bent, in this process: a case takes
-milliseconds. A case is its seed alone.
-"""
-
-import argparse
-import itertools
+import io
 import json
 import random
-import tempfile
-import time
-import traceback
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
+from explorer import datasets
 from explorer.asking import documents, questions, studies
 from explorer.asking.tuning import StudySearch
-from explorer.config import fields_for, make_config
+from explorer.config import fields_for, from_environment, make_config
+from explorer.datasets import idx
 from explorer.errors import UserError
+from explorer.fields import environment_names
 from explorer.judging.runs import Runs
 from explorer.record import stored
 from explorer.running import predictions, requests
 from explorer.running.store import Store
+from tests.fuzz import Kind
 from tests.records import LR, record
 
 WORDS = [
@@ -36,6 +33,13 @@ def flags(chance: random.Random, folder: Path) -> None:
     model = chance.choice(["mlp", "cnn"])
     fields = chance.sample(fields_for(model), chance.randint(1, 4))
     make_config({"model": model, **{field: chance.choice(VALUES) for field in fields}})
+
+
+def variables(chance: random.Random, folder: Path) -> None:
+    fields = chance.sample(fields_for(None), chance.randint(1, 5))
+    names = [chance.choice(environment_names(field)) for field in fields]
+    values, named = from_environment({name: str(chance.choice(VALUES)) for name in names})
+    make_config({**values, "model": chance.choice(["mlp", "cnn"])}, named)
 
 
 def question(chance: random.Random, folder: Path) -> None:
@@ -86,8 +90,6 @@ def plans(chance: random.Random, folder: Path) -> None:
 
 
 def kept_predictions(chance: random.Random, folder: Path) -> None:
-    import numpy as np
-
     predictions.save(folder, "0" * 16, np.zeros((9, 10), np.float32))
     path = predictions.path_of(folder, "0" * 16)
     path.write_bytes(bent_bytes(chance, path.read_bytes()))
@@ -99,40 +101,30 @@ def bent_bytes(chance: random.Random, content: bytes) -> bytes:
     return content[:at] + chance.randbytes(chance.randint(0, 3)) + content[at + chance.randint(0, 3) :]
 
 
-KINDS: list[Callable[[random.Random, Path], None]] = [flags, question, ledger, plans, kept_predictions]
+def data(chance: random.Random, folder: Path) -> None:
+    """A person's own images, in an .npz file or four IDX files, one of them bent."""
+    images = np.random.RandomState(0).randint(0, 256, (30, 8, 8)).astype(np.uint8)
+    labels = np.tile(np.arange(3, dtype=np.uint8), 10)
+    if chance.random() < 0.5:
+        content = io.BytesIO()
+        save = chance.choice([np.savez, np.savez_compressed])
+        odd = chance.choice(
+            [images, images.astype(np.float64), images[:, :0], images[:1], labels, labels - 3, images > 9]
+        )
+        save(content, **{"x_train": images, "y_train": labels, "x_test": images, "y_test": labels} | {
+            chance.choice(["x_train", "y_train", "x_test", "y_test", "class_names"]): odd
+        })  # fmt: skip
+        path = folder / f"{chance.choice(FILE_NAMES)}.npz"
+        path.write_bytes(bent_bytes(chance, content.getvalue()) if chance.random() < 0.7 else content.getvalue())
+    else:
+        path = folder / chance.choice(FILE_NAMES)
+        path.mkdir()
+        for file, values in zip(idx.FILES, (images, labels, images, labels), strict=True):
+            (path / file).write_bytes(idx.pack(values))
+        bad = path / chance.choice(idx.FILES)
+        bad.write_bytes(bent_bytes(chance, bad.read_bytes()[: chance.choice([None, 0, 3, 16, 40])] or b" "))
+    datasets.load(path)
 
 
-def failures(seeds: Iterator[int] | range, until: float = float("inf")) -> Iterator[tuple[int, str]]:
-    """(seed, what went wrong) of each case that ends in anything but a result or a UserError of one line."""
-    for seed in seeds:
-        if time.monotonic() > until:
-            return
-        chance = random.Random(seed)
-        with tempfile.TemporaryDirectory() as folder:
-            kind = chance.choice(KINDS)
-            try:
-                kind(chance, Path(folder))
-            except UserError as error:
-                if "\n" in str(error):
-                    yield seed, f"{kind.__name__}: more than one line: {error!r}"
-            except Exception:
-                yield seed, f"{kind.__name__}: {traceback.format_exc(limit=-4)}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1.0)
-    parser.add_argument("--seed", type=int, default=0, help="the first case")
-    options = parser.parse_args()
-    until = time.monotonic() + 60 * options.minutes
-    found = 0
-    seeds = itertools.count(options.seed)
-    for seed, what in failures(seeds, until):
-        found += 1
-        print(f"seed {seed}: {what}", flush=True)
-    print(f"{found} failures in {next(seeds) - options.seed - 1} cases")
-    raise SystemExit(bool(found))
-
-
-if __name__ == "__main__":
-    main()
+FILE_NAMES = ["mine", "m" * 245, "\udcff\udcfe", "a b", "mnist", ".hidden", "ü" * 100, "-x", "[red]", "$a$", "a\x1bb"]
+KINDS: list[Kind] = [flags, variables, question, ledger, plans, kept_predictions, data]
