@@ -245,21 +245,20 @@ def test_a_terminal_is_not_steered_by_a_records_words(tmp_path, digits):
     assert command(words, PYTHONIOENCODING="ascii").returncode == 0
 
 
-def test_a_bar_takes_a_label_for_text(monkeypatch):
+def test_a_live_table_takes_a_label_for_text():
     from rich.console import Console
-    from rich.progress import Progress, TextColumn
+    from rich.live import Live
 
     from explorer.running.trackers import TrackedRun
-    from explorer.running.trackers.terminal import SweepBar
+    from explorer.running.trackers.live import SweepTable
 
     console = Console(file=io.StringIO(), force_terminal=True, width=200)
-    columns = (TextColumn("{task.fields[leader]}", markup=False),)
-    with Progress(*columns, console=console) as bar:
-        tracker = SweepBar(
-            1, {CONFIG.point: "half [/2]\x1b]0;x\x07"}, bar, bar.add_task("", done=0, left="", leader="")
-        )
+    with Live(console=console, auto_refresh=False) as live:
+        tracker = SweepTable([CONFIG], lambda config: "half [/2]\x1b]0;x\x07", live)
+        tracker.tried_again(TrackedRun(ID, CONFIG), "stuck [/3]")
         tracker.finished(TrackedRun(ID, CONFIG), record(CONFIG, 0.9))
     assert "half [/2]\\x1b]0;x" in console.file.getvalue()
+    assert "stuck [/3]" in console.file.getvalue()
 
 
 # The machine's oddities
@@ -347,9 +346,13 @@ def test_folders_and_files_may_have_any_name(tmp_path, undrawn):
     media, page = tmp_path / ("m (a) " + "ü" * 120), tmp_path / f"{'ü' * 120} [x].md"
     files = report.rebuild(Runs(Store(results).records()), results, media, page)
     assert all(file.is_file() for file in files)
-    pictures = re.findall(r"!\[[^\]]*\]\(([^)\s]*)\)", page.read_text())
-    assert pictures
-    assert all((tmp_path / os.fsdecode(unquote_to_bytes(picture))).is_file() for picture in pictures)
+    linked = [
+        file.parent / os.fsdecode(unquote_to_bytes(target))
+        for file in files if file.suffix == ".md"
+        for target in re.findall(r"!\[[^\]]*\]\(([^)\s]*)\)", file.read_text())
+    ]  # fmt: skip
+    assert linked
+    assert all(picture.is_file() for picture in linked)
 
 
 def test_a_question_file_that_could_not_be_noted_down_is_refused_before_anything_is_trained(tmp_path, capsys):
@@ -422,7 +425,8 @@ class Stuck(MLP):
 def test_a_run_without_a_sign_of_life_is_tried_once_more_named_and_recorded_as_failed(tmp_path):
     (tmp_path / "stuck.py").write_text(STUCK)
     (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
-    places = [word for name in ("results", "media", "report") for word in (f"--{name}", str(tmp_path / name))]
+    files = {"--results": "results", "--media": "media", "--report": "page.md"}
+    places = [word for flag, name in files.items() for word in (flag, str(tmp_path / name))]
     words = ["stuck", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--jobs", "1"]
     answer = command([*words, *places, "--run-timeout", "1s"], MNIST_EXPLORER_MODELS=str(tmp_path))
     assert answer.returncode == 1, answer.stderr
@@ -457,7 +461,8 @@ class Broken(MLP):
 def test_a_sweep_in_which_a_run_failed_is_no_success_and_says_how_many(tmp_path, jobs):
     (tmp_path / "broken.py").write_text(BROKEN)
     (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
-    places = [word for name in ("results", "media", "report") for word in (f"--{name}", str(tmp_path / name))]
+    files = {"--results": "results", "--media": "media", "--report": "page.md"}
+    places = [word for flag, name in files.items() for word in (flag, str(tmp_path / name))]
     words = ["broken", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--jobs", jobs]
     answer = command([*words, *places, "--quiet"], MNIST_EXPLORER_MODELS=str(tmp_path))
     assert answer.returncode == 1, answer.stderr
