@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Places, results_of
+from explorer.cli.options import Places, path, results_of
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--published", action="store_true", help="the published study alone, without your own sweeps")
     parser.add_argument("--quiet", action="store_true", help="name the report alone, not all that was written")
     parser.add_argument(
-        "--html", type=Path, metavar="FILE",
+        "--html", type=path, metavar="FILE",
         help="write the page of the command `page` as one file that opens from disk, and nothing else",
     )  # fmt: skip
-    parser.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    parser.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
 
 
 def run(namespace: argparse.Namespace) -> int:

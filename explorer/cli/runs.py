@@ -47,7 +47,7 @@ def run(namespace: argparse.Namespace) -> int:
             namespace.own,
             namespace.best,
             namespace.last,
-            results_of(namespace),
+            results_of(namespace, there=True),
         )
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, add_results, results_of
+from explorer.cli.options import Machine, add_results, path, results_of
 from explorer.config import config_as_toml
 from explorer.errors import UserError
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--toml", action="store_true", help="print its configuration alone, as --config takes it")
     place = parser.add_argument_group("where")
     add_results(place)
-    place.add_argument("--data-dir", type=Path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    place.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
     Machine.add_arguments(place)
 
 
@@ -43,7 +43,7 @@ def run(namespace: argparse.Namespace) -> int:
     return show(
         ShowOptions(
             namespace.id,
-            results_of(namespace),
+            results_of(namespace, there=True),
             namespace.measure,
             namespace.json,
             namespace.toml,

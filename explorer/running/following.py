@@ -20,7 +20,7 @@ from explorer.config import Config
 from explorer.files import write_atomically
 from explorer.record import Record
 from explorer.running.requests import Request
-from explorer.running.trackers import TrackedRun
+from explorer.running.trackers import Silent, TrackedRun
 
 if TYPE_CHECKING:
     from explorer.training.trainer import Progress
@@ -96,7 +96,7 @@ class LiveSweep(Struct, frozen=True):
 _PLAN, _NOW, _ASK = msgspec.json.Decoder(Plan), msgspec.json.Decoder(Now), msgspec.json.Decoder(Ask)
 
 
-class Follower:
+class Follower(Silent):
     """The tracker that writes these files. What it cannot write is left out: nobody's sweep ends because of it.
 
     ``points`` are known beforehand, ``label`` is what any point is called; ``total`` runs are to be trained, as far as

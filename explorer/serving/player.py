@@ -18,7 +18,7 @@ from explorer.running.prepare import prepared
 from explorer.running.recorder import Recorder
 from explorer.running.runner import Runner
 from explorer.running.store import Store
-from explorer.running.trackers import TrackedRun
+from explorer.running.trackers import Silent, TrackedRun
 from explorer.serving.news import News
 from explorer.telling.words import short_name
 
@@ -180,7 +180,7 @@ class Player:
         return not self._stop
 
 
-class _Listener:
+class _Listener(Silent):
     """The tracker of PLAY's run."""
 
     def __init__(self, player: Player, run: PlayRun):

@@ -68,9 +68,17 @@ class Several:
     def __init__(self, *trackers: Tracker):
         self.trackers = trackers
 
+    def awaited(self, runs: Sequence[TrackedRun]) -> None:
+        for tracker in self.trackers:
+            tracker.awaited(runs)
+
     def started(self, run: TrackedRun) -> None:
         for tracker in self.trackers:
             tracker.started(run)
+
+    def tried_again(self, run: TrackedRun, reason: str) -> None:
+        for tracker in self.trackers:
+            tracker.tried_again(run, reason)
 
     def looked(self, run: TrackedRun, progress: "Progress") -> None:
         for tracker in self.trackers:
