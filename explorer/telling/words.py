@@ -116,28 +116,33 @@ def nested(head: str, parts: Sequence[str]) -> str:
 
 def short_name(config: Config) -> str:
     """A configuration by what sets it apart from its model's defaults: ``lr 0.003, batch 64, 2000 steps``."""
-    words = []
+    return ", ".join(said(config).values()) or "defaults"
+
+
+def said(config: Config) -> dict[str, str]:
+    """field -> how its value is said, of each field in which a configuration departs from its model's defaults."""
+    words: dict[str, str] = {}
     default = make_config({"model": config.model, "optimizer": config.optimizer})
     for field in fields_for(config.model):
         value = config.get(field)
         if value is None or field in ("dataset", "seed", "eval_every", "steps_per_epoch"):
             continue
         if field == "optimizer":
-            words += [str(value)] if value != "adam" else []
+            words |= {field: str(value)} if value != "adam" else {}
         elif value == default.get(field):
             continue
         elif field in ("steps", "epochs"):
             each = f" of {config.steps_per_epoch} steps" if field == "epochs" and config.steps_per_epoch else ""
-            words.append(f"{value} {field if value != 1 else field[:-1]}{each}")
+            words[field] = f"{value} {field if value != 1 else field[:-1]}{each}"
         elif field in ("activation", "lr_schedule", "scaling"):
-            words.append(str(value) + (" inputs" if field == "scaling" else ""))
+            words[field] = str(value) + (" inputs" if field == "scaling" else "")
         elif field == "train_on":
-            words.append("trained on all")
+            words[field] = "trained on all"
         elif field in ("sampling", "pivot"):
-            words += [f"{value} {field}"] if value not in ("nearest", "center") else []
+            words |= {field: f"{value} {field}"} if value not in ("nearest", "center") else {}
         else:
-            words.append(f"{CALLED.get(field, knob_name(field))} {text_of(value)}")
-    return ", ".join(words) or "defaults"
+            words[field] = f"{CALLED.get(field, knob_name(field))} {text_of(value)}"
+    return words
 
 
 def setting(values: Mapping[str, object] | None) -> str:

@@ -11,7 +11,7 @@ from explorer.judging.runs import Lost
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
+from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, names_of_points, seeds_words
 from explorer.telling.plots.picture import BLACK, BLUE, GREY, ORANGE, VERMILION
 
 if TYPE_CHECKING:
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One point of a sweep: x is set on a numeric axis; ``reference`` is a published figure."""
+    """One point of a sweep. ``name``: what tells it from the other rows; x is set on a numeric axis; ``reference`` is a
+    published figure."""
 
     label: str
+    name: str
     x: float | None
     validation: Bar | None
     test: Bar | None
@@ -37,9 +39,11 @@ class Row:
 
 @dataclass(frozen=True)
 class AccuracyFacts(Facts):
-    """``axis`` names the x axis; None: a dot plot. ``target`` is the test set's aim, where it comes into sight."""
+    """``axis`` names the x axis; None: a dot plot, whose rows are values of ``names`` (empty where they are of
+    nothing in common). ``target`` is the test set's aim, where it comes into sight."""
 
     axis: str | None
+    names: str
     log: bool
     rows: tuple[Row, ...]
     baseline: str | None
@@ -63,17 +67,19 @@ def facts(judged: SweepResult) -> AccuracyFacts | None:
     None where no run ended well.
     """
     knob = judged.numeric_knob
+    tried = [outcome for outcome in judged.distinct if outcome.records]
+    names = names_of_points([outcome.label for outcome in tried], judged.sweep.knobs)
     rows = [
         Row(
             outcome.label,
+            name,
             float(outcome.point.values[knob]) if knob else None,
             bar_of(outcome.validation),
             bar_of(outcome.test),
             outcome.point.reference,
             outcome.lost,
         )
-        for outcome in judged.distinct
-        if outcome.records
+        for outcome, name in zip(tried, names.labels, strict=True)
     ]
     if not any(row.shown for row in rows):
         return None
@@ -85,8 +91,10 @@ def facts(judged: SweepResult) -> AccuracyFacts | None:
     counts = [row.test.n for row in rows if row.test]
     return AccuracyFacts(
         title=heading(judged),
-        caption=f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported.",
+        caption=f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported."
+        + ("" if knob else " Bold: the best."),
         axis=axis_of(knob) if knob else None,
+        names="" if knob else names.shared,
         log=bool(knob) and is_geometric([row.x for row in rows if row.x is not None]),
         rows=tuple(rows),
         baseline=judged.baseline if judged.baseline in present else None,
@@ -121,34 +129,36 @@ def _draw_line(facts: AccuracyFacts, axis: str) -> "Figure":
     rows = [(row.x, row) for row in facts.rows if row.x is not None]
     if facts.log:
         axes.set_xscale("log")
-    low, high = picture.limits(facts.bars, facts.kept_in_sight)
-    axes.set_ylim(low, high)
+    scale = picture.scale(facts.bars, facts.kept_in_sight)
+    scale.put_on(axes, across=False)
     validation = [(x, row.validation) for x, row in rows if row.validation]
     test = [(x, row.test) for x, row in rows if row.test]
     for name, shown, line, color in (("test", test, ":", ORANGE), ("validation", validation, "-", BLUE)):
-        axes.plot([x for x, _ in shown], [100 * bar.mean for _, bar in shown], line, color=color, zorder=2)
-        inside = [(x, bar) for x, bar in shown if 100 * bar.mean >= low]
+        axes.plot([x for x, _ in shown], [scale.of(bar.mean) for _, bar in shown], line, color=color, zorder=2)
+        inside = [(x, bar) for x, bar in shown if not scale.is_beyond(bar.mean)]
         if inside:
             places, bars = [x for x, _ in inside], [bar for _, bar in inside]
-            picture.error_bars(axes, name, places, bars, across=False, linestyle="none", zorder=3)
-    picture.aim(axes.axhline, facts.target)
+            picture.error_bars(axes, name, places, bars, scale, across=False, linestyle="none", zorder=3)
+    picture.aim(axes.axhline, facts.target, scale)
     for x, row in rows:
         if row.label == facts.baseline:
             axes.axvline(x, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
-        below = row.validation if row.validation and 100 * row.validation.mean < low else None
-        notes = [f"{100 * below.mean:.1f} %"] if below else []
+        beyond = row.validation if row.validation and scale.is_beyond(row.validation.mean) else None
+        notes = [f"{scale.of(beyond.mean):.1f} %"] if beyond else []
         notes += picture.lost_words(row.lost)
         if notes:
-            bottom = axes.get_xaxis_transform()
-            axes.plot(x, 0.02, "v" if below else "X", color=VERMILION, transform=bottom, clip_on=False, zorder=5)
+            above, edge = scale.error, axes.get_xaxis_transform()  # where the worst lies
+            marker = "X" if not beyond else "^" if above else "v"
+            axes.plot(x, 0.98 if above else 0.02, marker, color=VERMILION, transform=edge, clip_on=False, zorder=5)
             axes.annotate(
                 "\n".join(notes),
-                (x, 0.02),
-                xycoords=bottom,
-                xytext=(0, 9),
+                (x, 0.98 if above else 0.02),
+                xycoords=edge,
+                xytext=(0, -9 if above else 9),
                 textcoords="offset points",
                 ha="center",
-                fontsize=10,
+                va="top" if above else "bottom",
+                fontsize=picture.SMALL,
                 color=VERMILION,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
                 zorder=6,
@@ -156,37 +166,40 @@ def _draw_line(facts: AccuracyFacts, axis: str) -> "Figure":
     picture.number_ticks(axes, [x for x, _ in rows], facts.log)
     axes.margins(x=0.06)
     axes.set_xlabel(axis)
-    axes.set_ylabel("accuracy (%)")
+    axes.set_ylabel(scale.label())
     picture.legend(axes)
     return figure
 
 
 def _draw_dots(facts: AccuracyFacts) -> "Figure":
     count = len(facts.rows)
-    height = 2.1 + 0.38 * max(count, 3) if count <= 30 else 2.4 + 0.25 * count
+    names = [row.name for row in facts.rows]
+    height = 2.2 + picture.rows_height(names, 0.38) if count <= 30 else 2.4 + 0.25 * count
     figure = picture.frame(8, height, facts.title, facts.caption)
     axes = figure.subplots()
-    low, high = picture.limits(facts.bars, facts.kept_in_sight)
-    axes.set_xlim(low, high)
-    picture.dots(axes, "validation", [row.validation for row in facts.rows], low)
-    picture.dots(axes, "test", [row.test for row in facts.rows], low)
-    published = [(y, 100 * row.reference) for y, row in enumerate(facts.rows) if row.reference is not None]
-    inside = [(y, reference) for y, reference in published if reference >= low]
+    scale = picture.scale(facts.bars, facts.kept_in_sight)
+    scale.put_on(axes, across=True)
+    picture.dots(axes, "validation", [row.validation for row in facts.rows], scale)
+    picture.dots(axes, "test", [row.test for row in facts.rows], scale)
+    published = [(y, row.reference) for y, row in enumerate(facts.rows) if row.reference is not None]
+    inside = [(y, reference) for y, reference in published if not scale.is_beyond(reference)]
     if inside:
-        x = [reference for _, reference in inside]
+        x = [scale.of(reference) for _, reference in inside]
         axes.plot(x, [y for y, _ in inside], "D", color=BLACK, mfc="none", label="published", zorder=4)
-    picture.aim(axes.axvline, facts.target)
+    picture.aim(axes.axvline, facts.target, scale)
     for y, row in enumerate(facts.rows):
-        here = 100 * row.shown.mean if row.shown else None
-        if row.label == facts.baseline and here is not None and here >= low:
-            axes.axvline(here, color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
-        notes = [f"◀ {here:.1f} %"] if here is not None and here < low else []
-        if row.reference is not None and 100 * row.reference < low:
-            notes.append(f"◀ published {100 * row.reference:.1f} %")
+        here = row.shown.mean if row.shown else None
+        if row.label == facts.baseline and here is not None and not scale.is_beyond(here):
+            axes.axvline(scale.of(here), color=GREY, linestyle="--", linewidth=1.3, zorder=1, label="baseline")
+        notes = [f"{scale.of(here):.1f} %"] if here is not None and scale.is_beyond(here) else []
+        if row.reference is not None and scale.is_beyond(row.reference):
+            notes.append(f"published {scale.of(row.reference):.1f} %")
+        beyond = bool(notes)
         notes += picture.lost_words(row.lost)
         if notes:
-            picture.beside(axes, ", ".join(notes), y)
-    picture.row_labels(axes, [row.label for row in facts.rows], [row.label == facts.winner for row in facts.rows])
-    axes.set_xlabel("accuracy (%)")
+            picture.beside(axes, ", ".join(notes), y, scale, beyond)
+    picture.row_labels(axes, names, [row.label == facts.winner for row in facts.rows])
+    axes.set_xlabel(scale.label() + (": lower is better" if scale.error else ""))
+    axes.set_ylabel(facts.names)
     picture.legend(axes, side="right")  # the labels at the left may leave the axes little room
     return figure

@@ -15,7 +15,7 @@ from explorer.telling.plots.picture import GREY
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST = 12
+MOST = 9
 COUNTED = 20  # with more classes than this, a cell has no room for its count: the shade alone speaks
 
 
@@ -79,8 +79,8 @@ def draw(facts: ConfusionFacts) -> "Figure":
     import matplotlib
     from matplotlib.colors import LogNorm
 
-    figure = picture.frame(11, 6, facts.title, facts.caption)
-    parts = figure.subfigures(1, 2, width_ratios=(1.25, 1), squeeze=False)
+    figure = picture.frame(11, 6.6, facts.title, facts.caption)
+    parts = figure.subfigures(1, 2, width_ratios=(1.4, 1), squeeze=False)
     left, right = parts[0]
     axes = left.subplots()
     counts = np.array(facts.counts)
@@ -94,30 +94,30 @@ def draw(facts: ConfusionFacts) -> "Figure":
         if count and len(facts.classes) <= COUNTED:
             dark = true != predicted and norm(count) > 0.55
             axes.text(
-                predicted, true, str(count), ha="center", va="center", fontsize=9.5,
+                predicted, true, str(count), ha="center", va="center", fontsize=13 if len(facts.classes) <= 10 else 10,
                 color="white" if dark else GREY if true == predicted else "black",
             )  # fmt: skip
     axes.grid(False)
-    places, size = range(len(facts.classes)), 11 if len(facts.classes) <= COUNTED else 5
+    places, size = range(len(facts.classes)), 14 if len(facts.classes) <= COUNTED else 5
     upright = any(len(name) > 1 for name in facts.classes)
-    labels = [picture.cut(name, 24) for name in facts.classes]
+    labels = [picture.wrapped(name, 24) for name in facts.classes]
     axes.set_xticks(places, labels, rotation=90 if upright else 0, fontsize=size)
     axes.set_yticks(places, labels, fontsize=size)
-    axes.set_xlabel("predicted (errors shaded, right ones grey)")
-    axes.set_ylabel("true")
+    axes.set_xlabel("predicted (errors shaded, right ones grey)", fontsize=14)
+    axes.set_ylabel("true", fontsize=14)
     if facts.wrong:
-        columns = 4
+        columns = 3
         grid = right.subplots(math.ceil(len(facts.wrong) / columns), columns, squeeze=False)
         for place in grid.flat:
             place.axis("off")
-        names = [picture.cut(name, 14) for name in facts.classes]
+        names = [picture.wrapped(name, 20) for name in facts.classes]
         told = [
-            f"{names[wrong.true]}\n→ {names[wrong.predicted]} {100 * wrong.confidence:.0f}%" for wrong in facts.wrong
+            f"{names[wrong.true]} →\n{names[wrong.predicted]} {100 * wrong.confidence:.0f} %" for wrong in facts.wrong
         ]
         widest = max(len(line) for words in told for line in words.splitlines())
-        small = min(9.5, 9.5 * 15 / widest)  # four titles share the width
+        small = min(14.0, 14.0 * 13 / widest)  # three titles share the width
         for place, wrong, words in zip(grid.flat, facts.wrong, told, strict=False):
             place.imshow(np.array(wrong.image), cmap="gray_r")
             place.set_title(words, fontsize=small, fontweight="normal", loc="center", pad=3)
-        right.supxlabel("surest of the wrong: true → predicted, confidence", fontsize=10.5)
+        right.supxlabel("the surest mistakes: true → predicted, how sure", fontsize=13)
     return figure

@@ -10,12 +10,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from explorer.config import Config
+from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.runs import ConfigResult
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import name_of
+from explorer.telling.words import knob_name, said
 
 AXES = {
     "lr": "learning rate", "batch_size": "batch size (images)", "steps": "training steps", "epochs": "epochs",
@@ -25,6 +28,11 @@ AXES = {
     "shift": "shift up to ± (pixels)", "scale": "zoom up to ± (share)",
     "momentum": "momentum", "weight_decay": "weight decay", "warmup_steps": "warm-up (steps)",
     "lr_schedule": "learning-rate schedule", "batchnorm": "batch normalization", "kernel_size": "kernel sides",
+}  # fmt: skip
+# How a picture says a setting that tables say more shortly: it has no glossary beside it.
+WHOLE_WORDS = {
+    "lr": "learning rate {}", "angle": "rotation ±{}°", "scale": "zoom ±{}", "shift": "shift ±{} pixels",
+    "kernel_size": "kernel sides {}",
 }  # fmt: skip
 
 
@@ -85,6 +93,51 @@ def bar_of(scores: Mapping[int, float]) -> Bar | None:
 def axis_of(knob: str) -> str:
     """What an axis says of a knob, with its unit where it has one."""
     return AXES.get(knob, knob.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Names:
+    """What rows, lines or panels are called: by what differs between them, and never cut. ``shared``: what all of them
+    have in common, for an axis or a caption; empty where there is nothing."""
+
+    labels: tuple[str, ...]
+    shared: str
+
+
+def names_of_points(labels: Sequence[str], knobs: Sequence[str]) -> Names:
+    """Labels of points without the knob that all of them name: ``relu``, and ``activation`` is shared."""
+    if len(knobs) > 1 and all(label.count(" / ") == len(knobs) - 1 for label in labels):
+        return Names(tuple(labels), " / ".join(map(axis_of, knobs)))
+    for knob in knobs:
+        start = f"{knob_name(knob)} "
+        if labels and all(label.startswith(start) and label != start for label in labels):
+            return Names(tuple(label.removeprefix(start) for label in labels), axis_of(knob))
+    return Names(tuple(labels), "")
+
+
+def names_of_configs(configs: Sequence[Config]) -> Names:
+    """Configurations by the settings that not all of them have, in whole words."""
+    told = [{field: _in_whole_words(field, config, word) for field, word in said(config).items()} for config in configs]
+    shared = {field: word for field, word in told[0].items() if all(one.get(field) == word for one in told)}
+    if len(configs) == 1:
+        return Names((", ".join(told[0].values()) or "defaults",), "")
+    labels = [", ".join(word for field, word in one.items() if field not in shared) for one in told]
+    return Names(tuple(label or "defaults" for label in labels), ", ".join(shared.values()))
+
+
+def _in_whole_words(field: str, config: Config, word: str) -> str:
+    if field == "batchnorm":
+        return "batch normalization" if config.get(field) else "no batch normalization"
+    return WHOLE_WORDS[field].format(text_of(config.get(field))) if field in WHOLE_WORDS else word
+
+
+def titles_of(sweeps: Sequence[SweepResult]) -> list[str]:
+    """The sweeps' titles, with what tells apart those that share one."""
+    titles = [judged.sweep.title for judged in sweeps]
+    return [
+        f"{title} ({judged.slug})" if titles.count(title) > 1 else title
+        for title, judged in zip(titles, sweeps, strict=True)
+    ]
 
 
 def seeds_words(counts: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from explorer.judging.runs import Lost
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.plots import picture
 from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
-from explorer.telling.plots.picture import GREY, VERMILION
+from explorer.telling.plots.picture import GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def facts(judged: SweepResult) -> HeatFacts | None:
     winner = judged.winner
     return HeatFacts(
         title=heading(judged),
-        caption="Mean validation accuracy in % ± half its 95 % interval, "
+        caption="In the cells the mean in % ± half its 95 % interval, "
         f"{seeds_words([len(scores) for scores in judged.validation.values()])}.",
         row_axis=axis_of(row_knob),
         column_axis=axis_of(column_knob),
@@ -70,66 +70,75 @@ def facts(judged: SweepResult) -> HeatFacts | None:
 
 def draw(facts: HeatFacts) -> "Figure":
     import matplotlib
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     rows, columns = len(facts.rows), len(facts.columns)
-    wide = columns > 5 or rows > 6
-    figure = picture.frame(max(7.0, 1.8 + 1.15 * columns), max(4.0, 2.1 + 0.72 * rows), facts.title, facts.caption)
+    figure = picture.frame(max(7.5, 2.0 + 1.2 * columns), max(4.2, 2.3 + 0.74 * rows), facts.title, facts.caption)
     axes = figure.subplots()
-    means = np.array([[100 * cell.mean if cell else np.nan for cell in row] for row in facts.cells])
-    known = means[np.isfinite(means)]
-    bottom = picture.limits([Bar(mean / 100, None, 1) for mean in known])[0]
-    cut = bottom > known.min()
-    low, high = max(bottom, float(known.min())), float(known.max())
-    colors = matplotlib.colormaps["viridis"].with_extremes(bad="#dddddd")
-    image = axes.imshow(means, cmap=colors, vmin=low, vmax=max(high, low + 0.01), aspect="auto")
+    scale = picture.scale([Bar(cell.mean, None, 1) for row in facts.cells for cell in row if cell])
+    means = np.array([[scale.of(cell.mean) if cell else np.nan for cell in row] for row in facts.cells])
+    low, high = max(scale.low, float(np.nanmin(means))), min(scale.high, float(np.nanmax(means)))
+    cut = float(np.nanmax(means)) > scale.high if scale.error else float(np.nanmin(means)) < scale.low
+    high = max(high, low * 1.001 if scale.error else low + 0.01)
+    norm = LogNorm(low, high, clip=True) if scale.error else Normalize(low, high, clip=True)
+    # The best is bright on either scale.
+    colors = matplotlib.colormaps["viridis_r" if scale.error else "viridis"].with_extremes(bad="#dddddd")
+    image = axes.imshow(means, cmap=colors, norm=norm, aspect="auto")
     for row in range(rows):
         for column in range(columns):
             cell, best = facts.cells[row][column], (row, column) == facts.best
-            shade = (100 * cell.mean - low) / max(high - low, 0.01) if cell else 1.0
+            shade = float(norm(means[row, column])) if cell else 1.0
+            bright = not cell or (shade < 0.4 if scale.error else shade > 0.6)
             axes.text(
                 column,
                 row,
-                "\n".join(_lines(cell, facts.lost[row][column])),
+                "\n".join(_lines(cell, facts.lost[row][column], scale)),
                 ha="center",
                 va="center",
-                color="white" if shade < 0.6 else "black",
-                fontsize=9.5 if wide else 11,
+                color="black" if bright else "white",
+                fontsize=picture.SMALL if columns > 5 else 12.5,
                 fontweight="bold" if best else "normal",
                 linespacing=1.05,
             )
             if best or (row, column) in facts.ties:
-                _frame(axes, row, column, 0.46, VERMILION, "-" if best else ":", 3.0 if best else 2.4)
+                _frame(axes, row, column, 0.45, "white", "-", 5.0)
+                _frame(axes, row, column, 0.45, "black", "-" if best else ":", 3.0 if best else 2.6)
             if (row, column) == facts.baseline:  # inside the other, which it may have too
-                _frame(axes, row, column, 0.41, "white", "--", 1.8)
+                _frame(axes, row, column, 0.38, "black", "-", 3.2)
+                _frame(axes, row, column, 0.38, "white", "--", 1.8)
     axes.grid(False)
     axes.set_xticks(range(columns), facts.columns)
     axes.set_yticks(range(rows), facts.rows)
     axes.set_xlabel(facts.column_axis)
     axes.set_ylabel(facts.row_axis)
-    scale = figure.colorbar(image, ax=axes, extend="min" if cut else "neither", pad=0.02)
-    scale.set_label("validation accuracy (%)")
+    extend = "neither" if not cut else "max" if scale.error else "min"
+    legend = figure.colorbar(image, ax=axes, extend=extend, pad=0.02)
+    legend.set_label(f"validation {'error (%, log scale)' if scale.error else 'accuracy (%)'}")
+    if scale.error:
+        legend.set_ticks(picture.plain_ticks(low, high, 6), minor=False)
+        legend.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        legend.ax.yaxis.set_minor_locator(NullLocator())
     axes.set_title(
         "solid frame: best; dotted: as good, as far as can be told; dashed: baseline",
-        fontsize=10.5,
+        fontsize=picture.SMALL,
         color=GREY,
         fontweight="normal",
     )
     return figure
 
 
-def _lines(cell: Bar | None, lost: Lost | None) -> list[str]:
+def _lines(cell: Bar | None, lost: Lost | None, scale: picture.Scale) -> list[str]:
     """What stands in a cell: its mean, half its interval, and the runs it has no result of."""
     if lost is None:
         return ["not run"]
-    lines = [f"{100 * cell.mean:.2f}"] if cell else []
+    lines = [f"{scale.of(cell.mean):.2f}"] if cell else []
     if cell and cell.half_width is not None:
-        low, high = cell.mean - cell.half_width, cell.mean + cell.half_width
-        inside = low >= 0 and high <= 1
-        lines.append(
-            f"±{100 * cell.half_width:.2f}" if inside else f"{100 * max(low, 0):.0f} to {100 * min(high, 1):.0f}"
-        )
+        here, half = 100 * (1 - cell.mean if scale.error else cell.mean), 100 * cell.half_width
+        inside = here - half >= 0 and here + half <= 100
+        lines.append(f"±{half:.2f}" if inside else f"{max(here - half, 0):.0f} to {min(here + half, 100):.0f}")
     elif cell and cell.runs:
-        lines = [f"{100 * run:.2f}" for run in cell.runs]
+        lines = [f"{scale.of(run):.2f}" for run in cell.runs]
     return lines + picture.lost_words(lost)
 
 

@@ -7,7 +7,7 @@ from explorer.asking.ranges import Range
 from explorer.fields import text_of
 from explorer.judging.studies import ContenderResult, StudyResult
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Facts, axis_of, study_heading
+from explorer.telling.plots.facts import Facts, axis_of, names_of_points, study_heading
 from explorer.telling.plots.picture import BLUE, GREY, VERMILION
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class MovesFacts(Facts):
+    """``labels``: the values of ``names``, a row each."""
+
+    names: str
     labels: tuple[str, ...]
     panels: tuple[Panel, ...]
 
@@ -50,11 +53,13 @@ def facts(judged: StudyResult) -> MovesFacts | None:
     rows = [one for one in judged.contenders if one.tries]
     if not any(one.setting for one in rows):
         return None
+    names = names_of_points([one.label for one in rows], judged.question.scientific)
     return MovesFacts(
         title=study_heading(judged),
         caption="The best setting of each value (diamond; hollow where it lies at the edge of its range), among its "
         "tries: the darker, the better.",
-        labels=tuple(one.label for one in rows),
+        names=names.shared,
+        labels=names.labels,
         panels=tuple(_panel(field, rows) for field in judged.question.nuisances[:PANELS]),
     )
 
@@ -87,28 +92,24 @@ def _row(field: str, one: ContenderResult, range_: Range | None, words: tuple[st
 
 def draw(facts: MovesFacts) -> "Figure":
     rows, count = len(facts.labels), len(facts.panels)
-    figure = picture.frame(8 if count < 3 else 10, 2.0 + 0.42 * max(rows, 3), facts.title, facts.caption)
+    figure = picture.frame(8 if count < 3 else 10, 2.2 + picture.rows_height(facts.labels), facts.title, facts.caption)
     every = figure.subplots(1, count, squeeze=False)[0]
     for number, (axes, panel) in enumerate(zip(every, facts.panels, strict=True)):
-        _draw_panel(axes, panel, narrow=count > 1)
+        _draw_panel(axes, panel, most=6 // count + 2)
         picture.row_labels(axes, facts.labels if number == 0 else [""] * rows)
         if number:
             axes.tick_params(axis="y", length=0)
+    every[0].set_ylabel(facts.names)
     return figure
 
 
-def _draw_panel(axes: "Axes", panel: Panel, narrow: bool) -> None:
-    if panel.log:
-        from matplotlib.ticker import LogLocator
-
-        picture.log_axis(axes)
-        ends = [end for row in panel.rows for end in (row.low, row.high) if end]
-        if narrow or max(ends) > 100 * min(ends):  # 1, 2, 5, 10 would run into one another
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if max(ends) > 10 * min(ends) else (1.0, 3.0)))
+def _draw_panel(axes: "Axes", panel: Panel, most: int) -> None:
+    """``most``: so many numbers have room on the axis."""
     for y, row in enumerate(panel.rows):
         if row.low is None or row.high is None:
             axes.annotate(
-                "does not apply", (0.5, y), xycoords=axes.get_yaxis_transform(), ha="center", va="center", fontsize=9,
+                "does not apply", (0.5, y), xycoords=axes.get_yaxis_transform(), ha="center", va="center",
+                fontsize=picture.SMALL,
                 color=GREY,
             )  # fmt: skip
             continue
@@ -119,7 +120,15 @@ def _draw_panel(axes: "Axes", panel: Panel, narrow: bool) -> None:
         if row.best is not None:
             axes.plot(row.best, y, "D", color=VERMILION, markersize=8, mfc="white" if row.edge else VERMILION,
                       mew=1.6, zorder=4)  # fmt: skip
+    from matplotlib.ticker import MaxNLocator
+
     if panel.words:
         axes.set_xticks(range(len(panel.words)), panel.words, rotation=30 if len(panel.words) > 4 else 0)
-    axes.margins(x=0.08)
+    if panel.log:
+        ends = [end for row in panel.rows for end in (row.low, row.high) if end]
+        room = (max(ends) / min(ends)) ** 0.08
+        picture.log_axis(axes, "x", (min(ends) / room, max(ends) * room), most)
+    elif not panel.words:
+        axes.xaxis.set_major_locator(MaxNLocator(most))
+        axes.margins(x=0.08)
     axes.set_xlabel(panel.axis)

@@ -1,6 +1,5 @@
 """Accuracy against training time: which configurations nothing quicker beats."""
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,22 +7,25 @@ import numpy as np
 
 from explorer.judging import stats
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, seeds_words
+from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, names_of_configs, seeds_words
 from explorer.telling.plots.picture import GREY, VERMILION
-from explorer.telling.words import short_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NAMED = 8
+
 
 @dataclass(frozen=True)
 class ParetoFacts(Facts):
-    """Mean training seconds and validation accuracy of every configuration, quickest first."""
+    """Mean training seconds and validation accuracy of every configuration, quickest first. ``named``: places of some
+    that nothing quicker beats, from end to end, and ``labels`` what they do not all share."""
 
-    labels: tuple[str, ...]
     seconds: tuple[float, ...]
     accuracy: tuple[Bar, ...]
     front: tuple[bool, ...]
+    named: tuple[int, ...]
+    labels: tuple[str, ...]
 
 
 def facts(pair: Pair) -> ParetoFacts | None:
@@ -34,61 +36,54 @@ def facts(pair: Pair) -> ParetoFacts | None:
     bars = [bar_of(run.validation) for run in runs]
     accuracy = [shown for shown in bars if shown]
     front = stats.pareto_front([run.mean_seconds for run in runs], [shown.mean for shown in accuracy])
+    scale = picture.scale(accuracy)
+    seen = [place for place, bar in enumerate(accuracy) if front[place] and not scale.is_beyond(bar.mean)]
+    # A long front cannot name every point: its ends and some between.
+    named = seen if len(seen) <= NAMED else [seen[round(i * (len(seen) - 1) / (NAMED - 1))] for i in range(NAMED)]
+    names = names_of_configs([runs[place].config for place in named])
     return ParetoFacts(
         title=f"Accuracy against training time: {pair.name}",
         caption=f"{len(runs)} configurations, {seeds_words([shown.n for shown in accuracy])}; "
-        "training seconds without compiling and looking.",
-        labels=tuple(short_name(run.config) for run in runs),
+        "training seconds without compiling and looking."
+        + (f" All that are named: {names.shared}." if names.shared else ""),
         seconds=tuple(run.mean_seconds for run in runs),
         accuracy=tuple(accuracy),
         front=tuple(map(bool, front)),
+        named=tuple(named),
+        labels=names.labels,
     )
 
 
 def draw(facts: ParetoFacts) -> "Figure":
-    figure = picture.frame(8, 6.2, facts.title, facts.caption)
+    key = [
+        picture.wrapped(f"{number}  {label}", 80).replace("\n", "\n    ")
+        for number, label in enumerate(facts.labels, 1)
+    ]
+    scale = picture.scale(facts.accuracy)
+    hidden = sum(scale.is_beyond(bar.mean) for bar in facts.accuracy)
+    key += [f"{hidden} of them lie beyond the axis"] if hidden else []
+    lines = sum(part.count("\n") + 1 for part in key)
+    figure = picture.frame(8, 5.0 + 0.21 * lines, facts.title, facts.caption)
     axes = figure.subplots()
-    seconds, means = np.array(facts.seconds), np.array([100 * item.mean for item in facts.accuracy])
+    seconds, means = np.array(facts.seconds), np.array([scale.of(bar.mean) for bar in facts.accuracy])
     front = np.array(facts.front)
-    low, high = picture.limits(facts.accuracy)
-    axes.set_xscale("log")
-    axes.set_ylim(low, high)
-    widths = np.array([100 * (item.half_width or 0.0) for item in facts.accuracy])
-    widths = np.array([np.minimum(widths, means), np.minimum(widths, 100 - means)])  # down and up, within 0 and 100 %
+    arms = np.array([scale.arms(bar) for bar in facts.accuracy]).T
     axes.errorbar(
-        seconds[front],
-        means[front],
-        yerr=widths[:, front],
-        label="Pareto front",
-        color=VERMILION,
-        marker="o",
-        zorder=3,
-        capsize=3,
-    )
-    axes.plot(seconds[~front], means[~front], "o", color=GREY, alpha=0.45, markersize=5, label="other configurations")
-    shown = [int(index) for index in np.flatnonzero(front) if means[index] >= low]
-    # A long front cannot name every point: its ends and some between, numbered, with a key below the plot.
-    picked = shown if len(shown) <= 8 else [shown[round(i * (len(shown) - 1) / 7)] for i in range(8)]
-    for number, index in enumerate(picked, start=1):
+        seconds[front], means[front], yerr=arms[:, front], label="nothing quicker beats it (with its 95 % interval)",
+        color=VERMILION, marker="o", zorder=3, capsize=3, elinewidth=1.0,
+    )  # fmt: skip
+    axes.plot(seconds[~front], means[~front], "o", color=GREY, alpha=0.45, markersize=5, label="the others")
+    scale.put_on(axes, across=False)
+    for number, place in enumerate(facts.named, start=1):
         axes.annotate(
-            str(number),
-            (seconds[index], means[index]),
-            xytext=(-11, 6),
-            textcoords="offset points",
-            fontsize=11,
-            fontweight="bold",
-            color=VERMILION,
-        )
+            str(number), (seconds[place], means[place]), xytext=(-9, -13 if scale.error else 13), ha="center",
+            va="center", textcoords="offset points", fontsize=13, fontweight="bold", color=VERMILION, zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.5},
+        )  # fmt: skip
     axes.set_xlabel("training time (seconds, log scale)")
-    axes.set_ylabel("validation accuracy (%)")
+    axes.set_ylabel(scale.label("validation"))
     picture.log_axis(axes)
     picture.legend(axes)
-    key = [
-        textwrap.fill(f"{number}  {facts.labels[index]}", 105, subsequent_indent="    ")
-        for number, index in enumerate(picked, start=1)
-    ]
-    hidden = int((means < low).sum())
-    key += [f"{hidden} of them lie below the axis"] if hidden else []
-    axes.annotate("\n".join(key), (0.0, 0.0), xytext=(0, -48), va="top", fontsize=10, color=VERMILION,
+    axes.annotate("\n".join(key), (0.0, 0.0), xytext=(-30, -48), va="top", fontsize=picture.SMALL, color=VERMILION,
                   xycoords="axes fraction", textcoords="offset points")  # fmt: skip
     return figure

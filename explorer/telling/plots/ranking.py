@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, seeds_words
-from explorer.telling.words import short_name
+from explorer.telling.plots.facts import Bar, Facts, Pair, bar_of, names_of_configs, seeds_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,7 +15,8 @@ MOST = 12
 
 @dataclass(frozen=True)
 class RankingFacts(Facts):
-    """``target``: the test set's aim. Test is of fresh seeds, where a configuration has them."""
+    """``labels``: what not all of them share. ``target``: the test set's aim. Test is of fresh seeds, where a
+    configuration has them."""
 
     labels: tuple[str, ...]
     validation: tuple[Bar, ...]
@@ -29,6 +29,7 @@ def facts(pair: Pair) -> RankingFacts | None:
     if len(pair.ranked) < 2:
         return None
     shown = pair.ranked[:MOST]
+    names = names_of_configs([run.config for run in shown])
     validation = [bar for bar in (bar_of(run.validation) for run in shown) if bar]
     fresh = [run.test_figure.fresh for run in shown]
     whose = " Test: fresh seeds, where a configuration has them." if any(fresh) else " Test: the seeds that chose."
@@ -37,8 +38,9 @@ def facts(pair: Pair) -> RankingFacts | None:
         caption=f"{len(shown)} of {len(pair.ranked)} configurations by mean validation accuracy, "
         f"{seeds_words([bar.n for bar in validation])}"
         + (", 95 % intervals." if any(bar.half_width is not None for bar in validation) else ".")
-        + whose,
-        labels=tuple(short_name(run.config) for run in shown),
+        + whose
+        + (f" All: {names.shared}." if names.shared else ""),
+        labels=names.labels,
         validation=tuple(validation),
         test=tuple(bar_of(run.test_figure.scores) for run in shown),
         target=aim_of(pair.model, pair.dataset),
@@ -46,18 +48,18 @@ def facts(pair: Pair) -> RankingFacts | None:
 
 
 def draw(facts: RankingFacts) -> "Figure":
-    figure = picture.frame(9, 2.0 + 0.4 * max(len(facts.labels), 3), facts.title, facts.caption)
+    figure = picture.frame(9.5, 2.1 + picture.rows_height(facts.labels), facts.title, facts.caption)
     axes = figure.subplots()
     shown = [bar for bar in (*facts.validation, *facts.test) if bar]
-    low, high = picture.limits(shown, [facts.target] if facts.target is not None else [])
-    axes.set_xlim(low, high)
+    scale = picture.scale(shown, [facts.target] if facts.target is not None else [])
+    scale.put_on(axes, across=True)
     for name, bars in (("validation", facts.validation), ("test", facts.test)):
-        picture.dots(axes, name, bars, low)
+        picture.dots(axes, name, bars, scale)
         for y, bar in enumerate(bars):
-            if bar and 100 * bar.mean < low:
-                picture.beside(axes, f"◀ {name} {100 * bar.mean:.1f} %", y + 2 * picture.OFF_MIDDLE[name])
-    picture.aim(axes.axvline, facts.target)
+            if bar and scale.is_beyond(bar.mean):
+                picture.beside(axes, f"{name} {scale.of(bar.mean):.1f} %", y + 2 * picture.OFF_MIDDLE[name], scale)
+    picture.aim(axes.axvline, facts.target, scale)
     picture.row_labels(axes, facts.labels)
-    axes.set_xlabel("accuracy (%)")
+    axes.set_xlabel(scale.label() + (": lower is better" if scale.error else ""))
     picture.legend(axes)
     return figure
