@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
-from explorer.judging import stats, study
+from explorer.config import make_config
+from explorer.judging import study
 from explorer.judging.runs import Lost, Runs
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
@@ -31,7 +33,7 @@ from explorer.telling.plots import (
     png,
     ranking,
 )
-from explorer.telling.plots.facts import Bar, Pair, Predictions, bar_of
+from explorer.telling.plots.facts import Bar, Names, Pair, Predictions, bar_of, names_of_configs, names_of_points
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
 from tests.test_studies import a_study
@@ -93,24 +95,111 @@ def test_facts_of_listed_points_are_sorted_with_their_published_figures(tmp_path
     assert [(row.label, row.reference) for row in facts.rows] == [("other", None), ("first", 0.93)]
 
 
-def test_curves_are_means_over_seeds_of_winner_baseline_and_next(tmp_path):
+def test_curves_are_validation_errors_of_every_seed_and_their_mean_from_the_first_look_on(tmp_path):
     facts = curves.facts(judged(tmp_path, LR, four_rates()))
-    assert [curve.label for curve in facts.curves] == ["lr 0.003 (best)", "lr 0.001 (baseline)", "lr 0.01", "lr 0.0003"]
+    assert [curve.label for curve in facts.curves] == ["0.0003", "0.001 (baseline)", "0.003 (best)", "0.01"]
+    assert (facts.names, facts.curves[facts.best].label) == ("learning rate", "0.003 (best)")
     curve = facts.curves[1]
     assert curve.steps == (10, 20, 30)
-    assert curve.validation == pytest.approx((0.75, 0.85, 0.95))
-    assert curve.train == pytest.approx((0.955,) * 3)
-    assert (curve.low[0], curve.high[0]) == pytest.approx((0.74, 0.76))  # 3 seeds: the lowest and the highest
+    assert curve.seeds[0] == pytest.approx((1 - 0.74, 1 - 0.84, 1 - 0.94))
+    assert curve.error == pytest.approx((1 - 0.75, 1 - 0.85, 1 - 0.95))
+    assert curve.train == ()
     assert curves.facts(judged(tmp_path, LR, [])) is None
 
 
-def test_a_curves_band_is_the_interval_where_there_are_seeds_for_one():
-    five = runs({"lr": 0.1}, [0.94, 0.95, 0.96, 0.97, 0.98])
-    (run,) = Runs(five).ranked("mlp", "digits")
-    curve = curves.curve_of(run, "five")
-    width = stats.mean_interval([0.74, 0.75, 0.76, 0.77, 0.78]).half_width
-    assert (curve.low[0], curve.high[0]) == pytest.approx((0.76 - width, 0.76 + width))
-    assert "band: 95 % interval of the mean, n = 5 seeds" in curves.facts_of("", [curve], 1, "digits").caption
+RATES = "[base]\nsteps = 30\n[grid]\nlr = [0.0003, 0.001, 0.003, 0.01, 0.03]\n"
+
+
+def test_up_to_four_curves_share_a_panel_and_more_get_one_each_with_the_same_axes(tmp_path):
+    four = curves.facts(judged(tmp_path, LR, four_rates()))
+    (axes,) = drawing(curves, four).axes
+    assert axes.get_legend() is None
+    ends = [text for text in axes.texts if text.get_text()]
+    assert {text.get_text() for text in ends} == {curve.label for curve in four.curves}
+    heights = sorted(text.xy[1] for text in ends)  # shares of the axes: no name lies on another
+    assert min(np.diff(heights)) > 0.05
+    assert all(line.get_color() != picture.PALE for line in axes.lines)
+
+    five = curves.facts(judged(tmp_path, RATES, [*four_rates(), *runs({"lr": 0.03}, [0.9, 0.91, 0.92])]))
+    panels = [axes for axes in drawing(curves, five).axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") for axes in panels] == [curve.label for curve in five.curves]
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in panels}) == 1
+    assert {axes.get_yscale() for axes in panels} == {"log"}
+
+
+def test_the_best_of_a_model_are_shown_with_their_training_error():
+    facts = curves.facts(pair_of(Runs(four_rates())))
+    assert [curve.label for curve in facts.curves][0] == "learning rate 0.003"
+    assert facts.panels
+    assert facts.curves[0].train == pytest.approx((1 - (0.96 + 0.9701 + 0.98) / 3 - 0.005,) * 3)
+
+
+def drawing(plot, facts):
+    """The figure of facts, in the pictures' own style."""
+    found = []
+    picture.png_of(lambda: found.append(plot.draw(facts)) or found[0])
+    return found[0]
+
+
+def test_rows_are_named_by_what_differs_and_what_all_share_is_said_once():
+    made = [
+        make_config({"model": "mlp", "lr": 0.003, "lr_schedule": "cosine", **more})
+        for more in ({}, {"batchnorm": True, "angle": 10}, {"batch_size": 256})
+    ]
+    names = names_of_configs(made)
+    assert names.shared == "learning rate 0.003, cosine"
+    assert names.labels == ("defaults", "batch normalization, rotation ±10°", "batch 256")
+    assert names_of_configs(made[1:2]).labels == ("learning rate 0.003, cosine, batch normalization, rotation ±10°",)
+
+
+def test_points_are_named_by_their_values_and_the_axis_says_of_what():
+    assert names_of_points(["batch size 16", "batch size 32"], ("batch_size", "steps")) == Names(
+        ("16", "32"), "batch size (images)"
+    )
+    assert names_of_points(["0.1 / relu", "0.2 / relu"], ("lr", "activation")).shared == "learning rate / activation"
+    assert names_of_points(["none", "angle 10"], ("angle", "scale")) == Names(("none", "angle 10"), "")
+
+
+def test_no_word_of_a_long_label_is_cut():
+    same = {"units": [512, 512, 512], "batchnorm": True, "scale": 0.1, "shift": 1, "lr_schedule": "cosine"}
+    records = [
+        *runs({"lr": 0.1, **same, "angle": 10}, [0.95, 0.951, 0.952]),
+        *runs({"lr": 0.2, "angle": 20}, [0.94, 0.93, 0.935]),
+    ]
+    (axes,) = drawing(ranking, ranking.facts(pair_of(Runs(records)))).axes
+    told = [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()]
+    assert told == [
+        "learning rate 0.1, cosine, units 512,512,512, batch normalization, rotation ±10°, zoom ±0.1, shift ±1 pixels",
+        "learning rate 0.2, rotation ±20°",
+    ]
+
+
+def test_near_100_per_cent_an_axis_shows_errors_and_below_it_accuracies():
+    low = picture.scale([Bar(0.90, 0.01, 3), Bar(0.80, 0.01, 3)])
+    assert not low.error
+    assert low.of(0.9) == pytest.approx(90)
+    near = picture.scale([Bar(0.99, 0.001, 3), Bar(0.98, 0.001, 3)])
+    assert near.error
+    assert near.of(0.99) == pytest.approx(1)
+    assert near.low < 0.9
+    assert near.high > 2.1
+    assert near.of(1.0) == near.low  # no error at all has no place on a log axis
+    assert near.arms(Bar(0.99, 0.05, 3)) == (pytest.approx(1 - near.low), pytest.approx(5))
+    assert not near.is_beyond(0.98)
+    assert near.is_beyond(0.5)
+
+
+def test_errors_many_times_the_others_fall_off_the_axis():
+    bars = [Bar(accuracy, 0.001, 3) for accuracy in (0.98, 0.978, 0.975, 0.97, 0.1)]
+    assert picture.scale(bars).is_beyond(0.1)
+    assert not picture.scale([*bars[:-1], Bar(0.9, 0.001, 3)]).is_beyond(0.9)
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-5, 0.03), (1.8, 4.2), (3.01, 3.4), (0.3, 95.0), (2.0, 2.1)])
+def test_a_log_axis_has_some_plain_numbers_and_not_too_many(low, high):
+    ticks = picture.plain_ticks(low, high, 8)
+    assert 3 <= len(ticks) <= 8
+    assert all(low <= tick <= high for tick in ticks)
 
 
 def test_a_sweep_without_any_result_has_no_picture(tmp_path):
@@ -140,7 +229,7 @@ def test_the_pareto_front_leaves_out_what_is_slower_and_worse():
 def test_importance_takes_sweeps_about_one_thing_and_sorts_them(tmp_path):
     lr, pair = judged(tmp_path, LR, four_rates()), judged(tmp_path, PAIR, pair_records(), seeds=2)
     facts = importance.facts(Pair("mlp", "digits", (), [pair, lr]))
-    assert [row.sweep for row in facts.rows] == ["mine"]
+    assert [(row.sweep, row.title) for row in facts.rows] == [("mine", lr.sweep.title)]
     assert facts.rows[0].effect == pytest.approx(lr.importance.corrected)
     assert facts.rows[0].noise == pytest.approx(0.01, rel=0.35)
     assert importance.facts(Pair("mlp", "digits", (), [pair])) is None
@@ -153,7 +242,8 @@ def test_ranking_lists_configurations_by_their_means():
         *runs({"lr": 0.3}, [0.80, 0.801, 0.8021, 0.803]),
     ]
     facts = ranking.facts(pair_of(Runs(records)))
-    assert facts.labels == ("lr 0.1, 30 steps", "lr 0.2, 30 steps", "lr 0.3, 30 steps")
+    assert facts.labels == ("learning rate 0.1", "learning rate 0.2", "learning rate 0.3")
+    assert facts.caption.endswith("All: 30 steps.")
     assert "Test: the seeds that chose." in facts.caption
     assert facts.target is None
 
@@ -208,14 +298,18 @@ def facts_of(plot, shipped):
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_every_plot_draws_shipped_records_as_a_readable_small_png(name, shipped, tmp_path):
+    figures = []
+    plot = dataclasses.replace(PLOTS[name], draw=lambda facts: figures.append(PLOTS[name].draw(facts)) or figures[-1])
     for number, facts in enumerate(facts_of(PLOTS[name], shipped)):
-        path = plots.write(tmp_path / f"{number}.png", name, facts)
+        path = png.write(tmp_path / f"{number}.png", plot, facts)
         with Image.open(path) as image:
             image.load()
             assert 700 <= image.width <= 1300
             assert 300 <= image.height <= 1000
             assert len(image.convert("RGB").getcolors(1 << 24)) > 10  # something was drawn
         assert path.stat().st_size < 150_000
+        texts = figures[-1].findobj(lambda artist: isinstance(artist, Text) and artist.get_text().strip() != "")
+        assert min(text.get_fontsize() for text in texts) >= picture.SMALL  # to be read at half size
 
 
 def with_every_word(value, word):

@@ -210,7 +210,8 @@ def beside(axes: "Axes", text: str, y: float, scale: Scale, beyond: bool = True,
     if beyond:
         text = f"{text} ▶" if right else f"◀ {text}"
     axes.annotate(
-        text, (0.99 if right else 0.01, y), xycoords=axes.get_yaxis_transform(), ha="right" if right else "left", va="center", fontsize=SMALL, color=color, zorder=6,
+        text, (0.99 if right else 0.01, y), xycoords=axes.get_yaxis_transform(), ha="right" if right else "left",
+        va="center", fontsize=SMALL, color=color, zorder=6,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )  # fmt: skip
 
