@@ -129,7 +129,7 @@ def test_up_to_four_curves_share_a_panel_and_more_get_one_each_with_the_same_axe
 
 def test_the_best_of_a_model_are_shown_with_their_training_error():
     facts = curves.facts(pair_of(Runs(four_rates())))
-    assert [curve.label for curve in facts.curves][0] == "learning rate 0.003"
+    assert facts.curves[0].label == "learning rate 0.003"
     assert facts.panels
     assert facts.curves[0].train == pytest.approx((1 - (0.96 + 0.9701 + 0.98) / 3 - 0.005,) * 3)
 
