@@ -62,12 +62,13 @@ def call(
     buffers = [*outputs, *inputs, loaded().table]
     assert len(buffers) <= MAX_BUFFERS, "too many buffers for one program"
     source = _source(tasks, len(buffers) - 1)
+    name = "_".join(dict.fromkeys(kernel for kernel, _ in tasks))  # what a profile calls it
 
     def program(*parameters: UOp) -> UOp:
         renderer = Device["CPU"].renderer
-        sink = UOp.sink(*parameters, arg=KernelInfo(name="call"))
+        sink = UOp.sink(*parameters, arg=KernelInfo(name=name))
         everything = tuple(range(len(parameters)))
-        info = ProgramInfo("call", globals=everything, outs=everything[: len(outputs)], ins=everything[len(outputs) :],
+        info = ProgramInfo(name, globals=everything, outs=everything[: len(outputs)], ins=everything[len(outputs) :],
                            target=renderer.target)  # fmt: skip
         binary = renderer.compiler.compile_cached(source)
         linear = UOp(Ops.LINEAR, src=tuple(sink.toposort()))

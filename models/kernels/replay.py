@@ -29,7 +29,7 @@ class Replay:
 
     def __call__(self, *arguments: Any) -> Any:
         if self.rows is not None:
-            self._run(self.rows.ctypes.data, len(self.rows))
+            self.run_rows(0, len(self.rows))
             return self._result
         self._result = self.jit(*arguments)
         self.calls += 1
@@ -38,6 +38,11 @@ class Replay:
             self.rows, self._kept = found
             self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(kernels.address["replay"])
         return self._result
+
+    def run_rows(self, start: int, end: int) -> None:
+        """Calls the programs of these rows, one after the other."""
+        assert self.rows is not None, "not captured yet"
+        self._run(self.rows[start:end].ctypes.data, end - start)
 
 
 def _rows(captured: CapturedJit) -> tuple[np.ndarray, list[Any]] | None:
