@@ -9,7 +9,7 @@ mlp cnn: .venv/installed
 	JIT=1 $(BIN)/python mnist_explorer.py $@ --force
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
