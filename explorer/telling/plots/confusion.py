@@ -111,8 +111,10 @@ def draw(facts: ConfusionFacts) -> "Figure":
         for place in grid.flat:
             place.axis("off")
         names = [picture.wrapped(name, 20) for name in facts.classes]
+        short = max(map(len, names)) < 4  # then what it is and what it is taken for share a line
         told = [
-            f"{names[wrong.true]} →\n{names[wrong.predicted]} {100 * wrong.confidence:.0f} %" for wrong in facts.wrong
+            f"{names[wrong.true]} →{' ' if short else chr(10)}{names[wrong.predicted]}, {100 * wrong.confidence:.0f} %"
+            for wrong in facts.wrong
         ]
         widest = max(len(line) for words in told for line in words.splitlines())
         small = min(14.0, 14.0 * 13 / widest)  # three titles share the width
