@@ -24,7 +24,7 @@ from explorer.fields import environment_names, flag_of, type_of
 from explorer.record import stored
 from tests.conftest import PROJECT
 from tests.fuzz import Kind
-from tests.fuzz.inside import FILE_NAMES, bent
+from tests.fuzz.inside import FILE_NAMES, bent, bent_bytes
 from tests.records import LR, record
 
 SERVERS = {"page", "menu"}  # commands that run until they are told to end
@@ -108,11 +108,15 @@ def _odd_file(chance: random.Random, path: Path, good: bytes, outside: Path) -> 
             path.symlink_to(chance.choice(["/dev/zero", "/dev/full", "/dev/null"]))
         case _:
             content = {
-                "good": good, "bent": (bent(chance, good.strip()) if good else b"") + b"\n" + good,
+                "good": good, "bent": (_bent(chance, good.strip()) if good else b"") + b"\n" + good,
                 "torn": good + good[: len(good) // 2], "mark": b"\xef\xbb\xbf" + good, "noise": chance.randbytes(99),
                 "empty": b"",
             }[kind]  # fmt: skip
             path.write_bytes(content)
+
+
+def _bent(chance: random.Random, line: bytes) -> bytes:
+    return bent(chance, line) if line.startswith(b"{") else bent_bytes(chance, line)
 
 
 def _words(chance: random.Random, case: Case) -> None:
