@@ -147,7 +147,7 @@ def test_explore_draws_every_configuration_and_brushing_by_mouse_and_by_keys_nar
     page.wait_for_selector(".parallel[data-drawn]")
     every = counted(page)
     assert every == page.locator("tbody tr[data-id]").count() > 5
-    inked = """() => { const c = document.querySelectorAll('.parallel canvas')[1];
+    inked = """() => { const c = document.querySelectorAll('.parallel canvas')[2];
         return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((value) => value > 0); }"""
     assert page.evaluate(inked)
 

@@ -45,7 +45,6 @@ def test_the_page_is_told_every_configuration_run_and_point_with_the_figures_of_
     assert [run.status for run in told.runs] == [0, 0, 0, 0, 0, 1]
     first = told.configurations[0]
     assert (first.n, first.validation, first.lost) == (3, 0.92, "")
-    assert first.command.startswith("python mnist_explorer.py mlp --dataset digits")
     assert told.configurations[1].lost == "1 of 3 diverged (step 7)"
     (sweep,) = told.sweeps
     assert {point.label: point.configuration for point in sweep.points} == {
@@ -102,6 +101,7 @@ def test_the_page_as_a_file_holds_all_it_needs_and_no_label_becomes_markup(tmp_p
     held = json.loads(gzip.decompress(_base64(re.search(r'id="data">([^<]*)<', page)[1])))
     assert held["study"]["sweeps"][0]["title"] == evil
     assert held["curves"]["0"][0]["step"] == [10, 20, 30]
+    assert held["commands"] == ["python mnist_explorer.py mlp --dataset digits --steps 30"]
 
 
 def _base64(text: str) -> bytes:
@@ -312,6 +312,12 @@ def test_mistakes_are_told_in_a_line_not_by_a_traceback(server):
         status, _, answer = server.ask("POST", f"{path}?token={server.token}", body, Origin=origin)
         assert status == 400 and word in answer.decode() and b"\n" not in answer, (path, body, answer)
     assert server.ask("GET", "/api/curves/ffffffffffffffff")[0] == 400
+
+
+def test_a_configurations_command_trains_it(server):
+    study = json.loads(server.ask("GET", "/api/study")[2])
+    command = json.loads(server.ask("GET", f"/api/command/{study['configurations'][0][0]}")[2])
+    assert command == "python mnist_explorer.py mlp --dataset digits --batch-size 32 --steps 30"
 
 
 def test_the_study_is_read_again_when_the_ledger_has_grown(server):

@@ -1,5 +1,6 @@
 """``--sweep NAME --settle``: seeds look by look, where the sweep's question is open, then what is settled of it."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,11 +23,13 @@ from explorer.running.budget import Budget
 from explorer.running.engines import Engine, WorkerSetup
 from explorer.running.engines.local import local_engine
 from explorer.running.estimates import Estimator
+from explorer.running.following import Follower
 from explorer.running.prepare import device_for, prepared
 from explorer.running.recorder import Recorder, answer
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
+from explorer.running.trackers import Several, Tracker
 from explorer.telling import settled as telling
 from explorer.training.device import usual_jobs
 
@@ -90,15 +93,29 @@ def run(options: SweepOptions) -> int:
             store.note(one.request)
             runner = runners[one.sweep.dataset]
             setup = WorkerSetup(options.asked.data or one.sweep.dataset, options.data_dir)
-            with closing(local_engine(runner, setup, jobs)) as engine:
+            with closing(local_engine(runner, setup, jobs)) as engine, followed(one, store) as follower:
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
-                failed += settle(one, options, engine, recorder, budget, expected, jobs)
+                failed += settle(one, options, engine, recorder, budget, expected, jobs, follower)
             if budget and budget.spent:
                 break
     if budget and budget.spent and not quiet:
         left = sum(len(one.search.upcoming()) for one in asked)
         print(f"The time is over; the same command goes on, with {left:,} runs more at most", flush=True)
     return conclude(options, store, asked, failed, quiet)
+
+
+def followed(one: Asked, store: Store) -> Follower:
+    """What lets the page follow it. How many seeds a point will have is not known."""
+    return Follower(
+        store.folder,
+        title=f"{one.sweep.title}, settled ({one.sweep.model}, {one.sweep.dataset})",
+        command=shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]]),
+        requests=[],
+        points=[point.config for point in one.sweep.points if point.same_as is None],
+        label=lambda config: one.labels[config.point],
+        seeds=0,
+        total=len(one.search.upcoming()),
+    )
 
 
 def plan(options: SweepOptions, runners: dict[str, Runner]) -> list[Asked]:
@@ -140,6 +157,7 @@ def settle(
     budget: Budget | None,
     expected: Estimator,
     jobs: int,
+    follower: Tracker,
 ) -> int:
     """Take look after look until nothing is open, or the time is over; how many runs failed."""
     failed, quiet = 0, options.quiet or options.json_lines
@@ -155,7 +173,8 @@ def settle(
                 flush=True,
             )
         with watch(options, waiting, lambda config: one.labels[config.point], known, expected, jobs) as tracker:
-            for record in answer(OneLook(one.search, runs), engine, recorder, tracker, budget=budget):
+            both = Several(tracker, follower)
+            for record in answer(OneLook(one.search, runs), engine, recorder, both, budget=budget):
                 failed += record.status == "failed"
     return failed
 

@@ -31,6 +31,7 @@ from explorer.serving.player import Player
 from explorer.serving.sweeps import Sweeps, follow, offered
 from explorer.telling.page import gallery, html, knobs, nets
 from explorer.telling.page.study import compared, curves, study_facts
+from explorer.telling.words import training_command
 
 T = TypeVar("T")
 MOST_BODY = 20_000  # bytes of what is asked: a few knobs
@@ -125,6 +126,7 @@ class Server:
             Route("/assets/{name:path}", self.asset),
             Route("/api/study", self.study),
             Route("/api/curves/{id}", self.curves),
+            Route("/api/command/{id}", self.command),
             Route("/api/compare/{first}/{second}", self.compare),
             Route("/api/galleries", self.galleries),
             Route("/api/nets", self.nets),
@@ -191,6 +193,9 @@ class Server:
 
     async def curves(self, request: Request) -> Response:
         return await _json(lambda: curves(self.read.result(request.path_params["id"])))
+
+    async def command(self, request: Request) -> Response:
+        return await _json(lambda: training_command(self.read.result(request.path_params["id"]).config))
 
     async def compare(self, request: Request) -> Response:
         first, second = request.path_params["first"], request.path_params["second"]

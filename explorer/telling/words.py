@@ -1,5 +1,6 @@
 """How figures, configurations, commands and verdicts are said, in REPORT.md, in pictures and in the terminal alike."""
 
+import functools
 import math
 import shlex
 from collections.abc import Mapping, Sequence
@@ -122,7 +123,7 @@ def short_name(config: Config) -> str:
 def said(config: Config) -> dict[str, str]:
     """field -> how its value is said, of each field in which a configuration departs from its model's defaults."""
     words: dict[str, str] = {}
-    default = make_config({"model": config.model, "optimizer": config.optimizer})
+    default = _usual(config.model, config.optimizer)
     for field in fields_for(config.model):
         value = config.get(field)
         if value is None or field in ("dataset", "seed", "eval_every", "steps_per_epoch"):
@@ -143,6 +144,11 @@ def said(config: Config) -> dict[str, str]:
         else:
             words[field] = f"{CALLED.get(field, knob_name(field))} {text_of(value)}"
     return words
+
+
+@functools.lru_cache(maxsize=64)
+def _usual(model: str, optimizer: str) -> Config:
+    return make_config({"model": model, "optimizer": optimizer})
 
 
 def setting(values: Mapping[str, object] | None) -> str:

@@ -28,7 +28,6 @@ class Configuration(Struct, frozen=True, array_like=True):
     values: Sequence[int]
     """One a `Field`: the place of its value among the field's, -1 where it does not apply."""
     name: str
-    command: str
     n: int
     """Seeds with a validation accuracy."""
     validation: float | None

@@ -17,6 +17,7 @@ from explorer.judging.study import Study
 from explorer.telling.page import facts
 from explorer.telling.page.nets import NetFacts
 from explorer.telling.page.study import compared, curves, study_facts
+from explorer.telling.words import training_command
 
 ASSETS = Path(__file__).parent / "assets"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
@@ -33,6 +34,8 @@ class Whole(Struct, frozen=True):
     study: facts.Study
     curves: Mapping[int, Sequence[facts.Curve]]
     """Place of a configuration -> its runs' curves."""
+    commands: Sequence[str]
+    """What trains each configuration."""
     compared: Mapping[str, tuple[str, str]]
     """``id id`` -> two points of one sweep set against each other, in words: what decides, and the test."""
     galleries: Sequence[facts.Gallery]
@@ -63,6 +66,7 @@ def whole(study: Study, galleries: Sequence[facts.Gallery], nets: Iterable[tuple
     content = Whole(
         study=told,
         curves={place: found for place, result in enumerate(results) if (found := curves(result))},
+        commands=[training_command(result.config) for result in results],
         compared=_within_sweeps(study, told.configurations),
         galleries=galleries,
         nets=[],

@@ -25,7 +25,8 @@ def study_facts(study: Study) -> facts.Study:
     """The whole study, without its curves."""
     results = study.runs.configurations
     fields = [name for name in fields_for(None) if name not in HIDDEN]
-    columns = {name: _field(name, [result.config for result in results]) for name in fields}
+    flat = [result.config.to_json() for result in results]
+    columns = {name: _field(name, [values.get(name) for values in flat]) for name in fields}
     columns = {name: field for name, field in columns.items() if field.values}
     places = {name: {text: place for place, text in enumerate(field.values)} for name, field in columns.items()}
     by_config = {result.config: place for place, result in enumerate(results)}
@@ -34,7 +35,7 @@ def study_facts(study: Study) -> facts.Study:
         models=[facts.Title(name, model_title(name)) for name in models.names()],
         datasets=[facts.Title(name, datasets.title(name)) for name in study.datasets],
         fields=list(columns.values()),
-        configurations=[_configuration(result, places) for result in results],
+        configurations=[_configuration(result, values, places) for result, values in zip(results, flat, strict=True)],
         runs=[
             facts.Run(
                 place,
@@ -54,22 +55,25 @@ def study_facts(study: Study) -> facts.Study:
     )
 
 
-def _field(name: str, configs: Sequence[Config]) -> facts.Field:
-    found = {text_of(value): value for config in configs if (value := config.get(name)) is not None}
+def _field(name: str, every: Sequence[object]) -> facts.Field:
+    """``every``: the field's value in each configuration, None where it does not apply."""
+    found = {text_of(value): value for value in every if value is not None}
     numbers = {
         text: float(value)
         for text, value in found.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
+    about = name, words.knob_name(name), meaning(name)
     if len(numbers) == len(found):
         ordered = sorted(found, key=lambda text: numbers[text])
-        return facts.Field(name, words.knob_name(name), meaning(name), ordered, [numbers[text] for text in ordered])
-    lists = all(isinstance(value, tuple) for value in found.values())
-    ordered = sorted(found, key=lambda text: tuple(map(int, text.split(","))) if lists else (text,))
-    return facts.Field(name, words.knob_name(name), meaning(name), ordered, None)
+        return facts.Field(*about, ordered, [numbers[text] for text in ordered])
+    lists = {text: tuple(value) for text, value in found.items() if isinstance(value, (list, tuple))}
+    return facts.Field(*about, sorted(found, key=lambda text: (lists.get(text, ()), text)), None)
 
 
-def _configuration(result: ConfigResult, places: Mapping[str, Mapping[str, int]]) -> facts.Configuration:
+def _configuration(
+    result: ConfigResult, flat: Mapping[str, object], places: Mapping[str, Mapping[str, int]]
+) -> facts.Configuration:
     config = result.config
     validation = _interval(result.validation)
     test = result.test_figure
@@ -78,10 +82,8 @@ def _configuration(result: ConfigResult, places: Mapping[str, Mapping[str, int]]
         id=first.id,
         model=config.model,
         dataset=config.dataset,
-        values=[known[text_of(value)] if (value := config.get(name)) is not None else -1
-                for name, known in places.items()],
+        values=[-1 if flat.get(name) is None else known[text_of(flat[name])] for name, known in places.items()],
         name=words.short_name(config),
-        command=words.training_command(config),
         n=len(result.validation),
         validation=_number(validation.mean),
         low=_number(validation.low),
@@ -173,8 +175,10 @@ def differences(first: Config, second: Config) -> list[facts.Differs]:
 
 
 def _interval(scores: Scores) -> stats.Interval:
-    nothing = stats.Interval(math.nan, math.nan, math.nan, 0)
-    return stats.accuracy_interval(list(scores.values())) if scores else nothing
+    """Of many single runs this is asked most, and a run alone has none."""
+    if len(scores) < 2:
+        return stats.Interval(next(iter(scores.values()), math.nan), math.nan, math.nan, len(scores))
+    return stats.accuracy_interval(list(scores.values()))
 
 
 def _every(result: ConfigResult) -> dict[int, Record]:

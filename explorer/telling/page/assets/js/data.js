@@ -2,7 +2,7 @@
 /* The study: read from the page itself where it is one file, else from the server. Rows become objects here. */
 
 const data = (() => {
-  const CONFIGURATION = ["id", "model", "dataset", "values", "name", "command", "n", "validation", "low", "high", "told", "test",
+  const CONFIGURATION = ["id", "model", "dataset", "values", "name", "n", "validation", "low", "high", "told", "test",
     "testTold", "seconds", "parameters", "steps", "lost", "own"];
   const RUN = ["configuration", "seed", "id", "validation", "test", "status", "fresh"];
   const POINT = ["label", "configuration", "values", "verdict", "against"];
@@ -70,6 +70,9 @@ const data = (() => {
     return kept.get(key);
   }
 
+  /** The command that trains a configuration. */
+  const command = async (one) => (held ? held.commands[one.place] : json(`api/command/${one.id}`));
+
   async function compare(first, second) {
     if (!held) return json(`api/compare/${first.id}/${second.id}`);
     const [sentence, test] = held.compared[`${first.id} ${second.id}`] ||
@@ -127,5 +130,5 @@ const data = (() => {
     return () => source.close();
   }
 
-  return { load, curves, compare, galleries, nets, weights, json, write, listen, text, token, live: !within };
+  return { load, curves, command, compare, galleries, nets, weights, json, write, listen, text, token, live: !within };
 })();

@@ -25,7 +25,7 @@ const explore = (() => {
         study.configurations.find((one) => one.dataset === state.data)).model;
     }
     const parts = {};
-    let rows = [], lines = null, list = null, picture = null, curves = null;
+    let rows = [], runs = 0, lines = null, list = null, picture = null, curves = null;
     let kept = null;
 
     function keep() {
@@ -133,6 +133,7 @@ const explore = (() => {
 
     function build() {
       rows = study.configurations.filter((one) => one.dataset === state.data && one.model === state.model);
+      runs = rows.reduce((sum, one) => sum + one.runs.length, 0);
       if (lines) lines.close();
       const axes = axesOf(rows);
       const ranked = rows.map((one, index) => [one.validation === null ? -1 : one.validation, index]).sort((a, b) => a[0] - b[0]);
@@ -150,7 +151,6 @@ const explore = (() => {
         },
       });
       kept = lines.kept;
-      explore.lines = lines;
       refine();
       question();
       side();
@@ -160,7 +160,6 @@ const explore = (() => {
     function tally() {
       let shown = 0;
       for (let index = 0; index < rows.length; index++) shown += kept[index];
-      const runs = rows.reduce((sum, one) => sum + one.runs.length, 0);
       told.textContent = `${count(shown)} of ${count(rows.length)} configurations, ${count(runs)} runs. Blue is the best, red the worst.`;
     }
     function refine() {
@@ -235,8 +234,7 @@ const explore = (() => {
           make("dl", {}, [["validation %", `${configuration.told} (n=${configuration.n})`],
             ["test %", configuration.testTold], ["training", core.seconds(configuration.seconds)],
             ["parameters", count(configuration.parameters)]].map(([name, value]) => [make("dt", {}, name), make("dd", {}, value)])),
-          make("code", { class: "line", tabindex: "0" }, configuration.command),
-          make("p", {}, make("a", { href: playLink(configuration) }, "Play with it")),
+          trained(configuration),
         ] : make("p", { class: "hint" }, `Press ${letter} in the table, or on a point.`));
       const verdict = make("div", { class: "verdict", "aria-live": "polite" });
       pinsCard.replaceChildren(make("div", { class: "head" }, make("h2", {}, "Side by side"),
@@ -256,12 +254,16 @@ const explore = (() => {
           make("tbody", {}, found.differs.map((line) => make("tr", {}, make("th", { scope: "row" }, line.label), make("td", {}, line.first), make("td", {}, line.second)))))
           : make("p", { class: "hint" }, "They are the same configuration."));
     }
-    /** PLAY with a configuration: what its command's flags say. */
-    function playLink(configuration) {
-      const said = { model: configuration.model };
-      const words = configuration.command.split(" ").slice(3);
-      for (let index = 0; index + 1 < words.length; index += 2) said[words[index].slice(2).replaceAll("-", "_")] = words[index + 1];
-      return address.text("play", said);
+    /** The command that trains a configuration, and PLAY with the same knobs. */
+    function trained(configuration) {
+      const line = make("code", { class: "line", tabindex: "0" }), link = make("a", { href: "#play" }, "Play with it");
+      data.command(configuration).then((text) => {
+        line.textContent = text;
+        const said = { model: configuration.model }, words = text.split(" ").slice(3);
+        for (let index = 0; index + 1 < words.length; index += 2) said[words[index].slice(2).replaceAll("-", "_")] = words[index + 1];
+        link.href = address.text("play", said);
+      }).catch((error) => { line.textContent = error.message; });
+      return [line, make("p", {}, link)];
     }
 
     choose();

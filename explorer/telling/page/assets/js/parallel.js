@@ -1,12 +1,15 @@
 "use strict";
 /* Parallel coordinates: a line a run, an axis a knob or figure. Brush axes by mouse, touch or keys.
 
-   All lines lie faint in a picture that is drawn once; those within the brushes are drawn over it. Frames are kept short
-   whatever their number: lines are drawn in a shuffled order, as many as fit into a frame, the rest in the next ones. */
+   A few lines lie faint in a picture that is drawn once; those within the brushes are drawn over it. Frames are kept short
+   whatever their number: lines are drawn in a shuffled order, so many in a frame as the last frames had time for (what a
+   canvas is told is drawn later, so only the time between frames says how long it takes), the rest in the next ones. */
 
 const parallel = (() => {
   const { make, onceAFrame, colour, brief } = core;
-  const FRAME = 9; // milliseconds of drawing in a frame
+  const SLOW = 26, QUICK = 20; // milliseconds between frames, beyond which fewer lines are drawn in one, or more
+  const LEAST = 24, MOST = 4000; // lines in a frame
+  const GHOSTS = 300;
   const TOP = 46, BOTTOM = 18, SIDE = 44;
 
   /**
@@ -18,16 +21,18 @@ const parallel = (() => {
     const box = make("div", { class: "parallel" });
     const behind = make("canvas", { "aria-hidden": "true" });
     const front = make("canvas", { "aria-hidden": "true" });
+    const ghosts = make("canvas", { "aria-hidden": "true" });
     const words = make("canvas", { "aria-hidden": "true" });
     const over = make("div", { class: "axes" });
-    box.append(behind, front, words, over);
+    box.append(ghosts, behind, front, words, over);
     place.append(box);
     const order = shuffled(rows);
     const kept = new Uint8Array(rows).fill(1);
     const ys = axes.map(() => new Float32Array(rows));
     let width = 0, height = 0, gap = 0, frame = 0;
     let emphasised = -1;
-    const times = []; // how long recent frames took to draw, for whoever asks
+    let share = 300; // lines in a frame
+    let before = 0; // when the last frame was drawn
     const isBrushed = () => Object.keys(brushes).length > 0;
 
     function along(axis, value) {
@@ -48,7 +53,7 @@ const parallel = (() => {
       height = Math.max(260, Math.min(420, Math.round(innerHeight * 0.42)));
       gap = axes.length > 1 ? (width - 2 * SIDE) / (axes.length - 1) : 0;
       const dense = Math.min(devicePixelRatio || 1, 2);
-      for (const canvas of [behind, front, words]) {
+      for (const canvas of [ghosts, behind, front, words]) {
         canvas.width = Math.round(width * dense);
         canvas.height = Math.round(height * dense);
         canvas.style.width = `${width}px`;
@@ -90,35 +95,34 @@ const parallel = (() => {
     /** Draws rows in the shuffled order, a frame's worth at a time. */
     function progressively(context, wanted, style) {
       let at = 0;
-      const step = () => {
-        const began = performance.now();
-        while (at < rows) {
-          const batch = Array.from({ length: SHADES }, () => []);
-          for (let count = 0; count < 240 && at < rows; at++) {
-            const row = order[at];
-            if (wanted(row)) { batch[shadeOf(row)].push(row); count++; }
-          }
-          batch.forEach((those, step) => {
-            if (!those.length) return;
-            context.strokeStyle = style(step);
-            context.beginPath();
-            for (const row of those) line(context, row);
-            context.stroke();
-          });
-          if (performance.now() - began > FRAME) break;
+      const step = (now) => {
+        const gap = now - before;
+        if (gap > SLOW && gap < 2000) share = Math.max(LEAST, Math.round(share * (gap > 2 * SLOW ? 0.4 : 0.7)));
+        else if (gap < QUICK) share = Math.min(MOST, Math.round(share * 1.3));
+        before = now;
+        const batch = Array.from({ length: SHADES }, () => []);
+        for (let count = 0; count < share && at < rows; at++) {
+          const row = order[at];
+          if (wanted(row)) { batch[shadeOf(row)].push(row); count++; }
         }
-        times.push(performance.now() - began);
-        if (times.length > 200) times.shift();
+        batch.forEach((those, shade) => {
+          if (!those.length) return;
+          context.strokeStyle = style(shade);
+          context.beginPath();
+          for (const row of those) line(context, row);
+          context.stroke();
+        });
         frame = at < rows ? requestAnimationFrame(step) : 0;
         if (!frame) box.dataset.drawn = String(Number(box.dataset.drawn || 0) + 1);
       };
-      step();
+      step(performance.now());
     }
 
     function paint() {
       cancelAnimationFrame(frame);
       mixed();
       ticks();
+      ghostLines();
       paintFront();
     }
 
@@ -128,26 +132,30 @@ const parallel = (() => {
       context.clearRect(0, 0, width, height);
       let shown = 0;
       for (let row = 0; row < rows; row++) shown += kept[row];
-      context.lineWidth = 1.1;
+      context.lineWidth = shown > 2000 ? 1 : 1.1;
       context.globalAlpha = Math.max(0.12, Math.min(0.85, 60 / Math.sqrt(shown * 40 + 1)));
       frameLines();
       if (emphasised >= 0) { emphasise(); return; }
       progressively(context, (row) => kept[row] === 1, (step) => palette[step]);
     }
 
-    /** The axes themselves, on the lower picture, and a faint ghost of all rows where some are brushed away. */
+    /** Some rows, faint, to be seen where a brush takes away lines. */
+    function ghostLines() {
+      const context = ghosts.getContext("2d");
+      context.clearRect(0, 0, width, height);
+      context.strokeStyle = colour("ghost");
+      context.lineWidth = 0.6;
+      context.globalAlpha = 0.35;
+      context.beginPath();
+      for (let index = 0; index < Math.min(rows, GHOSTS); index++) line(context, order[index]);
+      context.stroke();
+    }
+
+    /** The axes themselves, and the brushes. */
     function frameLines() {
       const under = behind.getContext("2d");
       under.clearRect(0, 0, width, height);
-      if (isBrushed()) {
-        under.strokeStyle = colour("ghost");
-        under.lineWidth = 0.6;
-        under.globalAlpha = 0.35;
-        under.beginPath();
-        for (let index = 0; index < Math.min(rows, 300); index++) line(under, order[index]);
-        under.stroke();
-        under.globalAlpha = 1;
-      }
+      ghosts.style.display = isBrushed() ? "" : "none";
       under.strokeStyle = colour("axis");
       under.lineWidth = 1;
       under.beginPath();
@@ -300,7 +308,6 @@ const parallel = (() => {
     resized.observe(box);
     return {
       kept,
-      times,
       paint,
       clear() { for (const axis of axes) { delete brushes[axis.name]; label(axis); } brushed(true); },
       emphasise(row) { if (row !== emphasised) { emphasised = row; paintFront(); } },
