@@ -222,6 +222,7 @@ const draw = (() => {
         canvas.setPointerCapture(event.pointerId);
         own();
         const [x, y] = at(event);
+        dot.hidden = true; // the mouse has a pointer of its own
         pen = { x, y, down: true, erase: event.button === 2 || event.shiftKey };
         digits.stroke(image, x, y, x, y, radius(), pen.erase ? 0 : 255);
         ask();
@@ -245,6 +246,7 @@ const draw = (() => {
         if (event.key === " ") { event.preventDefault(); if (!pen.down) own(); pen.down = true; digits.stroke(image, pen.x, pen.y, pen.x, pen.y, radius()); ask(); return; }
         if (!dx && !dy) return;
         event.preventDefault();
+        dot.hidden = false;
         const x = Math.max(0, Math.min(size[1], pen.x + dx)), y = Math.max(0, Math.min(size[0], pen.y + dy));
         if (pen.down) digits.stroke(image, pen.x, pen.y, x, y, radius());
         [pen.x, pen.y] = [x, y];
