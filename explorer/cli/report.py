@@ -89,7 +89,12 @@ def write_html(store: "Store", path: Path, published_only: bool, data_dir: Path 
     mistakes = gallery.galleries(judged, predictions.reader(store.folders, data_dir))
     folders = [store.published_folder] if published_only else store.folders
     files = {kept.record.id: kept.path for kept in nets.all_kept(folders, say=False)}
-    kept = ((one, weights(nets.load(files[one.id]))) for one in known(folders, print_to_stderr))
+    kept = []
+    for one in known(folders, print_to_stderr):
+        try:
+            kept.append((one, weights(nets.load(files[one.id]))))
+        except UserError as error:  # a damaged net costs the page no more than itself
+            print_to_stderr(f"{error}; it is left out")
     content = html.whole(judged, mistakes, kept)
     try:
         write_atomically(path, content)
