@@ -71,8 +71,8 @@ def _against(study: Study, one: ConfigResult, other: ConfigResult) -> Sentence:
     seeds = "fresh seeds" if found.fresh else "the seeds that chose them, so no more than likely"
     assert found.validation is not None  # leaders have validation accuracies
     return (
-        f"**{second} against {first} on {datasets.title(one.config.dataset)}**: in points of validation accuracy the "
-        f"best {second} lies {estimate(found.validation)}, from the best {first}, by {seeds}{times}."
+        f"**{second} against {first} on {datasets.title(one.config.dataset)}**: the best {second} has "
+        f"{estimate(found.validation)}, in points of validation accuracy against the best {first}, by {seeds}{times}."
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from explorer import datasets, models
+from explorer.config import fields_for
 from explorer.judging.answers import Answer, answers
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.relations import Word
@@ -20,18 +21,22 @@ from explorer.telling.report.try_next import suggestions
 from explorer.telling.words import plural, short_name
 
 GLOSSARY = (
-    ("sure", "the main test shows it, corrected within its sweep"),
-    ("likely", "only the second opinion shows it, or the main test does on the very seeds that made the choice"),
+    ("sure", "a t test shows it, corrected for all the points of its sweep"),
+    ("likely", "only a second test shows it, which borrows spreads from the whole study; or the seeds chose, too"),
     ("unknown", "neither shows it, or there are too few runs"),
     ("97.93 ± 0.12 (n=5)", "mean of 5 seeds, in per cent, and half the width of its 95 % interval"),
     ("seed", "sets first weights, order of the data and chance; runs that differ in it alone differ by luck"),
-    ("fresh seed", "a seed that had no part in any choice; figures marked * are of such seeds"),
+    ("fresh seed", "a seed that had no part in any choice; a star marks figures of such seeds"),
     ("sweep, point", "a question asked with many runs; one of the settings it compares"),
     ("baseline", "the point that the others of a sweep are compared with"),
     ("tied", "as good as the best, as far as these runs can tell"),
-    ("points", "differences of accuracies, in points of a per cent"),
+    ("points", "differences of accuracies, in percentage points"),
+    (
+        "equal steps, images",
+        "larger batches see more images in equal steps; smaller ones take more steps over equal images",
+    ),
     ("validation, test", "10,000 images that choose and judge; 10,000 that are measured once, at the end"),
-    ("seconds", "of training alone, on a machine that other runs shared: small differences mean nothing"),
+    ("seconds", "of training alone, on one core that shares its machine: small differences mean nothing"),
 )
 BEHIND = {
     "questions": "questions to the whole study", "published": "published figures", "statistics": "how it is judged",
@@ -58,7 +63,7 @@ QUESTIONS = (
     Question("How wide?", "width"),
     Question("How long?", "steps"),
 )
-MOST_COMPARED = 8  # points of a sweep whose standing to the baseline is told at the front
+MOST_COMPARED = 10  # points of a sweep whose standing to the baseline is told at the front
 
 
 def write(shelf: Shelf) -> None:
@@ -115,6 +120,7 @@ def _best(page: Page) -> list[str]:
     if not rows:
         return []
     told = WHOSE_TEST if any(item.result.test_figure.fresh for item in study.best) else _NO_FRESH
+    told += " What a configuration does not name is at its default, which `--help` tells."
     shown = ["The commands that train them:", "", "```sh", "\n".join(commands), "```", ""]
     return [tables.text_table(rows), "", told, "", *shown]
 
@@ -141,31 +147,50 @@ def _main_answers(page: Page, found: Sequence[Answer]) -> list[str]:
             for answer in found
             if answer.sweep.sweep.knobs[:1] == (question.knob,) and question.about(answer.sweep)
         ]
-        if mine or tuned_answers:
-            told = tuned_answers + [
-                f"{name_of(answer.sweep.model, answer.sweep.dataset)}: {_in_words(answer)} "
-                f"{page.to(answer.sweep, 'Evidence')}."
-                for answer in mine
+        if not mine and not tuned_answers:
+            continue
+        told = list(tuned_answers)
+        for dataset, model in page.shelf.study.pairs:
+            here = [answer for answer in mine if (answer.sweep.dataset, answer.sweep.model) == (dataset, model)]
+            told += [
+                f"{name_of(model, dataset)}: {_in_words(answer)} {page.to(answer.sweep, 'Evidence')}."
+                for answer in here
             ]
-            lines.append(words.nested(f"- **{question.asks}**", told))
+            if not here and question.knob in fields_for(model):
+                told.append(f"{name_of(model, dataset)}: not run.")
+        lines.append(words.nested(f"- **{question.asks}**", told))
+    if lines:
+        lines[:0] = [
+            "Each answer changes one knob and leaves the others as the sweep's baseline has them. The best "
+            "configurations above combine several, and train longer: values may differ there.",
+            "",
+        ]
     return [*lines, ""]
 
 
 def _in_words(answer: Answer) -> str:
-    """``**0.003** (sure), +0.35 ± 0.33 points over 0.001.``"""
+    """``**0.003** is best (sure), by +0.35 ± 0.33 points against 0.001.``"""
     if answer.n < MIN_RUNS:
         return f"unknown: {plural(answer.n, 'seed')} can settle nothing."
-    named = _named(answer)
+    first = _value(answer, answer.best[0])
     if answer.matters is Certainty.UNKNOWN:
-        return f"no difference shown (unknown); {_value(answer, answer.best[0])} leads."
-    told = f"**{named}** ({answer.certainty.word})"
-    if answer.estimate is not None and answer.estimate.certainty is not Certainty.UNKNOWN:
-        told += f", {words.difference(answer.estimate)} points beside {_value(answer, answer.estimate.against)}"
+        return f"no difference shown (unknown); {first} leads."
+    told = f"**{_named(answer)}**"
+    if answer.certainty is Certainty.UNKNOWN:
+        verb = "leads" if answer.alone else "lead"
+        told += f" {verb}, but some other values are too uncertain to be set aside (unknown)"
+    elif answer.alone:
+        told += f" is best ({answer.certainty.word})"
+    else:
+        told += f" tie; the others are worse ({answer.certainty.word})"
+    found = answer.estimate
+    if found is not None and found.certainty is not Certainty.UNKNOWN:
+        told += f". {first} has {words.difference(found)} points against {_value(answer, found.against)}"
     return f"{told}.{_beside_the_baseline(answer)}"
 
 
 def _beside_the_baseline(answer: Answer) -> str:
-    """Of few values that are no numbers: how each stands to the baseline, `` Beside adam: better muon; worse sgd.``"""
+    """Of few values that are no numbers: how each stands to the baseline, `` Against adam: better muon; worse sgd.``"""
     judged = answer.sweep
     if judged.numeric_knob or not 2 < len(judged.validation) <= MOST_COMPARED:
         return ""
@@ -173,7 +198,7 @@ def _beside_the_baseline(answer: Answer) -> str:
     for label, verdict in judged.verdicts.items():
         kinds.setdefault(verdict.word, []).append(_value(answer, label))
     told = "; ".join(f"{word} {', '.join(kinds[word])}" for word in get_args(Word) if word in kinds)
-    return f" Beside {_value(answer, judged.baseline)}: {told}." if told else ""
+    return f" Against {_value(answer, judged.baseline)}: {told}." if told else ""
 
 
 def _named(answer: Answer) -> str:
@@ -185,8 +210,8 @@ def _named(answer: Answer) -> str:
         if places == list(range(places[0], places[-1] + 1)):
             return f"{_value(answer, order[places[0]])} to {_value(answer, order[places[-1]])}"
     if len(best) > MOST_NAMED:
-        return f"{_value(answer, best[0])} and {len(best) - 1} that tie"
-    return " or ".join(_value(answer, label) for label in best)
+        return f"{_value(answer, best[0])} and {len(best) - 1} others"
+    return "; ".join(_value(answer, label) for label in best)
 
 
 def _value(answer: Answer, label: str) -> str:
@@ -224,13 +249,18 @@ def _knobs(page: Page) -> list[str]:
         named = [page.to(judged, judged.sweep.title) for judged in found.ranked[:3]]
         rest = f", then {words.listed(named[1:])}" if named[1:] else ""
         sure = first.relations.effect.word
-        lines.append(f"- **{name_of(model, dataset)}**: {named[0]} moves the accuracy most ({sure}){rest}.")
+        lines.append(
+            f"- **{name_of(model, dataset)}**: {named[0]} spreads the accuracy most{rest}. That it matters is {sure}."
+        )
         if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
             lines[-1] += f" Not ranked, for want of runs: {words.listed(without)}."
     pictures = [
         line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "importance")
     ]
-    return [*lines, "", *pictures] if lines else []
+    measure = (
+        "Spread is the standard deviation of a sweep's means, as in the pictures; a hopeless value is left out of it."
+    )
+    return [*lines, "", measure, "", *pictures] if lines else []
 
 
 def _drawn(page: Page, dataset: str, model: str, what: str) -> list[str]:
@@ -242,7 +272,7 @@ def _drawn(page: Page, dataset: str, model: str, what: str) -> list[str]:
 def _next(page: Page) -> list[str]:
     return [
         f"- {suggestion.why}{f' About {suggestion.cost}' if suggestion.cost else ''}: `{suggestion.command}`"
-        for suggestion in suggestions(page.shelf.study, page.to)
+        for suggestion in suggestions(page.shelf.study, lambda judged: page.to(judged, judged.sweep.title))
     ]
 
 
@@ -259,8 +289,8 @@ def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
     if not rows:
         return []
     return [
-        "Best value, how sure, and how far it moves the accuracy from worst to best, in points. A hopeless value that "
-        "alone makes most of that is left out.",
+        "Best values, how sure it is that no other is best, and how far worst and best lie apart, in points. That "
+        "range leaves out a hopeless value, one that alone makes over half of the spread.",
         "",
         tables.text_table(rows),
         "",
@@ -284,7 +314,7 @@ def _rule(mine: Sequence[Answer]) -> str:
         return "no difference shown anywhere"
     common = [label for label in mattering[0].best if all(label in answer.best for answer in mattering)]
     if common:
-        where = "wherever it matters" if len(mattering) > 1 else "where it was run"
+        where = "wherever it matters" if len(mattering) > 1 else "in the one place where it matters"
         return f"{_value(mattering[0], common[0])} is among the best {where}"
     return "the best value depends on model and data"
 
@@ -306,7 +336,8 @@ def _against(page: Page) -> list[str]:
 
 
 def _errors(page: Page) -> list[str]:
-    return [line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "confusion")]
+    pictures = [line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "confusion")]
+    return [*bullets(page.shelf.errors), "", *pictures] if pictures else []
 
 
 def _published(page: Page) -> list[str]:
@@ -333,9 +364,8 @@ def _reading(page: Page) -> list[str]:
 def _index(page: Page) -> list[str]:
     shelf, lines = page.shelf, []
     for dataset, model in shelf.study.pairs:
-        sweeps = ", ".join(page.to(judged) for judged in shelf.study.of(dataset, model))
-        there = page.link(shelf.behind(f"{dataset}-{model}"))
-        lines.append(f"- [{name_of(model, dataset)}]({there}){f': {sweeps}' if sweeps else ''}")
+        count = plural(len(shelf.study.of(dataset, model)), "sweep")
+        lines.append(f"- [{name_of(model, dataset)}]({page.link(shelf.behind(f'{dataset}-{model}'))}): {count}")
     for name, title in BEHIND.items():
         if shelf.behind(name) in shelf.files:
             lines.append(f"- [{title}]({page.link(shelf.behind(name))})")

@@ -51,6 +51,8 @@ class Shelf:
         self.files: list[Path] = []
         self.missing: list[str] = []
         """What a reader might look for and not find, a sentence each."""
+        self.errors: list[str] = []
+        """What the best of each model takes for what most often, a sentence each."""
 
     @property
     def runs(self) -> Runs:

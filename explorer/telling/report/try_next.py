@@ -22,7 +22,7 @@ from explorer.telling import words
 from explorer.telling.names import name_of
 from explorer.telling.words import knob_name, plural
 
-EACH = 4  # suggestions of one kind: the cheapest
+EACH = 2  # suggestions of one kind: the cheapest
 FRESH_SEEDS = 5
 MOST_SEEDS = 20  # an open verdict that would take more is not worth them
 BEYOND = 2.0  # how far beyond the edge of a grid the next value lies
@@ -87,7 +87,8 @@ def _edges(study: Study, link: Link) -> list[Suggestion]:
         config = _with(winner.config, knob, beyond)
         if config is None:
             continue
-        why = f"{link(judged)}, {name_of(judged.model, judged.dataset)}: the {side}est {knob_name(knob)} won; go on."
+        where = name_of(judged.model, judged.dataset)
+        why = f"{link(judged)}, {where}: the {side}est {knob_name(knob)} tried is among the best; go on."
         cost = _of_a_run(winner) * (BEYOND if knob in ("steps", "epochs") and side == "high" else 1.0)
         found.append(Suggestion(words.training_command(config), why, cost))
     return found
