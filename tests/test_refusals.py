@@ -53,6 +53,7 @@ def refusal(words, capsys) -> str:
         (["best", "--results", "nowhere"], "nowhere: no such folder"),
         (["compare", "a", "b", "--results", "nowhere"], "nowhere: no such folder"),
         (["report", "--published", "--results", "."], "--published leaves out your own sweeps"),
+        (["report", "--html", "a.html", "--media", "pictures"], "--html is one file with all in it"),
     ],
 )
 def test_what_would_be_ignored_is_refused(words, line, capsys, tmp_path, monkeypatch):

@@ -37,6 +37,8 @@ def run(namespace: argparse.Namespace) -> int:
     results_of(namespace, there=True)
     if namespace.published and namespace.results:
         raise UserError("--published leaves out your own sweeps, which a folder named by --results does not tell apart")
+    if namespace.html and (namespace.media or namespace.report):
+        raise UserError("--html is one file with all in it; leave out --media and --report")
     places = Places.of(namespace)
     return report(ReportOptions(places, namespace.published, namespace.quiet, namespace.html, namespace.data_dir))
 

@@ -86,7 +86,7 @@ def _surroundings(chance: random.Random, case: Case) -> None:
     line = stored(record(make_config({"model": "mlp", "dataset": "digits", "lr": 0.1}), 0.9))
     request = b'{"name":"lr","model":"mlp","dataset":"digits","overrides":{},"seeds":1,"path":null}'
     for name, good in (("runs.jsonl", line), ("sweeps.jsonl", request), ("claims.lock", b"")):
-        if chance.random() < 0.5:
+        if chance.random() < 0.3:
             _odd_file(chance, case.folder / "results" / name, good + b"\n" if good else b"", case.folder / "outside")
     if chance.random() < 0.1:
         (case.folder / "results" / "predictions").symlink_to(case.folder / "outside")
@@ -159,7 +159,7 @@ def _training_words(chance: random.Random, case: Case, part: argparse.ArgumentPa
         good = list(choices(name)) or (
             ["on", "off"] if type_of(field_info(name, model)) is bool else GOOD.get(name, [])
         )
-        if good and chance.random() < 0.8:
+        if good and chance.random() < 0.93:
             chosen[name] = chance.choice(good)
         else:
             chosen[name] = chance.choice(BAD_NUMBERS)
@@ -177,12 +177,12 @@ def _training_words(chance: random.Random, case: Case, part: argparse.ArgumentPa
         _sweep_words(chance, case)
     else:
         case.words += chance.choice([[], ["--quiet"], ["--json"], ["--json-lines"], ["--force"], ["--json", "--quiet"]])
-        if chance.random() < 0.15:
+        if chance.random() < 0.07:
             foreign = ["--seeds 2", "--jobs 2", "--dry-run", "--yes", "--media x", "--run-timeout 9s", "--budget 9s"]
             foreign = chance.choice(foreign)
             case.words += foreign.split()
             case.mistakes.append(f"{foreign} without --sweep")
-    if chance.random() < 0.15:
+    if chance.random() < 0.07:
         flag, values = chance.choice(
             [
                 ("--device", ["NOSUCH", "", "CUDA,1", "DISK", "\x1b[2J"]),
@@ -254,7 +254,7 @@ def _other_words(chance: random.Random, case: Case, part: argparse.ArgumentParse
                 chance.choice([*odd, *map(str, action.choices or ())])
                 for _ in range(action.nargs != "?" or chance.random() < 0.5)
             ]
-        elif action.dest in ("media", "report", "out", "output", "to"):
+        elif action.dest in ("media", "report", "html"):
             case.words += [action.option_strings[-1], str(case.folder / f"{action.dest}{chance.choice(FILE_NAMES)}")]
         elif chance.random() < 0.3:
             case.words += [action.option_strings[-1]]
