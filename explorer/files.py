@@ -12,6 +12,7 @@ Why a log's lines survive ``kill -9`` and power cuts:
 
 import atexit
 import codecs
+import errno
 import json
 import os
 import secrets
@@ -77,9 +78,12 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Makes ``content`` the whole content of the file, or leaves it as it was, whoever else writes and whenever this
     ends. Its folder is made if need be; where the path is a link, the link is replaced, not what it leads to.
 
-    ``mode`` are the file's permissions, less what the user's umask takes away. Raises OSError.
+    ``mode`` are the file's permissions, less what the user's umask takes away. Raises OSError, also where a folder, a
+    pipe or a device stands in the file's place: root would replace /dev/null.
     """
     path = Path(path)
+    if not path.is_symlink() and path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     start = os.fsdecode(os.fsencode(path.name)[:80])  # a name may have 255 bytes
     temporary = path.with_name(f".{start}.{os.getpid()}-{secrets.token_hex(4)}")

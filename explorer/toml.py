@@ -1,6 +1,7 @@
 """TOML, the language of sweeps and of configurations in files: read with mistakes told in a line, and written."""
 
 import json
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,10 +9,17 @@ from typing import Any
 
 from explorer.errors import UserError
 
+MOST_BYTES = 1 << 20  # of a file; the longest shipped one has 9 kB
+
 
 def read(path: Path) -> dict[str, Any]:
     """The file's content. Raises UserError, in words that do not name the file, where it cannot be read."""
     try:
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # to open a pipe waits, a device never ends
+            raise UserError("is no regular file; only such are read")
+        if state.st_size > MOST_BYTES:
+            raise UserError(f"has {state.st_size:,} bytes, and may have {MOST_BYTES:,}")
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
         return tomllib.loads(text)

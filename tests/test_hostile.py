@@ -20,6 +20,7 @@ from explorer import escape
 from explorer.cli.main import main
 from explorer.config import make_config
 from explorer.errors import UserError
+from explorer.files import write_atomically
 from explorer.judging.runs import Runs
 from explorer.record import ConfigFields, Seconds, Settings, stored
 from explorer.running import predictions, requests
@@ -112,6 +113,25 @@ def test_a_pipe_or_a_device_in_the_place_of_a_log_is_refused(tmp_path, name):
     (tmp_path / name).symlink_to("/dev/zero")
     with pytest.raises(UserError, match="no regular file"):
         read[name]()
+
+
+@pytest.mark.parametrize("flag", ["--config", "--sweep"])
+def test_a_pipe_a_device_or_a_long_file_is_no_file_of_toml(flag, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with open(tmp_path / "long.toml", "wb") as file:
+        file.truncate(1 << 40)
+    for path in (tmp_path / "pipe.toml", tmp_path / "long.toml", Path("/dev/zero")):
+        assert main(["mlp", "--dataset", "digits", flag, str(path), "--results", str(tmp_path / "results")]) == 2
+        assert str(path) in capsys.readouterr().err
+
+
+def test_nothing_takes_the_place_of_a_pipe_or_a_folder(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(OSError, match="no regular file"):
+            write_atomically(tmp_path / name, b"page")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "pipe"]
 
 
 def damaged_predictions(digits) -> dict[str, bytes]:

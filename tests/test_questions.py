@@ -430,7 +430,7 @@ BAD = {
     "an unknown word": ("[grid]\noptimizer = ['adma']", "grid.optimizer 'adma' is unknown; did you mean 'adam'?"),
     "a field without effect": (
         "[base]\nmomentum = 0.9\n" + GRID,
-        "point 'lr 0.1': momentum has no effect with adam; leave it out",
+        "base.momentum has no effect with adam; leave it out",
     ),
     "a base field that varies": (
         "[base]\nlr = 0.3\n" + GRID,

@@ -28,7 +28,6 @@ from explorer.seeds import FIRST_FRESH_SEED
 
 FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 MOST_POINTS = 10_000
-MOST_BYTES = 1 << 20  # of a file; the longest shipped one has 9 kB
 LONGEST_LABEL = 60
 
 TEXTS = ("title", "question", "hypothesis", "note")
@@ -168,8 +167,6 @@ def read(path: Path) -> dict[str, Any]:
         state = path.stat()
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}") from None
-    if state.st_size > MOST_BYTES:
-        raise UserError(f"has {state.st_size:,} bytes, and may have {MOST_BYTES:,}")
     return _read_once(path, (state.st_mtime_ns, state.st_size), models.names())
 
 

@@ -254,7 +254,7 @@ def _other_words(chance: random.Random, case: Case, part: argparse.ArgumentParse
                 chance.choice([*odd, *map(str, action.choices or ())])
                 for _ in range(action.nargs != "?" or chance.random() < 0.5)
             ]
-        elif action.dest in ("media", "report", "html"):
+        elif action.dest in ("media", "report", "html"):  # never a device: run by root it might be replaced
             case.words += [action.option_strings[-1], str(case.folder / f"{action.dest}{chance.choice(FILE_NAMES)}")]
         elif chance.random() < 0.3:
             case.words += [action.option_strings[-1]]
