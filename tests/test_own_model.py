@@ -65,7 +65,7 @@ def test_a_run_a_sweep_and_the_report_know_it(explorer):
     assert "lenet" in explorer("list", places=("--results", explorer.home / "results"))
     assert "mnist_explorer.py lenet" in explorer("best", "lenet", places=("--results", explorer.home / "results"))
     names = ("digits/lenet/act/activation relu", "digits/lenet/act/activation tanh")
-    assert "B - A" in explorer("compare", *names, places=("--results", explorer.home / "results"))
+    assert "B against A" in explorer("compare", *names, places=("--results", explorer.home / "results"))
     report = (explorer.home / "REPORT.md").read_text()
     assert "LENET on" in report or "LeNet-5 on" in report
     assert (explorer.home / "media" / "digits" / "lenet_act.png").is_file()
