@@ -191,7 +191,7 @@ def test_the_first_gpu_that_works_is_chosen(monkeypatch):
 
 @pytest.mark.parametrize("name", ["NULL", "NOSUCH", "CPU:NOSUCH", "a:b:c:d"])
 def test_a_device_that_cannot_be_used_is_one_line_that_names_it(name):
-    with pytest.raises(UserError, match=f"device {name} cannot be used here") as error, prepared(name):
+    with pytest.raises(UserError, match=f"^(--)?device {name}[ :]") as error, prepared(name):
         pass
     assert "\n" not in str(error.value)
 
