@@ -207,6 +207,19 @@ def test_predictions_make_a_confusion_section(tmp_path, undrawn):
     assert "## Where they err" in text
 
 
+def test_without_the_data_the_picture_of_the_mistakes_stays_as_it_was(tmp_path, undrawn):
+    ledger = notebook(tmp_path, LR, four_rates())
+    picture = tmp_path / "media" / "digits" / "mlp_confusion.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"a picture")
+    _, before = rebuild(
+        tmp_path, ledger, predict=lambda config: (np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 28, 28)))
+    )
+    assert "1 of 3 wrong; most often it takes 4 for 3 (1 time)." in before
+    _, without = rebuild(tmp_path, ledger)
+    assert without == before
+
+
 def test_mlp_and_cnn_are_compared_over_common_seeds(tmp_path, undrawn):
     cnn = runs({"model": "cnn"}, [0.97, 0.98, 0.99, 0.99])
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*four_rates(), *cnn]))

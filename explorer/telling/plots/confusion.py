@@ -39,6 +39,10 @@ class ConfusionFacts(Facts):
     wrong: tuple[Wrong, ...]
 
 
+def title(dataset: str, model: str) -> str:
+    return f"Where the best {name_of(model, dataset)} errs"
+
+
 def facts(predicted: Predictions) -> ConfusionFacts:
     labels = np.asarray(predicted.labels).astype(int)
     classes = predicted.logits.shape[1]
@@ -47,7 +51,7 @@ def facts(predicted: Predictions) -> ConfusionFacts:
     np.add.at(counts, (labels, guesses), 1)
     surest = wrong[:MOST]
     return ConfusionFacts(
-        title=f"Where the best {name_of(predicted.model, predicted.dataset)} errs",
+        title=title(predicted.dataset, predicted.model),
         caption=f"{predicted.configuration}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
         classes=class_names(predicted.dataset, classes),
         counts=tuple(tuple(map(int, row)) for row in counts),

@@ -1,19 +1,23 @@
 """The page of a model on a data set: its best configurations, what matters, and all its sweeps, each in a fold."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape as as_text
+from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer import datasets
+from explorer.files import write_atomically
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.telling import settled, tables, tuned, words
 from explorer.telling.findings.interactions import interaction_table
 from explorer.telling.findings.sweep import sweep_sentences
 from explorer.telling.names import class_names, name_of
-from explorer.telling.plots import importance
+from explorer.telling.plots import confusion, importance
 from explorer.telling.plots.facts import Predictions
 from explorer.telling.report.shelf import Page, Shelf, bullets, files_of
 from explorer.telling.words import short_name
@@ -152,29 +156,65 @@ def _interactions(sweeps: list[SweepResult]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Mistakes:
+    """What the best of a model gets wrong on the test set. Kept beside its picture: a machine without the data set
+    rebuilds the same report."""
+
+    configuration: str
+    wrong: int
+    of: int
+    truth: str
+    taken: str
+    times: int
+
+    @property
+    def told(self) -> str:
+        """``82 of 10,000 wrong; most often it takes 4 for 9 (8 times).``"""
+        most = f"; most often it takes {self.truth} for {self.taken} ({words.plural(self.times, 'time')})"
+        return f"{self.wrong:,} of {self.of:,} wrong{most if self.wrong else ''}."
+
+
 def _errors(page: Page, dataset: str, model: str) -> list[str]:
     ranked, predict = page.shelf.runs.ranked(model, dataset), page.shelf.predict
-    predicted = predict(ranked[0].config) if predict and ranked else None
-    if predicted is None:
-        page.shelf.missing.append(f"Where the best {name_of(model, dataset)} errs: its predictions are not kept here.")
+    if not ranked:
         return []
-    page.shelf.errors.append(f"**{name_of(model, dataset)}**: {_mistakes(dataset, *predicted[:2])}")
-    about = Predictions(model, dataset, short_name(ranked[0].config), *predicted)
-    return page.picture(page.shelf.media / dataset / f"{model}_confusion.png", "confusion", about)
+    name, configuration = name_of(model, dataset), short_name(ranked[0].config)
+    path = page.shelf.media / dataset / f"{model}_confusion.png"
+    predicted = predict(ranked[0].config) if predict else None
+    if predicted is None:
+        kept = _kept(path)
+        if kept is None or kept.configuration != configuration:
+            page.shelf.missing.append(f"Where the best {name} errs: its predictions, or its data, are not here.")
+            return []
+        page.shelf.errors.append(f"**{name}**: {kept.told}")
+        page.shelf.files.append(path)
+        return [f"![{confusion.title(dataset, model)}]({page.link(path)})", ""]
+    mistakes = _mistakes(dataset, configuration, *predicted[:2])
+    page.shelf.errors.append(f"**{name}**: {mistakes.told}")
+    about = Predictions(model, dataset, configuration, *predicted)
+    lines = page.picture(path, "confusion", about)
+    write_atomically(path.with_suffix(".json"), msgspec.json.encode(mistakes) + b"\n")
+    return lines
 
 
-def _mistakes(dataset: str, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> str:
-    """``82 of 10,000 wrong; most often it takes 4 for 9 (8 times).``"""
+def _kept(picture: Path) -> Mistakes | None:
+    """What was said of a picture that is still there."""
+    try:
+        found = msgspec.json.decode(picture.with_suffix(".json").read_bytes(), type=Mistakes)
+    except (OSError, ValueError):
+        return None
+    return found if picture.is_file() else None
+
+
+def _mistakes(dataset: str, configuration: str, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> Mistakes:
     said, classes = logits.argmax(1), logits.shape[1]
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (labels, said), 1)
     np.fill_diagonal(counts, 0)
     names = class_names(dataset, classes)
     truth, taken = np.unravel_index(counts.argmax(), counts.shape)
-    wrong = f"{counts.sum():,} of {len(labels):,} wrong"
-    if not counts.any():
-        return f"{wrong}."
-    return f"{wrong}; most often it takes {names[truth]} for {names[taken]} ({words.plural(counts.max(), 'time')})."
+    return Mistakes(configuration, int(counts.sum()), len(labels), names[truth], names[taken], int(counts.max()))
 
 
 def studies(page: Page, judged: Sequence[StudyResult]) -> list[str]:
