@@ -27,7 +27,7 @@ def check(device: str | None = None, kernels: bool | None = None) -> None:
     asked = device or os.environ.get("DEV", "")
     words = [target.split("+")[-1].split(":")[0].upper() for target in asked.split(";")]  # as tinygrad reads it
     if asked and (unknown := [word for word in words if word not in _devices()]):
-        raise UserError(f"device {asked}: tinygrad has no {unknown[0] or 'device without a name'}"
+        raise UserError(f"device {asked} cannot be used here (tinygrad has no {unknown[0] or 'device without a name'})"
                         f"{nearest(unknown[0], _devices())}")  # fmt: skip
     if kernels and asked and words[0] != "CPU":
         raise _kernels_elsewhere(asked)
