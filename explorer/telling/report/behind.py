@@ -14,7 +14,7 @@ from explorer.telling.findings.published_tables import side_by_side
 from explorer.telling.findings.published_tables import tables as published_tables
 from explorer.telling.names import name_of
 from explorer.telling.report.group import studies, sweep
-from explorer.telling.report.shelf import Page, Shelf, bullets
+from explorer.telling.report.shelf import Shelf, bullets, page_behind
 from explorer.telling.statistics import statistics_lines
 from explorer.telling.words import plural
 
@@ -26,14 +26,8 @@ def write(shelf: Shelf) -> None:
     _own(shelf)
 
 
-def _page(shelf: Shelf, name: str, title: str) -> Page:
-    page = Page(shelf, shelf.behind(name), title)
-    page.say(f"What lies behind [the report]({page.link(shelf.report)}). Its words are explained there.")
-    return page
-
-
 def _questions(shelf: Shelf) -> None:
-    page = _page(shelf, "questions", "Questions to the whole study")
+    page = page_behind(shelf, "questions", "Questions to the whole study")
     page.section("What stands out", *bullets(findings.top(shelf.study)))
     for question, answer in findings.answers(shelf.study):
         page.section(question, *bullets(answer))
@@ -42,7 +36,7 @@ def _questions(shelf: Shelf) -> None:
 
 
 def _published(shelf: Shelf) -> None:
-    page = _page(shelf, "published", "Published figures beside measured ones")
+    page = page_behind(shelf, "published", "Published figures beside measured ones")
     study, lines = shelf.study, []
     for table in published_tables(study):
         for stated, as_run in itertools.zip_longest(table.stated, table.run):
@@ -67,13 +61,12 @@ def _published(shelf: Shelf) -> None:
 
 
 def _statistics(shelf: Shelf) -> None:
-    page = _page(shelf, "statistics", "How it is judged")
+    page = page_behind(shelf, "statistics", "How it is judged")
     records = shelf.runs.kept
     if not records:
         return
     counted = shelf.runs.counted
-    every = shelf.results / "runs.csv"
-    shelf.save(every, runs_csv(counted, shelf.study.sweeps))
+    shelf.save(shelf.every_run, runs_csv(counted, shelf.study.sweeps))
     page.section("The rules, and how often they err", *statistics_lines(shelf.study, simulated.read(shelf.results)))
     machines = Counter(_machine(record.environment) for record in counted)
     told = [f"{machine}: {plural(count, 'run')}" for machine, count in sorted(machines.items())]
@@ -82,7 +75,7 @@ def _statistics(shelf: Shelf) -> None:
         "What was run",
         *bullets(told),
         *bullets(again if shelf.runs.repeats else []),
-        f"- Every run, a row each, with its sweeps and points: [runs.csv]({page.link(every)}).",
+        f"- Every run, a row each, with its sweeps and points: [runs.csv]({page.link(shelf.every_run)}).",
     )
     page.section("Left out, so as not to mix what does not compare", *bullets(map(words.left_out, shelf.runs.left_out)))
     page.section("Not run yet", *bullets(_not_run(shelf)))
@@ -117,7 +110,7 @@ def _own(shelf: Shelf) -> None:
     own = shelf.own
     if not own:
         return
-    page = _page(shelf, "own", "Your own sweeps")
+    page = page_behind(shelf, "own", "Your own sweeps")
     page.say(
         "These sweeps are yours. They are judged over your runs and the study's together; nothing else in the report "
         "rests on them."

@@ -202,7 +202,7 @@ def _beside_the_baseline(answer: Answer) -> str:
 
 
 def _named(answer: Answer) -> str:
-    """The best values: ``0.003``, ``0.001 or 0.003``, ``32 to 128`` for neighbours of a grid, ``6 of 8 values``."""
+    """The best values: ``0.003``, ``gelu; relu``, ``32 to 128`` for neighbours of a grid, ``adam and 6 others``."""
     judged, best = answer.sweep, answer.best
     if judged.numeric_knob and len(best) > 1:
         order = list(judged.validation)
@@ -369,6 +369,5 @@ def _index(page: Page) -> list[str]:
     for name, title in BEHIND.items():
         if shelf.behind(name) in shelf.files:
             lines.append(f"- [{title}]({page.link(shelf.behind(name))})")
-    every = shelf.results / "runs.csv"
-    lines.append(f"- [every run, a row each]({page.link(every)})")
+    lines.append(f"- [every run, a row each]({page.link(shelf.every_run)})")
     return lines

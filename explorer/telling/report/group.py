@@ -19,7 +19,7 @@ from explorer.telling.findings.sweep import sweep_sentences
 from explorer.telling.names import class_names, name_of
 from explorer.telling.plots import confusion, importance
 from explorer.telling.plots.facts import Predictions
-from explorer.telling.report.shelf import Page, Shelf, bullets, files_of
+from explorer.telling.report.shelf import Page, Shelf, bullets, files_of, page_behind
 from explorer.telling.words import short_name
 
 STUDY_PLOTS = ("isolation", "moves", "tries", "spent")
@@ -32,8 +32,7 @@ WHOSE_TEST = (
 
 
 def write(shelf: Shelf, dataset: str, model: str) -> None:
-    page = Page(shelf, shelf.behind(f"{dataset}-{model}"), name_of(model, dataset))
-    page.say(f"What lies behind [the report]({page.link(shelf.report)}). Its words are explained there.")
+    page = page_behind(shelf, f"{dataset}-{model}", name_of(model, dataset))
     page.section("Best configurations", *_best(page, dataset, model))
     page.section("Which knobs matter most", *_importance(page, dataset, model))
     sweeps = shelf.study.of(dataset, model)

@@ -62,6 +62,11 @@ class Shelf:
         """The page of that name behind the front page."""
         return self.folder / f"{name}.md"
 
+    @property
+    def every_run(self) -> Path:
+        """The CSV of every run, a row each."""
+        return self.results / "runs.csv"
+
     def pair(self, dataset: str, model: str) -> Pair:
         return Pair(model, dataset, self.runs.ranked(model, dataset), self.study.of(dataset, model))
 
@@ -124,6 +129,13 @@ class Page:
             self.link(page_of(self.shelf, judged), tables.anchor(judged))
         text = "\n".join(squeezed([f"# {self.title}", "", *self.lines])) + "\n"
         self.shelf.save(self.path, escape.page(text, self.targets))
+
+
+def page_behind(shelf: Shelf, name: str, title: str) -> Page:
+    """A page behind the front page, which it leads back to."""
+    page = Page(shelf, shelf.behind(name), title)
+    page.say(f"What lies behind [the report]({page.link(shelf.report)}). Its words are explained there.")
+    return page
 
 
 def page_of(shelf: Shelf, judged: SweepResult | StudyResult) -> Path:
