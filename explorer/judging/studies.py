@@ -11,16 +11,15 @@ from functools import cached_property
 
 import numpy as np
 
-from explorer.asking.ranges import Range, Setting, Side
+from explorer.asking.ranges import Setting, Side
 from explorer.asking.search import Stage
 from explorer.asking.studies import Contender, StudyQuestion
 from explorer.asking.tuning import StudySearch, Try, Tuning
-from explorer.config import Config, field_info
-from explorer.fields import limits
+from explorer.config import Config
 from explorer.judging.certainty import Certainty
 from explorer.judging.relations import Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs
-from explorer.judging.sweeps import Origin, slug_of
+from explorer.judging.sweeps import Origin, bounds_of, slug_of
 from explorer.record import Record
 from explorer.running.requests import Request
 from explorer.seeds import FIRST_FRESH_SEED, fresh
@@ -63,7 +62,7 @@ class ContenderResult:
         """Nuisances of which the winner lies at the edge of its range, and the edge: beyond it may be better."""
         if self.setting is None:
             return ()
-        sides = ((one.field, one.edge(self.setting[one.field], *_limits(one))) for one in self.contender.ranges)
+        sides = ((one.field, one.edge(self.setting[one.field], *bounds_of(one.field))) for one in self.contender.ranges)
         return tuple((field, side) for field, side in sides if side is not None)
 
     @cached_property
@@ -193,13 +192,6 @@ def _result(tuning: Tuning, runs: Runs) -> ContenderResult:
         ConfigResult(winner.config, at(winner, range(question.seeds))) if winner else None,
         ConfigResult(winner.config, {}, fresh=at(winner, fresh(question.fresh_seeds))) if winner else None,
     )
-
-
-def _limits(one: Range) -> tuple[float | None, float | None]:
-    try:
-        return limits(field_info(one.field))
-    except KeyError:  # an axis that is no field of its own
-        return None, None
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ class SweepResult:
             return []
         found: list[tuple[str, Literal["low", "high"]]] = []
         for knob in self.sweep.knobs:
-            lowest, highest = _bounds(knob)
+            lowest, highest = bounds_of(knob)
             side = stats.edge_of_grid(self.value(self.winner.label, knob), self.values(knob), lowest, highest)
             if side:
                 found.append((knob, side))
@@ -358,7 +358,7 @@ def slug_of(request: Request, known: Sequence[Request]) -> str:
     return f"{request.name}-{words[:40]}{'' if words and len(words) <= 40 and not request.path else number}"
 
 
-def _bounds(knob: str) -> tuple[float | None, float | None]:
+def bounds_of(knob: str) -> tuple[float | None, float | None]:
     """The least and greatest value a field takes, where it takes them (dropout cannot go below 0)."""
     try:
         return limits(field_info(knob))

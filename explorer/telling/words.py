@@ -170,11 +170,21 @@ def training_command(config: Config) -> str:
 
 def sweep_command(request: Request) -> str:
     """The command that runs a sweep again (finished runs are not repeated)."""
-    words = ["python mnist_explorer.py", request.model, f"--sweep {shlex.quote(request.path or request.name)}"]
-    dataset = request.data or request.dataset
-    words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
+    asked = asking_command(request.model, request.path or request.name, request.data or request.dataset)
     seeds = f"--settle --cap {request.seeds}" if request.settle else f"--seeds {request.seeds}"
-    return " ".join([*words, seeds, *flag_words(request.overrides)])
+    return " ".join([asked, seeds, *flag_words(request.overrides)])
+
+
+def asking_command(model: str, which: str, dataset: str) -> str:
+    """The command that runs a sweep as its file has it; ``which`` is a name or a path."""
+    words = ["python mnist_explorer.py", model, f"--sweep {shlex.quote(which)}", *_dataset_words(dataset)]
+    return " ".join(words)
+
+
+def _dataset_words(dataset: str) -> list[str]:
+    """The flag that names a data set, where it is not the usual one."""
+    usual = Config.model_fields["dataset"].default
+    return [f"--dataset {shlex.quote(dataset)}"] if dataset != usual else []
 
 
 def study_command(request: Request) -> str:
@@ -184,8 +194,7 @@ def study_command(request: Request) -> str:
     if request.path or request.name != f"{SEARCH_FILE}-{request.search}":
         name = request.name.removesuffix(f"-{request.search}") if request.search else request.name
         words.append(f"--sweep {shlex.quote(request.path or name)}")
-    dataset = request.data or request.dataset
-    words += [f"--dataset {shlex.quote(dataset)}"] if dataset != Config.model_fields["dataset"].default else []
+    words += _dataset_words(request.data or request.dataset)
     words += [f"--tries {request.tries}"] if request.tries else []
     words += [f"--fresh-seeds {request.fresh_seeds}"] if request.fresh_seeds else []
     return " ".join([*words, *flag_words(request.overrides)])

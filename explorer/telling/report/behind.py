@@ -5,7 +5,6 @@ from collections import Counter
 
 from explorer import models
 from explorer.asking import documents
-from explorer.config import Config
 from explorer.judging import simulated
 from explorer.judging.frame import runs_csv
 from explorer.record import Environment
@@ -85,14 +84,12 @@ def _statistics(shelf: Shelf) -> None:
 def _not_run(shelf: Shelf) -> list[str]:
     """Shipped sweeps without a record, unfinished ones, and what else is left out."""
     missing = list(shelf.missing)
-    usual = Config.model_fields["dataset"].default
     for dataset in documents.about():
         for model in models.names():
             run = {judged.request.name for judged in shelf.study.of(dataset, model) if not judged.request.path}
             names = [name for name in documents.available(model, dataset) if name not in run]
             if names:
-                command = f"python mnist_explorer.py {model} --sweep all"
-                command += f" --dataset {dataset}" if dataset != usual else ""
+                command = words.asking_command(model, "all", dataset)
                 missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
     for done in shelf.study.studies:
         if not done.complete:

@@ -140,9 +140,7 @@ def _not_run(study: Study) -> list[Suggestion]:
                 runs = questions.configs(sweep, sweep.seeds_default, yes=True)
             except UserError:
                 continue
-            usual = Config.model_fields["dataset"].default
-            command = f"python mnist_explorer.py {model} --sweep {name}"
-            command += f" --dataset {dataset}" if dataset != usual else ""
+            command = words.asking_command(model, name, dataset)
             costs = [estimator(run) for run in runs]
             seconds = None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
             found.append(Suggestion(command, f"{sweep.title}, {name_of(model, dataset)}: not run yet.", seconds))
