@@ -139,7 +139,7 @@ def test_fresh_seeds_never_choose(tmp_path):
 def test_models_are_held_against_one_another_on_validation():
     cnn = runs({"model": "cnn"}, [0.99, 0.991, 0.992], test_accuracy=0.5)  # far worse on test
     told = best.FINDING.top(Study(Runs([*four_rates(), *cnn]), ()))[-1]
-    assert "in points of validation accuracy the best CNN lies about +2.1" in told
+    assert "+2.1" in told and "validation accuracy" in told
     assert "p =" not in told
     mine = Runs([*four_rates(), *cnn, *fresh_runs({"lr": 0.003}, [0.96, 0.961, 0.962]),
                  *fresh_runs({"model": "cnn"}, [0.98, 0.981, 0.982])])  # fmt: skip
