@@ -121,6 +121,18 @@ class TestLocalProcesses(EngineSuite):
         (failed,) = (one.record for one in ended if one.record.status == "failed")
         assert "no sign of life" in failed.error.reason
 
+    def test_one_run_at_a_time_has_a_worker_where_it_is_watched(self, runner):
+        def made(*asked) -> type:
+            return type(local.local_engine(runner, WorkerSetup("digits"), *asked))
+
+        assert made(1) is InProcess
+        assert made(1, None, lambda config: 300.0) is made(1, 9.0) is made(2) is local.LocalProcesses
+
+    @pytest.mark.parametrize(("asked", "jobs", "threads"), [("6", 1, 6), ("6", 2, 3), ("1", 2, 1)])
+    def test_workers_share_the_threads_that_were_asked_for(self, runner, monkeypatch, asked, jobs, threads):
+        monkeypatch.setenv("KERNEL_THREADS", asked)
+        assert local.LocalProcesses(runner, WorkerSetup("digits"), jobs).threads == threads
+
     def test_a_worker_stopped_in_the_middle_of_a_message_does_not_hold_up_the_rest(self, runner, monkeypatch, tmp_path):
         monkeypatch.setattr(local, "_serve", stop_within_a_message)
         monkeypatch.chdir(tmp_path)

@@ -40,14 +40,31 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "warm"])
 @pytest.mark.parametrize("failure", PROGRAMS)
-def test_a_program_that_misbehaves_is_found(failure, tmp_path, monkeypatch):
+def test_a_program_that_misbehaves_is_found(failure, alone, tmp_path, monkeypatch):
     (tmp_path / "mnist_explorer.py").write_text(PROGRAMS[failure])
     monkeypatch.setattr(outside, "PROJECT", tmp_path)
-    monkeypatch.setattr(outside, "SECONDS", 1)
+    if failure == "not over":
+        monkeypatch.setattr(outside, "SECONDS", 1)
     case = outside.Case(["mlp"], tmp_path / "case", mistakes=["something"])
     case.folder.mkdir()
     outside._surroundings(random.Random(0), case)
     (case.folder / "results").joinpath("runs.jsonl").unlink(missing_ok=True)
     (case.folder / "results").joinpath("runs.jsonl").write_text("{}\n")
-    assert failure in outside._run(case)
+    assert failure in outside._run(case, alone)
+
+
+SAYS = "import json, os, sys; print(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)])); raise SystemExit(74)"
+
+
+@pytest.mark.parametrize("streams", ["", "</dev/zero", ">/dev/full", ">&-", "<&- >&- 2>&-"])
+def test_a_warm_process_finds_words_folder_environment_and_streams_as_one_alone(streams, tmp_path, monkeypatch):
+    (tmp_path / "mnist_explorer.py").write_text(SAYS)
+    monkeypatch.setattr(outside, "PROJECT", tmp_path)
+    case = outside.Case(["mlp", "\udc80", "a b"], tmp_path / "case", streams=streams)
+    case.folder.mkdir()
+    outside._surroundings(random.Random(0), case)
+    case.environment["LR"] = "\udcff"
+    alone, warm = outside._alone(case), outside._warm(case)
+    assert (warm.returncode, warm.stdout) == (alone.returncode, alone.stdout)

@@ -458,6 +458,23 @@ def test_a_run_without_a_sign_of_life_is_tried_once_more_named_and_recorded_as_f
     assert ["no sign of life for 1 s" in item.error.reason for item in records] == [True] * 2
 
 
+@pytest.mark.parametrize("how", [["--seeds", "1"], ["--settle", "--cap", "3"]], ids=["sweep", "settle"])
+@pytest.mark.parametrize("limit", [[], ["--run-timeout", "7s"]], ids=["usual", "named"])
+def test_one_run_at_a_time_is_watched_as_well(tmp_path, monkeypatch, capsys, how, limit):
+    from explorer.cli import settle, sweep
+
+    def engine(runner, setup, jobs, run_timeout, usual):
+        raise UserError(f"{jobs} job, {run_timeout or usual(CONFIG):g} s")
+
+    for command in (settle, sweep):
+        monkeypatch.setattr(command, "local_engine", engine)
+    files = {"--results": "results", "--media": "media", "--report": "page.md"}
+    places = [word for flag, name in files.items() for word in (flag, str(tmp_path / name))]
+    words = ["mlp", "--sweep", "lr", "--dataset", "digits", "--jobs", "1", "--device", "CPU", "--quiet"]
+    assert main([*words, *how, *limit, *places]) == 2
+    assert capsys.readouterr().err == f"error: 1 job, {'7' if limit else '300'} s\n"
+
+
 def test_patience_is_ten_times_the_longest_run_of_the_kind_and_at_least_five_minutes():
     long = record(CONFIG, 0.9, seconds=Seconds(compile=1.0, train=60.0, eval=2.0))
     assert patience([record(CONFIG, 0.9)])(CONFIG) == 300

@@ -56,6 +56,7 @@ def refusal(words, capsys) -> str:
         (["best", "--results", "nowhere"], "nowhere: no such folder"),
         (["compare", "a", "b", "--results", "nowhere"], "nowhere: no such folder"),
         (["report", "--published", "--results", "."], "--published leaves out your own sweeps"),
+        (["report", "--data-dir", "nowhere"], "--data-dir nowhere: there is no such folder"),
         (["report", "--html", "a.html", "--media", "pictures"], "--html is one file with all in it"),
     ],
 )

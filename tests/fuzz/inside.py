@@ -3,21 +3,25 @@
 import io
 import json
 import random
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from explorer import datasets
 from explorer.asking import documents, questions, studies
 from explorer.asking.tuning import StudySearch
-from explorer.config import fields_for, from_environment, make_config
-from explorer.datasets import idx
+from explorer.config import config_as_toml, config_file, fields_for, from_environment, make_config
+from explorer.datasets import idx, pictures
+from explorer.datasets.entry import Framing
 from explorer.errors import UserError
 from explorer.fields import environment_names
 from explorer.judging.runs import Runs
+from explorer.models.model import Images
 from explorer.record import stored
-from explorer.running import predictions, requests
+from explorer.running import nets, predictions, requests
 from explorer.running.store import Store
 from tests.fuzz import Kind
 from tests.records import LR, record
@@ -96,6 +100,55 @@ def kept_predictions(chance: random.Random, folder: Path) -> None:
     predictions._read(path)
 
 
+def kept_net(chance: random.Random, folder: Path) -> None:
+    weights = {"1.weight": np.ones((2, 3), np.float32), "1.bias": np.zeros(2, np.float32)}
+    about = nets.About(28, 28, ["zero", "one"], 1 / 255, 0.0, asked=True)
+    config = make_config({"model": "mlp", "dataset": "digits", "lr": 0.1})
+    path = nets.save(folder, nets.Net(record(config, 0.9), about, weights))
+    assert path is not None
+    content = path.read_bytes()
+    for _ in range(chance.randint(1, 3)):
+        content = bent_bytes(chance, content)
+    path.write_bytes(content)
+    found = nets.load(path).weights
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in weights.items()
+    }
+
+
+def picture(chance: random.Random, folder: Path) -> None:
+    """A person's picture, in any format, whole or bent."""
+    mode = chance.choice(["L", "RGB", "RGBA", "P", "1", "I;16", "LA", "CMYK"])
+    sides = chance.choice([(28, 28), (1, 1), (3, 200), (64, 5)])
+    kind = chance.choice(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO"])
+    content = io.BytesIO()
+    image = Image.frombytes("L", sides, chance.randbytes(sides[0] * sides[1]))
+    with suppress(OSError, ValueError):  # not every format takes every mode
+        image.convert(mode).save(content, kind)
+    ending = chance.choice([kind.lower(), "png", "gif", "txt"])
+    path = folder / f"{chance.choice(FILE_NAMES)}.{ending}"
+    written = content.getvalue() or b"nothing"
+    path.write_bytes(written if chance.random() < 0.2 else bent_bytes(chance, written))
+    framing = chance.choice([None, Framing(20, "mass"), Framing(28, "middle")])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found, _ = pictures.gather(chance.choice([path, folder]), Images(28, 28, 10), framing)
+    assert all(one.image.shape == (28, 28) for one in found)
+
+
+def settings(chance: random.Random, folder: Path) -> None:
+    """A run's configuration in a file."""
+    model = chance.choice(["mlp", "cnn"])
+    text = config_as_toml(make_config({"model": model, "dataset": "digits", "lr": 0.1})).encode()
+    for _ in range(chance.randint(1, 3)):
+        at = chance.randrange(len(text))
+        odd = str(chance.choice(VALUES)).encode("utf-8", "surrogateescape")
+        text = text[:at] + odd + text[at + chance.randint(0, 8) :]
+    (folder / "run.toml").write_bytes(text)
+    said = config_file(folder / "run.toml", model)
+    make_config({**said, "model": model}, {field: f"run.toml: {field}" for field in said})
+
+
 def bent_bytes(chance: random.Random, content: bytes) -> bytes:
     at = chance.randrange(len(content))
     return content[:at] + chance.randbytes(chance.randint(0, 3)) + content[at + chance.randint(0, 3) :]
@@ -127,4 +180,6 @@ def data(chance: random.Random, folder: Path) -> None:
 
 
 FILE_NAMES = ["mine", "m" * 245, "\udcff\udcfe", "a b", "mnist", ".hidden", "ü" * 100, "-x", "[red]", "$a$", "a\x1bb"]
-KINDS: list[Kind] = [flags, variables, question, ledger, plans, kept_predictions, data]
+KINDS: list[Kind] = [
+    *(flags, variables, settings, question, ledger, plans, kept_predictions, kept_net, data, picture),
+]

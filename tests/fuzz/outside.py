@@ -6,6 +6,7 @@ records that were lost, output lost without a word, control codes on the termina
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -23,12 +24,13 @@ from explorer.config import choices, field_info, fields_for, make_config
 from explorer.fields import environment_names, flag_of, type_of
 from explorer.record import stored
 from tests.conftest import PROJECT
-from tests.fuzz import Kind
+from tests.fuzz import Kind, warm
 from tests.fuzz.inside import FILE_NAMES, bent, bent_bytes
 from tests.records import LR, record
 
 SERVERS = {"page", "menu"}  # commands that run until they are told to end
-SECONDS = 120  # nothing here needs 10 s of processor; the machine may be busy
+SECONDS = 300  # nothing here needs 10 s of processor; the machine may be busy
+ALONE = 0.15  # of the command lines that a warm process could run, so many have one of their own all the same
 CODES = {0, 1, 2, 3, 74, 130, 141}
 BAD_NUMBERS = ["nan", "-1", "1e-50", "1e999", "abc", "", "0x10", "1,,2", "\udc80", "\x1b[2J", "-", "1e400", "ü,"]
 GOOD = {  # quick ones, by field; other numbers are left at their defaults
@@ -39,6 +41,27 @@ GOOD = {  # quick ones, by field; other numbers are left at their defaults
     "filters": ["2,2,2,2"], "kernel_size": ["3,3"], "steps_per_epoch": ["0", "1"],
 }  # fmt: skip
 QUESTION = "[grid]\nlr = [0.001, 0.002]\n"
+STUDY = """[study]
+scientific.activation = ["relu", "tanh"]
+nuisance.lr = { low = 1e-4, high = 1e-2, log = true }
+tries = 2
+finalists = 1
+seeds = 1
+fresh_seeds = 1
+"""
+HOW = {  # what else is said with --sweep, and whether it is a mistake
+    QUESTION: [
+        *[("--seeds 1", False)] * 3, ("--settle --cap 3", False), ("--seeds 1 --fresh-seeds 1", False),
+        ("--seeds 1 --budget 90s", False), ("--seeds 1 --run-timeout 90s", False), ("--seeds 1 --keep", False),
+        ("--seeds 0", True), ("--cap 3", True), ("--settle --seeds 1", True), ("--tries 2", True), ("--stop half", True),
+        ("--seeds 1 --config run.toml", True), ("--seeds 1 --budget 0s", True), ("--seeds 1 --json", True),
+    ],
+    STUDY: [
+        *[("", False)] * 3, ("--stop half", False), ("--stop hyperband --keep", False), ("--fresh-seeds 2", False),
+        ("--budget 90s", False), ("--seeds 1", True), ("--settle", True), ("--tries 2", True), ("--stop now", True),
+    ],
+}  # fmt: skip
+HOW[LR] = HOW[QUESTION]
 counted: Counter[str] = Counter()
 
 
@@ -68,7 +91,7 @@ def command_line(chance: random.Random, folder: Path) -> str | None:
     if chance.random() < 0.3:
         _variables(chance, case)
     _streams(chance, case)
-    return _run(case)
+    return _run(case, alone=chance.random() < ALONE)
 
 
 def _surroundings(chance: random.Random, case: Case) -> None:
@@ -77,12 +100,7 @@ def _surroundings(chance: random.Random, case: Case) -> None:
         (case.folder / name).mkdir()
     for name in ("theirs.npz", "runs.jsonl", "0123456789abcdef.npz", "page.md"):
         (case.folder / "outside" / name).write_bytes(b"theirs")
-    shared = os.environ.get("FUZZ_CACHE") or Path(tempfile.gettempdir(), "mnist-explorer-fuzz")  # to compile once
-    case.environment = {
-        "PATH": os.environ["PATH"], "HOME": str(case.folder / "home"), "XDG_CACHE_HOME": str(shared), "DEV": "CPU",
-        "TMPDIR": str(case.folder / "temporary"), "LANG": "C.UTF-8", "https_proxy": "http://127.0.0.1:9",
-        "http_proxy": "http://127.0.0.1:9", "MNIST_EXPLORER_DATA": "",
-    }  # fmt: skip
+    case.environment = _environment(case.folder)
     line = stored(record(make_config({"model": "mlp", "dataset": "digits", "lr": 0.1}), 0.9))
     request = b'{"name":"lr","model":"mlp","dataset":"digits","overrides":{},"seeds":1,"path":null}'
     for name, good in (("runs.jsonl", line), ("sweeps.jsonl", request), ("claims.lock", b"")):
@@ -93,6 +111,15 @@ def _surroundings(chance: random.Random, case: Case) -> None:
     if chance.random() < 0.1:
         (case.folder / "media").mkdir()
         (case.folder / "media" / "digits").symlink_to(case.folder / "outside")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    shared = os.environ.get("FUZZ_CACHE") or Path(tempfile.gettempdir(), "mnist-explorer-fuzz")  # to compile once
+    return {
+        "PATH": os.environ["PATH"], "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(shared), "DEV": "CPU",
+        "TMPDIR": str(folder / "temporary"), "LANG": "C.UTF-8", "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9", "MNIST_EXPLORER_DATA": "",
+    }  # fmt: skip
 
 
 def _odd_file(chance: random.Random, path: Path, good: bytes, outside: Path) -> None:
@@ -177,9 +204,13 @@ def _training_words(chance: random.Random, case: Case, part: argparse.ArgumentPa
         _sweep_words(chance, case)
     else:
         case.words += chance.choice([[], ["--quiet"], ["--json"], ["--json-lines"], ["--force"], ["--json", "--quiet"]])
+        if chance.random() < 0.2:
+            case.words += ["--keep"]
+        if chance.random() < 0.2:
+            _config_file(chance, case)
         if chance.random() < 0.07:
-            foreign = ["--seeds 2", "--jobs 2", "--dry-run", "--yes", "--media x", "--run-timeout 9s", "--budget 9s"]
-            foreign = chance.choice(foreign)
+            many = ["--seeds 2", "--jobs 2", "--dry-run", "--yes", "--media x", "--run-timeout 9s", "--budget 9s"]
+            foreign = chance.choice([*many, "--settle", "--cap 3", "--tries 2", "--stop half", "--fresh-seeds 1"])
             case.words += foreign.split()
             case.mistakes.append(f"{foreign} without --sweep")
     if chance.random() < 0.07:
@@ -198,10 +229,24 @@ def _training_words(chance: random.Random, case: Case, part: argparse.ArgumentPa
         case.mistakes.append(f"{flag} {value[:20]!r}")
 
 
+def _config_file(chance: random.Random, case: Case) -> None:
+    """What no flag says, from a file; or something that is none."""
+    path = case.folder / "data" / f"{chance.choice(FILE_NAMES)}.toml"
+    unsaid = {"lr": "0.01", "dropout": "0.1", "activation": '"tanh"', "optimizer": '"sgd"'}
+    said = [f"{name} = {value}" for name, value in unsaid.items() if not any(flag_of(name) in w for w in case.words)]
+    wrong = ["[lr]", "lr = ", "model = 'none'", "nosuch = 1", "lr = [", "seed = true", "\0"]
+    if chance.random() < 0.3:
+        said.append(chance.choice(wrong))
+        case.mistakes.append(f"--config with {said[-1]!r}")
+    path.write_text("\n".join(chance.sample(said, len(said))))
+    case.words += ["--config", str(path)]
+
+
 def _sweep_words(chance: random.Random, case: Case) -> None:
-    text, name = QUESTION, f"{chance.choice(FILE_NAMES)}.toml"
-    if chance.random() < 0.4:
-        text = bytearray(chance.choice([QUESTION, LR]).encode())
+    text = chance.choice([QUESTION, QUESTION, LR, STUDY])
+    name, question = f"{chance.choice(FILE_NAMES)}.toml", text
+    if is_bent := chance.random() < 0.3:
+        text = bytearray(text.encode())
         for _ in range(chance.randint(1, 3)):
             at = chance.randrange(len(text))
             text[at : at + chance.randint(0, 4)] = chance.choice(BAD_NUMBERS).encode("utf-8", "surrogateescape")
@@ -210,15 +255,17 @@ def _sweep_words(chance: random.Random, case: Case) -> None:
         text = text.encode()
     path = case.folder / "data" / name
     path.write_bytes(text)
-    which = chance.choice([str(path), str(path), str(path), "lr", "nosuch", "", ",", str(case.folder), "/dev/zero"])
+    odd = ["lr", "nosuch", "", ",", str(case.folder), "/dev/zero"]
+    which = str(path) if chance.random() < 0.7 else chance.choice(odd)
     case.words += ["--sweep", which]
     if which in ("nosuch", "", ",", "/dev/zero") or which == str(case.folder):
         case.mistakes.append(f"--sweep {which!r}")
     if which == "lr" or chance.random() < 0.4:
         case.words += ["--dry-run"]
-    case.words += ["--seeds", "1"] if chance.random() < 0.8 else ["--seeds", "0"]
-    if case.words[-1] == "0":
-        case.mistakes.append("--seeds 0")
+    more, mistake = chance.choice(HOW[question if which == str(path) else QUESTION])
+    case.words += more.split()
+    if mistake and not is_bent:  # else it may be no study any more
+        case.mistakes.append(more)
     case.words += ["--jobs", chance.choice(["1", "1", "2"])]
     report = chance.choice(["REPORT.md", "odd.md", *[f"{name}.md" for name in FILE_NAMES]])
     case.words += ["--media", str(case.folder / "media"), "--report", str(case.folder / report)]
@@ -306,21 +353,14 @@ def _lines(path: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n")[:-1]
 
 
-def _run(case: Case) -> str | None:
+def _run(case: Case, alone: bool = True) -> str | None:
     folder = case.folder
     kept = {place: _seen(folder / place) for place in ("outside", "work", "data")}
     before = _lines(folder / "results" / "runs.jsonl")
-    shell = f'exec "$@" {case.streams}'
-    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *case.words]
     try:
-        answer = subprocess.run(
-            ["sh", "-c", shell, "sh", *words], cwd=folder / "work", env=case.environment, timeout=SECONDS,
-            capture_output=True, stdin=subprocess.DEVNULL if not case.streams else None,
-        )  # fmt: skip
+        answer = _alone(case) if alone or not _server().serves(case.environment) else _warm(case)
     except subprocess.TimeoutExpired:
         return f"{case}: not over after {SECONDS} s"
-    except ValueError as error:  # a word with a NUL: no command line can hold it
-        return f"{case}: {error}"
     counted[str(answer.returncode)] += 1
     said = answer.stdout + answer.stderr
     wrong = _judged(case, answer)
@@ -332,6 +372,43 @@ def _run(case: Case) -> str | None:
     if left := list((folder / "temporary").iterdir()):
         wrong = wrong or f"left behind: {left}"
     return f"{case}: {wrong}; exit code {answer.returncode}\n{said.decode(errors='replace')[-2000:]}" if wrong else None
+
+
+def _alone(case: Case) -> "subprocess.CompletedProcess[bytes]":
+    """Run in a process of its own, started by a shell."""
+    counted["alone"] += 1
+    shell = f'exec "$@" {case.streams}'
+    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *case.words]
+    return subprocess.run(
+        ["sh", "-c", shell, "sh", *words], cwd=case.folder / "work", env=case.environment, timeout=SECONDS,
+        capture_output=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _warm(case: Case) -> "subprocess.CompletedProcess[bytes]":
+    """Run in a fork of a process that has imported everything."""
+    counted["warm"] += 1
+    out, err = case.folder / "out", case.folder / "err"
+    program = str(PROJECT / "mnist_explorer.py")
+    order = warm.Order(
+        program, case.words, str(case.folder / "work"), case.environment, case.streams, str(out), str(err)
+    )
+    if (code := _server().run(order, SECONDS)) is None:
+        raise subprocess.TimeoutExpired(case.words, SECONDS)
+    return subprocess.CompletedProcess(case.words, code, out.read_bytes(), err.read_bytes())
+
+
+@functools.cache
+def _home() -> "tempfile.TemporaryDirectory[str]":
+    """Of the server; it goes when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="fuzz-server-")
+
+
+@functools.cache
+def _server() -> warm.Server:
+    for name in ("home", "temporary"):
+        Path(_home().name, name).mkdir()
+    return warm.Server(_environment(Path(_home().name)))
 
 
 def _judged(case: Case, answer: subprocess.CompletedProcess[bytes]) -> str | None:
