@@ -151,7 +151,8 @@ def sweep(
         stack.enter_context(prepared(device, kernels))
         store.note(request)
         setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
-        engine = local_engine(runner, setup, min(jobs, len(runs)), run_timeout, patience(store.records()))
+        usual = patience(store.records()) if jobs > 1 else None
+        engine = local_engine(runner, setup, min(jobs, len(runs)), run_timeout, usual)
         stack.enter_context(closing(engine))
         records = list(answer(Listed(runs), engine, recorder, tracker or Silent(), force))
         if results is not None:
@@ -216,7 +217,8 @@ def study(
         stack.enter_context(prepared(device, kernels))
         store.note(request)
         setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
-        engine = local_engine(runner, setup, jobs, run_timeout, patience(store.records()))
+        usual = patience(store.records()) if jobs > 1 else None
+        engine = local_engine(runner, setup, jobs, run_timeout, usual)
         stack.enter_context(closing(engine))
         records = list(answer(tuning, engine, recorder, tracker or Silent(), force))
         if results is not None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, add_results, path, results_of
+from explorer.cli.options import Machine, add_results, data_dir_of, path, results_of
 from explorer.errors import UserError
 
 PORT = 8642
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(namespace: argparse.Namespace) -> int:
     results = results_of(namespace)
     machine = Machine.of(namespace)
-    return page(PageOptions(namespace.host, namespace.port, results, namespace.data_dir, machine))
+    return page(PageOptions(namespace.host, namespace.port, results, data_dir_of(namespace), machine))
 
 
 def page(options: PageOptions) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Places, path, results_of
+from explorer.cli.options import Places, data_dir_of, path, results_of
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(namespace: argparse.Namespace) -> int:
     if namespace.html and (namespace.media or namespace.report):
         raise UserError("--html is one file with all in it; leave out --media and --report")
     places = Places.of(namespace)
-    return report(ReportOptions(places, namespace.published, namespace.quiet, namespace.html, namespace.data_dir))
+    return report(ReportOptions(places, namespace.published, namespace.quiet, namespace.html, data_dir_of(namespace)))
 
 
 def report(options: ReportOptions) -> int:

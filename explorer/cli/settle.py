@@ -13,7 +13,7 @@ from explorer.asking.settle import Settle
 from explorer.cli import console
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
-from explorer.cli.sweep import watch
+from explorer.cli.sweep import usual_patience, watch
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -81,7 +81,8 @@ def run(options: SweepOptions) -> int:
             print(announcement(one, options.cap), flush=True)
     if options.dry_run:
         return 0
-    jobs = options.jobs or usual_jobs(device_for(options.machine.device))
+    device = device_for(options.machine.device)
+    jobs = options.jobs or usual_jobs(device)
     expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     budget = Budget(options.budget, expected) if options.budget else None
     failed = 0
@@ -93,7 +94,8 @@ def run(options: SweepOptions) -> int:
             store.note(one.request)
             runner = runners[one.sweep.dataset]
             setup = WorkerSetup(options.asked.data or one.sweep.dataset, options.data_dir)
-            with closing(local_engine(runner, setup, jobs)) as engine, followed(one, store) as follower:
+            engine = local_engine(runner, setup, jobs, options.run_timeout, usual_patience(store, device, jobs))
+            with closing(engine), followed(one, store) as follower:
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
                 failed += settle(one, options, engine, recorder, budget, expected, jobs, follower)
             if budget and budget.spent:

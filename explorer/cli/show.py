@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, add_results, path, results_of
+from explorer.cli.options import Machine, add_results, data_dir_of, path, results_of
 from explorer.config import config_as_toml
 from explorer.errors import UserError
 
@@ -48,7 +48,7 @@ def run(namespace: argparse.Namespace) -> int:
             namespace.json,
             namespace.toml,
             Machine.of(namespace),
-            namespace.data_dir,
+            data_dir_of(namespace),
         )
     )
 

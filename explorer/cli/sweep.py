@@ -27,7 +27,7 @@ from explorer.record import Record, run_id
 from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
-from explorer.running.engines.local import local_engine
+from explorer.running.engines.local import Patience, local_engine
 from explorer.running.estimates import Estimator, patience
 from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
@@ -90,7 +90,7 @@ def run(options: SweepOptions) -> int:
                 mine = [one for one in planned if one.question.dataset == name and one.waiting]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
-                engine = local_engine(runner, setup, jobs, options.run_timeout, patience(store.records()))
+                engine = local_engine(runner, setup, jobs, options.run_timeout, usual_patience(store, device, jobs))
                 with closing(engine):
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
@@ -101,6 +101,12 @@ def run(options: SweepOptions) -> int:
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
     return conclude(options, store, planned)
+
+
+def usual_patience(store: Store, device: str, jobs: int) -> Patience | None:
+    """How long a run may be silent unless told otherwise. None, for ever, of one run at a time on a GPU: to watch it
+    takes a second process, and some drivers give a GPU to one process alone."""
+    return None if jobs == 1 and device.split(":")[0] != "CPU" else patience(store.records())
 
 
 def note(store: Store, planned: list[Planned]) -> None:

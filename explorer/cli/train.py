@@ -91,8 +91,8 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     )
     many.add_argument(
         "--run-timeout", type=time_span, metavar="TIME",
-        help="a worker without a sign of life for so long is killed, and its run tried once more (default: ten times "
-        "the longest recorded run of its model and data set, at least 5m)",
+        help="a run without a sign of life for so long is killed and tried once more (default: ten times the longest "
+        "recorded run of its model and data set, at least 5m; none where a GPU has one run at a time)",
     )  # fmt: skip
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")

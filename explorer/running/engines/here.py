@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # importing it for real imports tinygrad
 
 
 class InProcess:
-    """The engine of a single run, and of a sweep with ``--jobs 1``."""
+    """The engine of a single run, and of one after the other where nobody watches them."""
 
     def __init__(self, runner: Runner):
         self.runner = runner

@@ -73,7 +73,7 @@ def for_ever(config: Config) -> float:
 
 
 class LocalProcesses:
-    """``jobs`` worker processes, each with its share of the cores, started at the first run and kept until `close`.
+    """``jobs`` worker processes, each with its share of the threads, started at the first run and kept until `close`.
 
     ``runner`` is the parent's: it knows ids and writes the records of runs that failed. A worker that is stuck, as
     ``patience`` says, is killed as if it had died.
@@ -81,7 +81,7 @@ class LocalProcesses:
 
     def __init__(self, runner: Runner, setup: WorkerSetup, jobs: int, patience: Patience = for_ever):
         self.runner, self.setup, self.jobs, self.patience = runner, setup, jobs, patience
-        self.threads = max(1, machine.cores() // jobs)
+        self.threads = max(1, (int(os.environ.get("KERNEL_THREADS") or 0) or machine.cores()) // jobs)
         self.context = multiprocessing.get_context("spawn")  # forked children would inherit the device's threads, dead
         self.workers: list[_Worker] = []
 
@@ -247,10 +247,12 @@ def local_engine(
     setup: WorkerSetup,
     jobs: int,
     run_timeout: float | None = None,
-    usual_patience: Patience = for_ever,
+    usual_patience: Patience | None = None,
 ) -> Engine:
-    """This machine's engine for so many runs at once. One alone has this process and all cores, unless it is to be
-    watched: ``run_timeout`` is a person's own, in seconds, in place of the usual patience."""
-    if jobs == 1 and run_timeout is None:
+    """This machine's engine for so many runs at once. One at a time has this process, unless it is to be watched, for
+    which it takes another one: ``run_timeout`` is a person's own, in seconds, in place of the usual patience."""
+    if run_timeout is not None:
+        return LocalProcesses(runner, setup, jobs, lambda config: run_timeout)
+    if jobs == 1 and usual_patience is None:
         return InProcess(runner)
-    return LocalProcesses(runner, setup, jobs, usual_patience if run_timeout is None else lambda config: run_timeout)
+    return LocalProcesses(runner, setup, jobs, usual_patience or for_ever)
