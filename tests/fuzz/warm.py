@@ -115,9 +115,11 @@ def _become(order: Order) -> NoReturn:
         code = end.code if isinstance(end.code, int) else 1
     except BaseException:
         traceback.print_exc()
-    with suppress(Exception):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    try:
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            stream.flush()
+    except OSError:
+        code = 120  # as of any Python program whose output is lost
     os._exit(code)
 
 
