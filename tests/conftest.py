@@ -16,6 +16,7 @@ for variable in ("JIT", "BEAM", "DEBUG"):
 os.environ["PARALLEL"] = "0"
 compiler.ensure_compiler()
 
+PATIENCE = 120 if os.environ["DEV"] == "CPU" else 900  # seconds for a program to end: an OpenCL driver compiles long
 on_the_cpu = pytest.mark.skipif(os.environ["DEV"] != "CPU", reason="is about the CPU device and its kernels")
 
 PROJECT = Path(__file__).resolve().parent.parent

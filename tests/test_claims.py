@@ -13,7 +13,7 @@ from explorer.running.engines.here import InProcess
 from explorer.running.recorder import Recorder, answer
 from explorer.running.runner import Runner
 from explorer.running.store import Store
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 from tests.engine_suite import Notes, configs
 
 HOLDER = """
@@ -152,7 +152,7 @@ def test_two_sweeps_at_once_record_each_run_once(tmp_path):
         one.stdin.write("go\n")
         one.stdin.flush()
     for one in sweeps:
-        _, said = one.communicate(timeout=120)
+        _, said = one.communicate(timeout=PATIENCE)
         assert (one.returncode, said) == (0, "")
     records = Store(tmp_path / "results", read_only=True).records()
     assert len(records) == len({record.id for record in records}) == 6
@@ -171,7 +171,7 @@ def test_ended_by_a_signal_a_sweep_loses_nothing_and_its_workers_end_quietly(tmp
         assert line, (tmp_path / "said").read_text()
         kept += '"status"' in line
     process.send_signal(number)
-    process.communicate(timeout=60)  # the workers have the pipe as well: it ends with the last of them
+    process.communicate(timeout=PATIENCE)  # the workers have the pipe as well: it ends with the last of them
     assert process.returncode == code
     assert len(Store(tmp_path / "results", read_only=True).records()) == 2
     told = (tmp_path / "said").read_text().split("\n", 1)

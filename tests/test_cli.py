@@ -15,7 +15,7 @@ from explorer import datasets
 from explorer.config import fields_for, flag_of
 from explorer.datasets.idx import FILES
 from explorer.running.ledger import Ledger
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 
 # tiny, and one shape for the whole file, so that the compile cache serves all of it
 TINY = ["--dataset", "digits", "--units", "24", "--batch-size", "32", "--eval-every", "3"]
@@ -35,7 +35,7 @@ def explorer(*words, environment=None, **options) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         env={**os.environ, **(environment or {})},
-        timeout=120,
+        timeout=PATIENCE,
         **options,
     )
 
@@ -257,7 +257,7 @@ def test_interrupted_it_ends_at_once_says_what_is_kept_and_exits_130(tmp_path):
         time.sleep(1)
         sent = time.perf_counter()
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE)
     assert time.perf_counter() - sent < 10  # a busy machine; the promise is 2 s
     assert process.returncode == 130
     assert "not recorded; 1 record is kept" in stderr

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from explorer.running.ledger import Ledger
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 from tests.test_cli import explorer, interruptible, refused
 
 TOML = """
@@ -104,7 +104,7 @@ def test_a_sweep_interrupted_goes_on_where_it_stopped(tmp_path):
         while "[1/4]" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "the same command goes on where this one stopped" in stderr
     time.sleep(0.2)

@@ -8,6 +8,7 @@ import pytest
 
 from explorer.cli.parser import parser
 from explorer.cli.registry import commands
+from explorer.running import prepare
 from tests.conftest import PROJECT
 from tests.test_cli import explorer, refused
 
@@ -22,6 +23,12 @@ def undocumented(readme: str) -> list[str]:
 def test_every_command_is_in_the_readme():
     assert undocumented(README) == []
     assert undocumented("") == list(commands())
+
+
+def test_every_device_that_tinygrad_has_stands_in_the_readmes_table():
+    section = README.split("\n## Devices\n")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([A-Z]+)`", "".join(line for line in section.splitlines() if line.startswith("|"))))
+    assert named == set(prepare._devices())
 
 
 @pytest.mark.parametrize("name", commands())

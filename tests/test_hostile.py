@@ -30,6 +30,7 @@ from explorer.running.recorder import Recorder
 from explorer.running.requests import Request
 from explorer.running.store import Store
 from explorer.telling import report, words
+from tests.conftest import PATIENCE
 from tests.records import LR, notebook, record, runs
 
 CONFIG = make_config({"model": "mlp", "dataset": "digits", "lr": 0.1})
@@ -287,7 +288,7 @@ def test_a_live_table_takes_a_label_for_text():
 def command(words: list[str], stdout=subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *words],
-        env={**os.environ, **environment}, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=120,
+        env={**os.environ, **environment}, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
     )  # fmt: skip
 
 
@@ -352,7 +353,7 @@ def test_variables_that_others_set_change_nothing(tmp_path):
     words = ["mlp", "--dataset", "digits", "--steps", "2", "--units", "8", "--results", str(tmp_path), "--json"]
     answer = command(words, **odd)
     assert (answer.returncode, answer.stderr) == (0, "")
-    assert json.loads(answer.stdout)["environment"]["device"] == "CPU"
+    assert json.loads(answer.stdout)["environment"]["device"] == os.environ["DEV"]
 
 
 def test_folders_and_files_may_have_any_name(tmp_path, undrawn):

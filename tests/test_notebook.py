@@ -3,7 +3,7 @@
 import nbformat
 from nbclient import NotebookClient
 
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 
 NOTEBOOK = PROJECT / "notebooks" / "explore.ipynb"
 
@@ -12,7 +12,7 @@ def test_the_notebook_runs_and_says_what_it_should():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert len(notebook.cells) == 10
     assert not any(cell.get("outputs") for cell in notebook.cells)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(PROJECT)}}).execute()
+    NotebookClient(notebook, timeout=3 * PATIENCE, resources={"metadata": {"path": str(PROJECT)}}).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     printed = ["".join(output.get("text", "") for output in cell.outputs) for cell in cells]
     assert printed[1].startswith("ok validation ")

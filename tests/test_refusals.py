@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from explorer.cli.main import main
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 
 DIGITS = ["mlp", "--dataset", "digits"]
 SWEEP = [*DIGITS, "--sweep", "lr"]
@@ -121,7 +121,7 @@ def test_the_end_removes_temporary_folders(tmp_path):
     places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "temporary"), "CC": ""}
     answer = subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *DIGITS, "--results", str(tmp_path / "results")],
-        env={**os.environ, **places}, capture_output=True, text=True, timeout=120,
+        env={**os.environ, **places}, capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert answer.returncode == 2
     assert "cannot keep a ledger here" in answer.stderr  # found once the compiler was

@@ -14,7 +14,7 @@ from fcntl import ioctl
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import PATIENCE, PROJECT
 from tests.test_cli import TINY
 
 TOML = """
@@ -44,7 +44,7 @@ def on_a_terminal(*words, typed: str = "", columns: int = 80, environment=None) 
     )  # fmt: skip
     os.close(theirs)
     os.write(ours, typed.encode())
-    written, until = b"", time.monotonic() + 120
+    written, until = b"", time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if select.select([ours], [], [], 1)[0]:
             try:
