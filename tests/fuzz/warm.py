@@ -59,7 +59,7 @@ class Server:
         return not any(READ_AT_START.fullmatch(name) for name in changed)
 
     def run(self, order: Order, seconds: float) -> int | None:
-        """The program's exit code, as subprocess has it; None where it is not over after so many seconds, and killed."""
+        """The program's exit code, as subprocess has it; None where it was not over in time and was killed."""
         self.connection.send_bytes(json.dumps(vars(order)).encode())
         process = int(self.connection.recv_bytes())
         over = self.connection.poll(seconds)
