@@ -54,7 +54,8 @@ HOW = {  # what else is said with --sweep, and whether it is a mistake
         *[("--seeds 1", False)] * 3, ("--settle --cap 3", False), ("--seeds 1 --fresh-seeds 1", False),
         ("--seeds 1 --budget 90s", False), ("--seeds 1 --run-timeout 90s", False), ("--seeds 1 --keep", False),
         ("--seeds 0", True), ("--cap 3", True), ("--settle --seeds 1", True), ("--tries 2", True),
-        ("--stop half", True), ("--seeds 1 --config run.toml", True), ("--seeds 1 --budget 0s", True), ("--seeds 1 --json", True),
+        ("--stop half", True), ("--seeds 1 --config run.toml", True), ("--seeds 1 --budget 0s", True),
+        ("--seeds 1 --json", True),
     ],
     STUDY: [
         *[("", False)] * 3, ("--stop half", False), ("--stop hyperband --keep", False), ("--fresh-seeds 2", False),
