@@ -4,14 +4,18 @@ import argparse
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from explorer import places
 from explorer.asking.rules import StopRule
+from explorer.cli.tracking import tracked
 from explorer.config import config_file, fields_for, from_environment, merge
 from explorer.errors import UserError
 from explorer.fields import flag_of
 from explorer.places import CHECKOUT
+
+if TYPE_CHECKING:
+    from explorer.running.trackers.kinds import Place
 
 MOST_SEEDS = 20  # the default of --cap: the last look of --settle
 SETTLE_REFUSES = {
@@ -176,6 +180,8 @@ class TrainOptions:
     json: bool
     json_lines: bool
     keep: bool
+    track: "tuple[Place, ...]"
+    """The tools that its run is kept in as well."""
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "TrainOptions":
@@ -191,7 +197,7 @@ class TrainOptions:
         return cls(
             Asked.of(namespace), Machine.of(namespace), data_dir_of(namespace), namespace.strict_data,
             results_of(namespace), namespace.force, namespace.quiet, namespace.json, namespace.json_lines,
-            namespace.keep,
+            namespace.keep, tracked(namespace),
         )  # fmt: skip
 
 
@@ -225,6 +231,8 @@ class SweepOptions:
     quiet: bool
     json_lines: bool
     keep: bool
+    track: "tuple[Place, ...]"
+    """The tools that its runs are kept in as well."""
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "SweepOptions":
@@ -250,7 +258,7 @@ class SweepOptions:
             namespace.fresh_seeds, namespace.search, namespace.tries, namespace.budget, namespace.stop or "off",
             namespace.settle, namespace.cap or MOST_SEEDS, namespace.jobs, namespace.run_timeout, namespace.dry_run,
             namespace.yes, Machine.of(namespace), data_dir_of(namespace), Places.of(namespace), namespace.force,
-            namespace.quiet, namespace.json_lines, namespace.keep,
+            namespace.quiet, namespace.json_lines, namespace.keep, tracked(namespace),
         )  # fmt: skip
 
     def refuse_for_studies(self) -> None:

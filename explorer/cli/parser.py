@@ -37,6 +37,12 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         return [flag for flag in self._option_string_actions if flag.startswith("--") and flag != "--help"]
 
+    @property
+    def repeatable(self) -> list[str]:
+        """The flags that may be given several times: what each says counts."""
+        actions = self._option_string_actions.items()
+        return [flag for flag, action in actions if isinstance(action, argparse._AppendAction)]
+
 
 def parser() -> tuple[Parser, dict[str, Parser]]:
     """(the whole, command -> its part)"""
@@ -84,6 +90,6 @@ def _refuse_repeats(arguments: list[str], part: Parser) -> None:
     """Raises UserError for a flag given twice: the last would win in silence."""
     given = [word.split("=")[0] for word in arguments[: arguments.index("--") if "--" in arguments else None]]
     for flag in part.flags:
-        if given.count(flag) > 1:
+        if given.count(flag) > 1 and flag not in part.repeatable:
             instead = "; several sweeps are named with commas, as in lr,bs" if flag == "--sweep" else ""
             raise UserError(f"{flag} is given twice{instead}")

@@ -10,7 +10,7 @@ from explorer import datasets
 from explorer.asking import documents, questions, racing, studies
 from explorer.asking.search import Stage
 from explorer.asking.settle import Settle
-from explorer.cli import console
+from explorer.cli import console, tracking
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
 from explorer.cli.sweep import usual_patience, watch
@@ -30,7 +30,9 @@ from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
 from explorer.running.trackers import Several, Tracker
+from explorer.telling import homes
 from explorer.telling import settled as telling
+from explorer.telling.homes import Shelves
 from explorer.training.device import usual_jobs
 
 
@@ -86,9 +88,13 @@ def run(options: SweepOptions) -> int:
     expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     budget = Budget(options.budget, expected) if options.budget else None
     failed = 0
+    shelves = Shelves(lambda dataset: runners[dataset].data.digest)
+    for one in asked:
+        shelves.add(one.request, homes.label_of(one.sweep))
     with (
         prepared(options.machine.device, options.machine.kernels),
         console.told_of_interruption(store, "the same command goes on where this one stopped"),
+        tracking.kept(options.track, store, shelves, quiet, lambda: recorded(asked, store)) as elsewhere,
     ):
         for one in asked:
             store.note(one.request)
@@ -97,13 +103,20 @@ def run(options: SweepOptions) -> int:
             engine = local_engine(runner, setup, jobs, options.run_timeout, usual_patience(store, device, jobs))
             with closing(engine), followed(one, store) as follower:
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
-                failed += settle(one, options, engine, recorder, budget, expected, jobs, follower)
+                others = Several(follower, elsewhere)
+                failed += settle(one, options, engine, recorder, budget, expected, jobs, others)
             if budget and budget.spent:
                 break
     if budget and budget.spent and not quiet:
         left = sum(len(one.search.upcoming()) for one in asked)
         print(f"The time is over; the same command goes on, with {left:,} runs more at most", flush=True)
     return conclude(options, store, asked, failed, quiet)
+
+
+def recorded(asked: Sequence[Asked], store: Store) -> list[Record]:
+    """What is recorded of these at the seeds that settle them."""
+    runs = Runs(store.records())
+    return [record for one in asked for record in homes.settled_records(settled(one.request, one.sweep, runs))]
 
 
 def followed(one: Asked, store: Store) -> Follower:
@@ -159,7 +172,7 @@ def settle(
     budget: Budget | None,
     expected: Estimator,
     jobs: int,
-    follower: Tracker,
+    others: Tracker,
 ) -> int:
     """Take look after look until nothing is open, or the time is over; how many runs failed."""
     failed, quiet = 0, options.quiet or options.json_lines
@@ -175,7 +188,7 @@ def settle(
                 flush=True,
             )
         with watch(options, waiting, lambda config: one.labels[config.point], known, expected, jobs) as tracker:
-            both = Several(tracker, follower)
+            both = Several(tracker, others)
             for record in answer(OneLook(one.search, runs), engine, recorder, both, budget=budget):
                 failed += record.status == "failed"
     return failed

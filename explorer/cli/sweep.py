@@ -14,7 +14,7 @@ from explorer.asking.search import Listed, Search, WinnerAgain
 from explorer.asking.stopping import Stopping, policy
 from explorer.asking.studies import StudyQuestion
 from explorer.asking.tuning import StudySearch
-from explorer.cli import console
+from explorer.cli import console, tracking
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
@@ -40,6 +40,8 @@ from explorer.running.trackers import Several, Silent, Tracker
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.live import many_runs
 from explorer.running.trackers.terminal import duration
+from explorer.telling import homes
+from explorer.telling.homes import Shelves
 from explorer.training.device import usual_jobs
 
 
@@ -77,13 +79,17 @@ def run(options: SweepOptions) -> int:
     if options.dry_run:
         return 0
     budget = Budget(options.budget, expected) if options.budget else None
+    shelves = shelves_of(options, store, planned, runners)
+    kept = tracking.kept(options.track, store, shelves, quiet, lambda: recorded(planned, store))
     if not to_do:
-        note(store, planned)
+        with kept:
+            note(store, planned)
     else:
         with (
             prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(store, "the same command goes on where this one stopped"),
             followed(store, planned, to_do, expected, jobs) as follower,
+            kept as elsewhere,
         ):
             note(store, planned)  # only now: on a device that cannot be had nothing was asked for
             for name, runner in runners.items():
@@ -94,9 +100,11 @@ def run(options: SweepOptions) -> int:
                 with closing(engine):
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
+                        if isinstance(search, StudySearch):
+                            shelves.add(request_of(mine, search), search.label)
                         with watch(options, waiting, label, known, expected, jobs, search) as tracker:
-                            both, cutting = Several(tracker, follower), stopping(search, options)
-                            for record in answer(search, engine, recorder, both, options.force, budget, cutting):
+                            all_three, cutting = Several(tracker, follower, elsewhere), stopping(search, options)
+                            for record in answer(search, engine, recorder, all_three, options.force, budget, cutting):
                                 expected.add(record)
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
@@ -107,6 +115,28 @@ def usual_patience(store: Store, device: str, jobs: int) -> Patience | None:
     """How long a run may be silent unless told otherwise. None, for ever, of one run at a time on a GPU: to watch it
     takes a second process, and some drivers give a GPU to one process alone."""
     return None if jobs == 1 and device.split(":")[0] != "CPU" else patience(store.records())
+
+
+def shelves_of(
+    options: SweepOptions, store: Store, planned: Sequence[Planned], runners: Mapping[str, Runner]
+) -> Shelves:
+    """Where the runs of these stand, for the tools of ``--track``, as far as it is known from what is recorded."""
+    shelves = Shelves(lambda dataset: runners[dataset].data.digest)
+    if options.track:
+        runs = Runs(store.records())
+        for one in planned:
+            shelves.add(one.request, homes.label_of(one.question, runs))
+    return shelves
+
+
+def recorded(planned: Sequence[Planned], store: Store) -> list[Record]:
+    """What is recorded of these sweeps, studies and searches."""
+    runs, known = Runs(store.records()), store.requests()
+    return [record for one in planned for record in homes.records_of(judged_of(one, runs, known), runs)]
+
+
+def request_of(planned: Sequence[Planned], search: StudySearch) -> Request:
+    return next(one.request for one in planned if one.question is search.question)
 
 
 def note(store: Store, planned: list[Planned]) -> None:

@@ -11,11 +11,14 @@ from explorer import models
 from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
 from explorer.cli.options import Machine, Places, TrainOptions, path, time_span, whole
+from explorer.cli.tracking import add_track
 from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.fields import environment_names, flag_of
 
 if TYPE_CHECKING:
+    from explorer.config import Config
     from explorer.record import Record
+    from explorer.running.trackers.facts import Home
     from explorer.training.facts import StepFacts
 
 EXIT_CODES = {"ok": 0, "failed": 1, "diverged": 3}  # by a run's status; 2 is a mistake, 130 Ctrl-C, 141 a closed pipe
@@ -110,6 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         "--keep", action="store_true",
         help="keep the trained net in nets/ beside the records, for predict (a sweep keeps the best; --keep for good)",
     )  # fmt: skip
+    add_track(how)
     how.add_argument("--quiet", action="store_true", help="no header and no progress, one line at the end")
     how.add_argument("--json", action="store_true", help="print the record alone, as JSON, on standard output")
     how.add_argument(
@@ -150,7 +154,7 @@ def train(options: TrainOptions) -> int:
     """One run: shown from the ledger where it is recorded, else trained. The exit code says how it ended."""
     from explorer import datasets
     from explorer.asking.search import Listed
-    from explorer.cli import console
+    from explorer.cli import console, tracking
     from explorer.config import make_config
     from explorer.running import nets
     from explorer.running.engines.here import InProcess
@@ -158,7 +162,7 @@ def train(options: TrainOptions) -> int:
     from explorer.running.recorder import Recorder, answer
     from explorer.running.runner import Runner
     from explorer.running.store import Store
-    from explorer.running.trackers import Silent, Tracker
+    from explorer.running.trackers import Several, Silent, Tracker
     from explorer.running.trackers.json_lines import JsonLines
     from explorer.running.trackers.terminal import one_run
     from explorer.training import device as environment
@@ -175,6 +179,11 @@ def train(options: TrainOptions) -> int:
     runner.check([config])
     recorder = Recorder(store, dataset.digest, own_only=True)
 
+    def homes(config: "Config") -> "list[Home]":
+        from explorer.telling.homes import home_of  # only where it is asked: it takes a second
+
+        return home_of(config, dataset.digest)
+
     silent = options.quiet or options.json or options.json_lines
     step: StepFacts | None = None
     record = None if options.force else recorder.recorded(config)
@@ -184,9 +193,11 @@ def train(options: TrainOptions) -> int:
         record = None
     if record is not None and not silent and train_anew(record):
         record = None
+    kept = tracking.kept(options.track, store, homes, silent, lambda: [] if record is None else [record])
     if record is not None:
-        if options.json_lines:
-            JsonLines(sys.stdout).replay(record)
+        with kept:
+            if options.json_lines:
+                JsonLines(sys.stdout).replay(record)
     else:
         with prepared(options.machine.device, options.machine.kernels):
             recorder.prepare()
@@ -195,9 +206,10 @@ def train(options: TrainOptions) -> int:
             watched: AbstractContextManager[Tracker] = nullcontext(Silent()) if silent else one_run()
             if options.json_lines:
                 watched = nullcontext(JsonLines(sys.stdout))
-            with watched as tracker, console.told_of_interruption(store, "this run is not recorded"):
+            with watched as tracker, console.told_of_interruption(store, "this run is not recorded"), kept as elsewhere:
                 anew = options.force or recorder.recorded(config) is not None
-                made = list(answer(Listed([config]), InProcess(runner), recorder, tracker, anew))
+                both = Several(tracker, elsewhere)
+                made = list(answer(Listed([config]), InProcess(runner), recorder, both, anew))
             record = made[0] if made else recorder.recorded(config)  # another process may have trained it meanwhile
             if not silent and runner.trainer is not None:
                 from explorer.training.facts import step_facts

@@ -112,10 +112,14 @@ def steps_to(looks: Sequence[Look], accuracy: float) -> int | None:
 
 def runs_csv(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) -> str:
     """`runs_frame` as CSV: 6 significant digits, empty where there is no figure; the same bytes from the same runs."""
+    frame = with_whole_numbers(runs_frame(records, sweeps))
+    return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def with_whole_numbers(runs: pd.DataFrame) -> pd.DataFrame:
+    """A `runs_frame` whose columns of whole numbers are such, also where there are gaps: pandas makes them floats."""
     whole = ("diverged_at", "best_step", *(f"steps_to_{mark}" for mark in MARKS))
-    frame = runs_frame(records, sweeps)
-    counts = {name: "Int64" for name in frame.columns if name in whole or _is_whole(frame[name])}
-    return frame.astype(counts).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return runs.astype({name: "Int64" for name in runs.columns if name in whole or _is_whole(runs[name])})
 
 
 def _is_whole(column: "pd.Series[float]") -> bool:
