@@ -159,6 +159,13 @@ def test_a_sweep_is_followed_through_files_that_are_gone_when_it_is(live):
     assert list(live.results.iterdir()) == []
 
 
+def test_a_sweep_with_names_that_are_not_utf8_is_followed_too(tmp_path):
+    told = {"title": "T", "requests": [], "points": [], "label": str, "seeds": 1, "total": 1}
+    with following.Follower(tmp_path, command="mlp --report \udcff.md", **told):
+        (sweep,) = following.sweeps(tmp_path)
+    assert sweep.plan.command == r"mlp --report \udcff.md"
+
+
 def test_a_sweep_that_is_asked_to_stop_ends_as_by_ctrl_c_and_one_asked_to_pause_waits(live, monkeypatch):
     waited = []
 

@@ -119,7 +119,8 @@ class Follower(Silent):
         self.folder, self.label, self.total, self.expected = Path(results) / FOLDER, label, total, expected
         self.key = f"{os.getpid()}-{time.time_ns() // 1_000_000}"
         self.points = {config: PlannedPoint(label(config), config.to_json()) for config in points}
-        self.plan = Plan(os.getpid(), title, command, requests, [], seeds, time.time())
+        spelled = command.encode("utf-8", "backslashreplace").decode()  # a path need not be UTF-8
+        self.plan = Plan(os.getpid(), title, spelled, requests, [], seeds, time.time())
         self.workers: dict[str, Worker] = {}
         self.done = 0
         self.state: State = "running"
@@ -179,7 +180,7 @@ class Follower(Silent):
         self._write("now", Now(self.state, self.done, total, self.left, list(self.workers.values())))
 
     def _write(self, what: str, content: Struct) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, UnicodeEncodeError):
             if not self.folder.is_symlink():
                 write_atomically(self.folder / f"{self.key}.{what}.json", msgspec.json.encode(content))
 
