@@ -1,6 +1,7 @@
 """What every test stands on: the CPU or the device that DEV names, a compiler, and real MNIST where it is at hand."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ compiler.ensure_compiler()
 PATIENCE = 120 if os.environ["DEV"] == "CPU" else 900  # seconds for a program to end: an OpenCL driver compiles long
 on_the_cpu = pytest.mark.skipif(os.environ["DEV"] != "CPU", reason="is about the CPU device and its kernels")
 
+TALK = re.compile(r"\d+ warnings? generated\.\n")  # of pocl's compiler, on whatever stderr it finds
 PROJECT = Path(__file__).resolve().parent.parent
 BESIDE = PROJECT.parent / "shared" / "data"
 if BESIDE.is_dir():

@@ -15,7 +15,7 @@ from explorer import datasets
 from explorer.config import fields_for, flag_of
 from explorer.datasets.idx import FILES
 from explorer.running.ledger import Ledger
-from tests.conftest import PATIENCE, PROJECT
+from tests.conftest import PATIENCE, PROJECT, TALK
 
 # tiny, and one shape for the whole file, so that the compile cache serves all of it
 TINY = ["--dataset", "digits", "--units", "24", "--batch-size", "32", "--eval-every", "3"]
@@ -30,7 +30,7 @@ def interruptible(words) -> subprocess.Popen:
 
 
 def explorer(*words, environment=None, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    answer = subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *map(str, words)],
         capture_output=True,
         text=True,
@@ -38,6 +38,8 @@ def explorer(*words, environment=None, **options) -> subprocess.CompletedProcess
         timeout=PATIENCE,
         **options,
     )
+    answer.stderr = TALK.sub("", answer.stderr)
+    return answer
 
 
 def tiny(tmp_path, *words, **options) -> subprocess.CompletedProcess:

@@ -30,7 +30,7 @@ from explorer.running.recorder import Recorder
 from explorer.running.requests import Request
 from explorer.running.store import Store
 from explorer.telling import report, words
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, TALK
 from tests.records import LR, notebook, record, runs
 
 CONFIG = make_config({"model": "mlp", "dataset": "digits", "lr": 0.1})
@@ -286,10 +286,12 @@ def test_a_live_table_takes_a_label_for_text():
 
 
 def command(words: list[str], stdout=subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
+    answer = subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *words],
         env={**os.environ, **environment}, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=PATIENCE,
     )  # fmt: skip
+    answer.stderr = TALK.sub("", answer.stderr)
+    return answer
 
 
 def test_output_that_is_lost_to_a_full_device_is_no_success():
