@@ -1,7 +1,7 @@
 """How a model is trained, recorded and judged. See README.md, "Where things are".
 
-As a library: ``from explorer import run, sweep, study, load, best, compare, predict, Config``; `explorer.library` says
-what each does.
+As a library: ``from explorer import run, sweep, settle, study, load, best, compare, predict, Config``;
+`explorer.library` says what each does.
 Importing this brings in nothing but itself: what a name stands for is imported when it is first asked for.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from explorer.config import Config
     from explorer.errors import UserError
-    from explorer.library import best, compare, load, predict, run, study, sweep
+    from explorer.library import best, compare, load, predict, run, settle, study, sweep
     from explorer.record import Record
 
 # tinygrad takes an empty cache folder for the current one, and unpickles what somebody may have put there. By the XDG
@@ -20,7 +20,7 @@ if not _os.path.isabs(_os.environ.get("XDG_CACHE_HOME", "/")):
     del _os.environ["XDG_CACHE_HOME"]
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Record", "UserError", "best", "compare", "load", "predict", "run", "study", "sweep"]
+__all__ = ["Config", "Record", "UserError", "best", "compare", "load", "predict", "run", "settle", "study", "sweep"]
 _HOMES = {"Config": "explorer.config", "Record": "explorer.record", "UserError": "explorer.errors"}
 
 

@@ -8,6 +8,7 @@ import functools
 import os
 import tempfile
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,13 +20,18 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     import pandas as pd
     from numpy.typing import NDArray
 
+    from explorer.asking.rules import StopRule
+    from explorer.asking.search import Search
+    from explorer.asking.stopping import Stopping
     from explorer.config import Config
     from explorer.judging.comparing import Comparison
     from explorer.judging.runs import ConfigResult
+    from explorer.judging.settled import SettledSweep
     from explorer.judging.studies import StudyResult
     from explorer.judging.sweeps import SweepResult
     from explorer.record import Record
     from explorer.running.answers import Answer
+    from explorer.running.requests import Request
     from explorer.running.runner import Runner
     from explorer.running.store import Store
     from explorer.running.trackers import Tracker
@@ -120,44 +126,52 @@ def sweep(
 
     Raises UserError for what cannot be asked.
     """
-    from explorer import datasets
     from explorer.asking import questions
     from explorer.asking.search import Listed
     from explorer.judging.runs import Runs
     from explorer.judging.sweeps import judge
-    from explorer.running.engines import WorkerSetup
-    from explorer.running.engines.local import local_engine
-    from explorer.running.estimates import patience
-    from explorer.running.prepare import prepared
-    from explorer.running.recorder import Recorder, answer
     from explorer.running.requests import Request
-    from explorer.running.store import Store
-    from explorer.running.trackers import Silent
 
-    name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
-    asked = questions.load(str(which), model, name, fields, named={field: field for field in fields})
+    own = _OwnData.of(dataset, data_dir)
+    asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
     runs = questions.configs(asked, asked.seeds_default if seeds is None else seeds)
-    word = str(path or asked.dataset)
-    runner = _runner(word, _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
-    runner.check(runs)
-    with ExitStack() as stack:
-        folder = results if results is not None else stack.enter_context(tempfile.TemporaryDirectory())
-        store = Store(Path(folder))
-        request = Request(
-            asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path,
-            str(path.resolve()) if path else None,
-        )  # fmt: skip
-        recorder = Recorder(store, runner.data.digest, keeps_best=True)
-        stack.enter_context(prepared(device, kernels))
-        store.note(request)
-        setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
-        usual = patience(store.records()) if jobs > 1 else None
-        engine = local_engine(runner, setup, min(jobs, len(runs)), run_timeout, usual)
-        stack.enter_context(closing(engine))
-        records = list(answer(Listed(runs), engine, recorder, tracker or Silent(), force))
-        if results is not None:
-            records = store.records()
-        return judge([(request, asked)], Runs(records))[0]
+    request = Request(
+        asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path, own.path
+    )
+    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    return judge([(request, asked)], Runs(work.done(Listed(runs), request, force, keeps_best=True)))[0]
+
+
+def settle(
+    which: Folder,
+    model: str = "mlp",
+    *,
+    cap: int = 20,
+    dataset: Folder | None = None,
+    jobs: int = 1,
+    run_timeout: float | None = None,
+    results: Folder | None = None,
+    data_dir: Folder | None = None,
+    device: str | None = None,
+    kernels: bool | None = None,
+    tracker: "Tracker | None" = None,
+    **fields: FieldValue,
+) -> "SettledSweep":
+    """Give a sweep's points seeds where its question is open, look by look, ``cap`` at most, and say what is settled.
+
+    Its seeds start at 500, so that none was seen before. Other arguments as of `sweep`. Raises UserError for what
+    cannot be asked.
+    """
+    from explorer.asking import questions
+    from explorer.judging.runs import Runs
+    from explorer.judging.settled import search, settled
+    from explorer.running.requests import Request
+
+    own = _OwnData.of(dataset, data_dir)
+    asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
+    request = Request(asked.name, model, asked.dataset, dict(fields), cap, asked.path, own.path, settle=True)
+    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    return settled(request, asked, Runs(work.done(search(asked, cap), request, keeps_best=True)))
 
 
 def study(
@@ -167,6 +181,7 @@ def study(
     search: Literal["random", "qmc", "tpe"] | None = None,
     tries: int | None = None,
     fresh_seeds: int | None = None,
+    stop: "StopRule" = "off",
     dataset: Folder | None = None,
     jobs: int = 1,
     run_timeout: float | None = None,
@@ -179,51 +194,95 @@ def study(
     **fields: FieldValue,
 ) -> "StudyResult":
     """Tune each value of what a study asks about, and judge their best settings on fresh seeds; with ``search``, look
-    for one good configuration in the ranges of a file's ``[search]``. Other arguments as of `sweep`.
+    for one good configuration in the ranges of a file's ``[search]``. ``stop`` cuts tries that are behind: ``half`` at
+    half-way, ``hyperband`` at 1/8, 1/4 and 1/2. Other arguments as of `sweep`.
 
     Raises UserError for what cannot be asked.
     """
-    from explorer import datasets
     from explorer.asking import studies
+    from explorer.asking.stopping import policy
     from explorer.asking.tuning import StudySearch
     from explorer.judging.runs import Runs
     from explorer.judging.studies import judge
-    from explorer.running.engines import WorkerSetup
-    from explorer.running.engines.local import local_engine
-    from explorer.running.estimates import patience
-    from explorer.running.prepare import prepared
-    from explorer.running.recorder import Recorder, answer
     from explorer.running.requests import Request
-    from explorer.running.store import Store
-    from explorer.running.trackers import Silent
 
-    name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
+    own = _OwnData.of(dataset, data_dir)
     asked = studies.load(
-        str(which), model, name, fields, {field: field for field in fields},
+        str(which), model, own.name, fields, {field: field for field in fields},
         method=search, tries=tries, fresh_seeds=fresh_seeds,
     )  # fmt: skip
-    word = str(path or asked.dataset)
-    runner = _runner(word, _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
     tuning = StudySearch(asked)
-    runner.check(tuning.upcoming())
-    with ExitStack() as stack:
-        folder = results if results is not None else stack.enter_context(tempfile.TemporaryDirectory())
-        store = Store(Path(folder))
-        request = Request(
-            asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path,
-            str(path.resolve()) if path else None, search, tries, fresh_seeds or 0,
-        )  # fmt: skip
-        recorder = Recorder(store, runner.data.digest)
-        stack.enter_context(prepared(device, kernels))
-        store.note(request)
-        setup = WorkerSetup(word, Path(data_dir) if data_dir else None)
-        usual = patience(store.records()) if jobs > 1 else None
-        engine = local_engine(runner, setup, jobs, run_timeout, usual)
-        stack.enter_context(closing(engine))
-        records = list(answer(tuning, engine, recorder, tracker or Silent(), force))
-        if results is not None:
-            records = store.records()
-        return judge([(request, asked)], Runs(records), [request])[0]
+    request = Request(
+        asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path, own.path, search, tries,
+        fresh_seeds or 0,
+    )  # fmt: skip
+    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    stopping = None if stop == "off" else policy(stop, tuning.contender_of)
+    records = work.done(tuning, request, force, stopping=stopping)
+    return judge([(request, asked)], Runs(records), [request])[0]
+
+
+@dataclass(frozen=True)
+class _OwnData:
+    """What a person named as data set: its name, and the path where the data are their own; None where nothing was."""
+
+    name: str | None
+    path: str | None
+
+    @classmethod
+    def of(cls, dataset: Folder | None, data_dir: Folder | None) -> "_OwnData":
+        from explorer import datasets
+
+        name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
+        return cls(name, str(path.resolve()) if path else None)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How the runs of one question are trained, and where they are kept."""
+
+    data: str
+    jobs: int
+    run_timeout: float | None
+    results: Folder | None
+    data_dir: Folder | None
+    device: str | None
+    kernels: bool | None
+    tracker: "Tracker | None"
+
+    def done(
+        self,
+        search: "Search",
+        request: "Request",
+        force: bool = False,
+        keeps_best: bool = False,
+        stopping: "Stopping | None" = None,
+    ) -> "list[Record]":
+        """Train what the search asks for; the records there are then, in ``results`` or of these runs alone."""
+        from explorer.running.engines import WorkerSetup
+        from explorer.running.engines.local import local_engine
+        from explorer.running.estimates import patience
+        from explorer.running.prepare import prepared
+        from explorer.running.recorder import Recorder, answer
+        from explorer.running.store import Store
+        from explorer.running.trackers import Silent
+
+        runner = _runner(self.data, _text(self.data_dir), self.device, self.kernels, os.environ.get("KERNEL_THREADS"))
+        to_come = search.upcoming()
+        runner.check(to_come)
+        with ExitStack() as stack:
+            folder = self.results if self.results is not None else stack.enter_context(tempfile.TemporaryDirectory())
+            store = Store(Path(folder))
+            recorder = Recorder(store, runner.data.digest, keeps_best=keeps_best)
+            stack.enter_context(prepared(self.device, self.kernels))
+            store.note(request)
+            setup = WorkerSetup(self.data, Path(self.data_dir) if self.data_dir else None)
+            jobs = min(self.jobs, max(1, len(to_come)))
+            usual = patience(store.records()) if jobs > 1 else None
+            engine = local_engine(runner, setup, jobs, self.run_timeout, usual)
+            stack.enter_context(closing(engine))
+            records = list(answer(search, engine, recorder, self.tracker or Silent(), force, stopping=stopping))
+            return records if self.results is None else store.records()
 
 
 def load(results: Folder | None = None, looks: bool = False) -> "pd.DataFrame":

@@ -130,6 +130,44 @@ def test_a_sweep_that_is_not_recorded_is_judged_all_the_same(notebook, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_is_settled_with_seeds_of_its_own(notebook, tmp_path):
+    folder, _ = notebook
+    found = explorer.settle(folder / "tiny.toml", dataset="digits", cap=3, results=tmp_path, steps=20)
+    assert found.settlement.looks == 1 and found.settlement.ended != "running"
+    assert {seed for one in found.points.values() for seed in one.records} == {500, 501, 502}
+    assert found.leader == "lr 0.01"
+    notes = Notes()
+    again = explorer.settle(folder / "tiny.toml", dataset="digits", cap=3, results=tmp_path, steps=20, tracker=notes)
+    assert notes.heard == [] and again.settlement == found.settlement
+    with pytest.raises(explorer.UserError, match="must be from 3 to 20"):
+        explorer.settle(folder / "tiny.toml", dataset="digits", cap=2, steps=20)
+
+
+STUDY = """
+[mlp.study]
+scientific.activation = ["relu", "sigmoid"]
+nuisance.lr = { values = [0.01, 1e-5, 1e-6] }
+tries = 3
+finalists = 1
+seeds = 1
+fresh_seeds = 1
+[mlp.base]
+units = [24]
+steps = 40
+batch_size = 32
+"""
+
+
+def test_a_study_is_judged_and_tries_that_are_far_behind_can_be_cut(tmp_path):
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    whole = explorer.study(tmp_path / "tiny.toml", dataset="digits")
+    cut = explorer.study(tmp_path / "tiny.toml", dataset="digits", stop="half", results=tmp_path / "cut")
+    assert whole.complete and cut.complete
+    assert {one.label: one.setting for one in cut.contenders} == {one.label: one.setting for one in whole.contenders}
+    assert explorer.load(tmp_path / "cut").status.eq("cut").any()
+    assert not whole.by_label["activation relu"].lost
+
+
 def test_what_is_recorded_comes_as_a_table_with_looks_apart(notebook):
     folder, _ = notebook
     runs = explorer.load(folder / "results")

@@ -10,7 +10,7 @@ NOTEBOOK = PROJECT / "notebooks" / "explore.ipynb"
 
 def test_the_notebook_runs_and_says_what_it_should():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert len(notebook.cells) == 10
+    assert len(notebook.cells) == 11
     assert not any(cell.get("outputs") for cell in notebook.cells)
     NotebookClient(notebook, timeout=3 * PATIENCE, resources={"metadata": {"path": str(PROJECT)}}).execute()
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -20,4 +20,5 @@ def test_the_notebook_runs_and_says_what_it_should():
     assert "(n=3), p = " in printed[4]
     assert any("image/png" in output.get("data", {}) for output in cells[5].outputs)
     assert "hypothesis:" in printed[6]
-    assert printed[8].count("said") == 5
+    assert printed[7].startswith("leads: activation ")
+    assert printed[9].count("said") == 5
