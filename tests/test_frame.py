@@ -63,6 +63,7 @@ def test_a_configuration_s_means_are_those_of_its_runs_that_got_there():
     found = means([few, more])
     assert found["gap"] == pytest.approx(0.005)
     assert (found["train_loss"], found["val_loss"]) == (pytest.approx(0.1), pytest.approx(0.2))
+    assert found["loss_gap"] == pytest.approx(0.1)
     assert found["unsteadiness"] == pytest.approx(0.1)
     assert found["steps_to_90"] == 30
     assert math.isnan(found["steps_to_95"])  # one of them never came there

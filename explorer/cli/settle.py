@@ -10,7 +10,7 @@ from explorer import datasets
 from explorer.asking import documents, questions, racing, studies
 from explorer.asking.search import Stage
 from explorer.asking.settle import Settle
-from explorer.cli import console, tracking
+from explorer.cli import console, output, tracking
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
 from explorer.cli.sweep import usual_patience, watch
@@ -205,7 +205,7 @@ def conclude(options: SweepOptions, store: Store, asked: Sequence[Asked], failed
     for one in asked:
         found = settled(one.request, one.sweep, runs)
         print(f"\n{one.sweep.title} ({one.sweep.model}, {one.sweep.dataset}): {one.sweep.question}")
-        print(telling.table(found, "simple"))
+        print(telling.table(found, "simple", output.width()))
         print("\n".join(telling.sentences(found)))
     print(f"  {files[-1]}")
     return int(bool(failed))

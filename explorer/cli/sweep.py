@@ -14,7 +14,7 @@ from explorer.asking.search import Listed, Search, WinnerAgain
 from explorer.asking.stopping import Stopping, policy
 from explorer.asking.studies import StudyQuestion
 from explorer.asking.tuning import StudySearch
-from explorer.cli import console, tracking
+from explorer.cli import console, output, tracking
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
@@ -406,7 +406,7 @@ def show_study(one: StudyResult, store: Store, places: Places, files: list[Path]
     from explorer.telling import report, tables, tuned
 
     print(f"\n{one.question.title} ({one.model}, {one.dataset}): {one.question.question}")
-    print(tables.study_table(one, "simple"))
+    print(tables.study_table(one, "simple", output.width()))
     for sentence in tuned.study_sentences(one):
         print(sentence.replace("**", ""))
     table, picture, _ = report.files_of(one, store.published_folder, places.media)
@@ -419,7 +419,7 @@ def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> N
     from explorer.telling import report, tables, words
 
     print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
-    print(tables.sweep_table(one, "simple"))
+    print(tables.sweep_table(one, "simple", output.width()))
     if one.winner:
         print(f"best on validation: {one.winner.label}, test {words.tested(one.by_label[one.winner.label])}")
         if one.winner.ties:

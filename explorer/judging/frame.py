@@ -23,7 +23,8 @@ def runs_frame(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) ->
 
     ``sweep`` and ``point`` name what it belongs to among ``sweeps``, ``dataset/model/sweep`` and labels; a run may
     answer several. Every field of a configuration that any run has is a column of its name, empty where it does not
-    apply. ``train_accuracy`` is the last look's; ``gap`` is that less the validation accuracy, of all images. ``fresh``
+    apply. ``train_accuracy`` is the last look's; ``gap`` is that less the validation accuracy, of all images;
+    ``loss_gap`` is the validation loss less the training loss. ``fresh``
     runs have a seed that never chooses (explorer.seeds); they belong to no point.
     ``steps_to_95`` is the first look at 95 % or more of the validation slice, empty where there was none.
     """
@@ -43,7 +44,6 @@ def runs_frame(records: Iterable[Record], sweeps: Iterable[SweepResult] = ()) ->
 def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: Sequence[str]) -> dict[str, Cell]:
     looks = list(record.history)
     last = looks[-1] if looks else None
-    seen = record.val_accuracy
     return {
         "id": record.id,
         "own": record.own,
@@ -55,9 +55,10 @@ def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: S
         "diverged_at": record.diverged_at,
         "train_loss": record.train_loss,
         "val_loss": record.val_loss,
+        "loss_gap": _less(record.val_loss, record.train_loss),
         "train_accuracy": last.train_accuracy if last else None,
         "val_accuracy": record.val_accuracy,
-        "gap": None if last is None or seen is None else last.train_accuracy - seen,
+        "gap": _less(last.train_accuracy if last else None, record.val_accuracy),
         "test_accuracy": record.test_accuracy,
         "best_val_accuracy": record.best_val_accuracy,
         "best_step": record.best_step,
@@ -77,6 +78,11 @@ def _row(record: Record, fields: Sequence[str], sweeps: Sequence[str], labels: S
     }
 
 
+def _less(one: float | None, other: float | None) -> float | None:
+    """The first less the second, where both are known."""
+    return None if one is None or other is None else one - other
+
+
 def _cell(value: object) -> Cell:
     """Lists as a flag takes them: ``512,512``."""
     if isinstance(value, (list, tuple)):
@@ -93,10 +99,10 @@ def unsteadiness(looks: Sequence[Look]) -> float | None:
 
 
 def means(records: Iterable[Record]) -> dict[str, float]:
-    """Of a configuration's runs that ended well: mean losses, gap, unsteadiness and steps to each of `MARKS`, nan where
-    there is none; of steps to a mark also nan where some run never came there."""
+    """Of a configuration's runs that ended well: mean losses, gaps, unsteadiness and steps to each of `MARKS`, nan
+    where there is none; of steps to a mark also nan where some run never came there."""
     rows = [_row(record, (), (), ()) for record in records]
-    names = ("train_loss", "val_loss", "gap", "unsteadiness", *(f"steps_to_{mark}" for mark in MARKS))
+    names = ("train_loss", "val_loss", "loss_gap", "gap", "unsteadiness", *(f"steps_to_{mark}" for mark in MARKS))
     found = {}
     for name in names:
         values = [value for row in rows if isinstance(value := row[name], int | float)]

@@ -213,18 +213,23 @@ class ConfigResult:
     @cached_property
     def test_figure(self) -> "TestFigure":
         """What its test accuracy is told by: fresh seeds, where `MIN_RUNS` of them ended well."""
-        fresh = {seed: run.test_accuracy for seed, run in _well(self.fresh).items() if run.test_accuracy is not None}
+        fresh = self.fresh_test
         return TestFigure(fresh, True) if len(fresh) >= MIN_RUNS else TestFigure(self.test, False)
+
+    @cached_property
+    def fresh_finished(self) -> dict[int, Record]:
+        """The records of fresh seeds that ended well."""
+        return _well(self.fresh)
 
     @cached_property
     def fresh_validation(self) -> Scores:
         """Validation accuracies of the fresh seeds."""
-        return {seed: run.val_accuracy for seed, run in _well(self.fresh).items() if run.val_accuracy is not None}
+        return {seed: run.val_accuracy for seed, run in self.fresh_finished.items() if run.val_accuracy is not None}
 
     @cached_property
     def fresh_test(self) -> Scores:
         """Test accuracies of the fresh seeds."""
-        return {seed: run.test_accuracy for seed, run in _well(self.fresh).items() if run.test_accuracy is not None}
+        return {seed: run.test_accuracy for seed, run in self.fresh_finished.items() if run.test_accuracy is not None}
 
     @cached_property
     def seconds(self) -> Scores:

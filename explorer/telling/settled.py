@@ -5,17 +5,19 @@ from collections.abc import Sequence
 
 from explorer.asking.settle import Against
 from explorer.judging.settled import SettledSweep
-from explorer.telling import tables
+from explorer.telling import on_the_way, tables
 from explorer.telling.names import name_of
 from explorer.telling.words import figure, listed, plural, points, sweep_command
 
 MANY = 1000  # seeds: more than this is not told apart
 
 
-def table(one: SettledSweep, form: str = "github") -> str:
-    """A row a point: how many seeds it got, its accuracy, and what it is against the baseline."""
+def table(one: SettledSweep, form: str = "github", width: int | None = None) -> str:
+    """A row a point: how many seeds it got, its accuracy, and what it is against the baseline; ``form`` and ``width``
+    as of `tables.sweep_table`."""
+    ways = on_the_way.columns([result.finished.values() for result in one.points.values()])
     rows = []
-    for label, result in one.points.items():
+    for (label, result), way in zip(one.points.items(), ways, strict=True):
         against = one.against(label)
         rows.append(
             {
@@ -25,9 +27,10 @@ def table(one: SettledSweep, form: str = "github") -> str:
                 "test %": figure(result.test),
                 "against baseline": _difference(against),
                 "verdict": verdict(one, against),
+                **way,
             }
         )
-    return tables.text_table(rows, form)
+    return tables.text_table(rows, form, width, list(ways[0]))
 
 
 def verdict(one: SettledSweep, against: Against) -> str:

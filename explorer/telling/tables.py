@@ -1,7 +1,7 @@
 """The report's tables: data frames for the CSVs, text tables for REPORT.md and for the terminal."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from tabulate import tabulate
@@ -13,7 +13,8 @@ from explorer.judging.frame import means
 from explorer.judging.runs import ConfigResult, Scores
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import PointResult, SweepResult
-from explorer.telling import tuned
+from explorer.record import Record
+from explorer.telling import on_the_way, tuned
 from explorer.telling.words import difference, figure, hypothesis, knob_name, lost, seconds, setting, short_name
 
 
@@ -75,13 +76,15 @@ def csv(judged: SweepResult) -> str:
     return frame(judged).to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def sweep_table(judged: SweepResult, form: str = "github") -> str:
-    """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format."""
+def sweep_table(judged: SweepResult, form: str = "github", width: int | None = None) -> str:
+    """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format; what tells
+    how the runs came there falls away where it is wider than ``width``."""
     published = any(outcome.point.reference is not None for outcome in judged.outcomes)
     crossed = judged.sweep.kind == "grid" and len(judged.sweep.knobs) > 1  # labels are then values alone: 256 / 1000
     head = " / ".join(knob.replace("_", " ") for knob in judged.sweep.knobs) if crossed else "point"
+    ways = on_the_way.columns([outcome.finished.values() for outcome in judged.outcomes])
     rows = []
-    for outcome in judged.outcomes:
+    for outcome, way in zip(judged.outcomes, ways, strict=True):
         against = judged.verdicts.get(outcome.label)
         won = form == "github" and judged.winner is not None and outcome.label == judged.winner.label
         row: dict[str, object] = {
@@ -97,16 +100,22 @@ def sweep_table(judged: SweepResult, form: str = "github") -> str:
             row["to the best"] = judged.winner.standing(outcome.label) if judged.winner and outcome.validation else "-"
         if published:
             row["published %"] = "-" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
-        rows.append(row)
-    return text_table(rows, form)
+        rows.append(row | way)
+    return text_table(rows, form, width, ("seconds", *ways[0]))
 
 
-def text_table(rows: Sequence[Mapping[str, object]], form: str = "github") -> str:
-    """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number)."""
+def text_table(
+    rows: Sequence[Mapping[str, object]], form: str = "github", width: int | None = None, spare: Sequence[str] = ()
+) -> str:
+    """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number). Where it is wider
+    than ``width``, columns of ``spare`` fall away, the last first."""
     cells = [{key: str(value).replace("|", "\\|") for key, value in row.items()} for row in rows]
     numeric = ("%", "seconds", "points", "parameters")
     align = ["right" if key == "n" or key.endswith(numeric) else "left" for key in cells[0]] if cells else None
-    return tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
+    text = tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
+    if width is None or not spare or max(map(len, text.splitlines()), default=0) <= width:
+        return text
+    return text_table([{key: row[key] for key in row if key != spare[-1]} for row in rows], form, width, spare[:-1])
 
 
 def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
@@ -155,6 +164,7 @@ def anchor(judged: SweepResult | StudyResult) -> str:
 
 def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
     """The best configurations by mean validation accuracy."""
+    ways = on_the_way.columns([run.finished.values() for run in ranked[:most]])
     return text_table(
         [
             {
@@ -165,8 +175,9 @@ def ranking(ranked: Sequence[ConfigResult], most: int = 10) -> str:
                 "test %": marked(run),
                 "seconds": seconds(run.mean_seconds),
                 "parameters": f"{run.parameters:,}",
+                **way,
             }
-            for number, run in enumerate(ranked[:most], start=1)
+            for number, (run, way) in enumerate(zip(ranked[:most], ways, strict=True), start=1)
         ]
     )
 
@@ -180,12 +191,15 @@ def _interval(scores: Mapping[int, float]) -> stats.Interval:
     return stats.accuracy_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, math.nan, 0)
 
 
-def study_table(judged: StudyResult, form: str = "github") -> str:
-    """A row a value that a study asks about, the best first: its best setting, and what fresh seeds say of it."""
+def study_table(judged: StudyResult, form: str = "github", width: int | None = None) -> str:
+    """A row a value that a study asks about, the best first: its best setting, and what fresh seeds say of it;
+    ``form`` and ``width`` as of `sweep_table`."""
     won = judged.winner
     order = [won.label, *won.ties, *won.unknown, *won.likely_worse, *won.worse] if won else []
+    shown = sorted(judged.contenders, key=lambda one: order.index(one.label) if one.label in order else len(order))
+    ways = on_the_way.columns([one.fresh.fresh_finished.values() if one.fresh else () for one in shown])
     rows = []
-    for one in sorted(judged.contenders, key=lambda one: order.index(one.label) if one.label in order else len(order)):
+    for one, way in zip(shown, ways, strict=True):
         validation, test = (one.fresh.fresh_validation, one.fresh.fresh_test) if one.fresh else ({}, {})
         row: dict[str, object] = {
             "value": f"**{one.label}**" if form == "github" and won and one.label == won.label else one.label,
@@ -197,19 +211,22 @@ def study_table(judged: StudyResult, form: str = "github") -> str:
             "against the best": tuned.verdict(judged, one.label),
             "at the edge": ", ".join(f"{side}est {knob_name(field)}" for field, side in one.edges) or "-",
         }
-        rows.append(row)
-    return text_table(rows, form)
+        rows.append(row | way)
+    return text_table(rows, form, width, list(ways[0]))
 
 
 def study_csv(judged: StudyResult) -> str:
     """Every setting that ran, a row a stage: try (seed 0), finalist (all choosing seeds), winner (fresh seeds)."""
     rows = []
     for one in judged.contenders:
-        stages: list[tuple[str, Config, Scores, Scores]] = []
-        stages += [("try", tried.config, {0: tried.accuracy}, {}) for tried in one.tries]
-        stages += [("finalist", run.config, run.validation, run.test) for run in one.finalists]
-        stages += [("winner", run.config, run.fresh_validation, run.fresh_test) for run in [one.fresh] if run]
-        for stage, config, validation, test in stages:
+        stages: list[tuple[str, Config, Scores, Scores, Iterable[Record]]] = []
+        stages += [("try", tried.config, {0: tried.accuracy}, {}, ()) for tried in one.tries]
+        stages += [("finalist", run.config, run.validation, run.test, run.finished.values()) for run in one.finalists]
+        stages += [
+            ("winner", run.config, run.fresh_validation, run.fresh_test, run.fresh_finished.values())
+            for run in [one.fresh] if run
+        ]  # fmt: skip
+        for stage, config, validation, test, records in stages:
             on_validation, on_test = _interval(validation), _interval(test)
             rows.append(
                 {
@@ -221,6 +238,7 @@ def study_csv(judged: StudyResult) -> str:
                     "val_half_width": on_validation.half_width,
                     "test_accuracy": on_test.mean,
                     "test_half_width": on_test.half_width,
+                    **means(records),
                 }
             )
     return pd.DataFrame(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
