@@ -1,6 +1,7 @@
 """Each lengthening of a run against the length before it, the estimate first, and how far each is shown to help."""
 
 import itertools
+from collections.abc import Sequence
 
 from explorer.fields import text_of
 from explorer.judging.certainty import MIN_RUNS, Certainty
@@ -27,11 +28,17 @@ def told(judged: SweepResult) -> Sentence:
         (f"{text_of(judged.value(a, knob))} to {text_of(judged.value(b, knob))}", judged.relations.of(b, a))
         for a, b in itertools.pairwise(labels)
     ]
+    head = f"{name_of(judged.model, judged.dataset)}, validation points gained by {knob}"
+    return in_steps(head, [(name, step, estimate(step)) for name, step in steps])
+
+
+def in_steps(head: str, steps: Sequence[tuple[str, Relation, str]]) -> Sentence:
+    """What each step up gains, its name, relation and words given, and which steps are shown to help; empty without
+    any."""
     if not steps:
         return ""
-    each = "; ".join(f"{name}: {estimate(step)}" for name, step in steps)
-    name = name_of(judged.model, judged.dataset)
-    return f"{name}, validation points gained by {knob}: {each}. {_summary(steps)}"
+    each = "; ".join(f"{name}: {told}" for name, _, told in steps)
+    return f"{head}: {each}. {_summary([(name, step) for name, step, _ in steps])}"
 
 
 def _summary(steps: list[tuple[str, Relation]]) -> str:
