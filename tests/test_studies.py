@@ -382,7 +382,7 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     front, page = tmp_path / "REPORT.md", tmp_path / "report" / "digits-mlp.md"
     text = page.read_text()
     assert "## Each value at its best" in text and "activation tanh" in text
-    assert "each tuned, **" in front.read_text() and "(report/digits-mlp.md#digits-mlp-mine)" in front.read_text()
+    assert "each tuned: " in front.read_text() and "(report/digits-mlp.md#digits-mlp-mine)" in front.read_text()
     assert f"--sweep {tmp_path / 'mine.toml'}" in text
     answers = (tmp_path / "report" / "questions.md").read_text()
     assert "Which value is best, when each is at its own best setting?" in answers

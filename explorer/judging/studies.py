@@ -5,9 +5,10 @@ prose, no drawing.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from explorer.asking.studies import Contender, StudyQuestion
 from explorer.asking.tuning import StudySearch, Try, Tuning
 from explorer.config import Config
 from explorer.judging.certainty import Certainty
-from explorer.judging.relations import Relations, Winner
+from explorer.judging.relations import Relation, Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs
-from explorer.judging.sweeps import Origin, bounds_of, slug_of
+from explorer.judging.sweeps import Equal, Origin, bounds_of, equal_in, slug_of
 from explorer.record import Record
 from explorer.running.requests import Request
 from explorer.seeds import FIRST_FRESH_SEED, fresh
@@ -84,6 +85,9 @@ class ContenderResult:
 class StudyResult:
     """A study or a search with its records, judged."""
 
+    fresh_alone: ClassVar[bool] = True
+    """Its words come of seeds that chose nothing."""
+
     def __init__(
         self,
         request: Request,
@@ -100,6 +104,8 @@ class StudyResult:
         self.contenders = tuple(_result(tuning, runs) for tuning in search.tunings)
         self.runs = search.runs
         self._trend = runs.validation_trend
+        self.elsewhere: dict[tuple[str, str], Callable[[], Relation]] = {}
+        """Pairs of values whose word is that of another study, see `sweeps.share_words`."""
 
     @property
     def model(self) -> str:
@@ -108,6 +114,29 @@ class StudyResult:
     @property
     def dataset(self) -> str:
         return self.request.dataset
+
+    @property
+    def title(self) -> str:
+        return self.question.title
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What is asked about, in the file's order; none of a search."""
+        return self.question.scientific
+
+    @cached_property
+    def equal(self) -> Equal | None:
+        """What all runs of a study of batch sizes share, as `SweepResult.equal`."""
+        return equal_in([one.contender.config({}) for one in self.contenders], self.fields)
+
+    @cached_property
+    def numeric_knob(self) -> str | None:
+        """The one number that is asked about, if that is what it is."""
+        if len(self.fields) != 1 or len(self.contenders) < 2:
+            return None
+        values = [one.contender.values[self.fields[0]] for one in self.contenders]
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        return self.fields[0] if numbers else None
 
     @property
     def runs_done(self) -> int:
@@ -124,11 +153,21 @@ class StudyResult:
         first = FIRST_FRESH_SEED
         return {label: {seed - first: score for seed, score in by.items()} for label, by in found.items() if by}
 
+    @property
+    def validation(self) -> dict[str, dict[int, float]]:
+        """What judges, as of a sweep: `fresh`."""
+        return self.fresh
+
+    @property
+    def configs(self) -> dict[str, Config]:
+        """Value -> its best configuration, of values with a result on fresh seeds."""
+        return {label: one.fresh.config for label in self.fresh if (one := self.by_label[label]).fresh}
+
     @cached_property
     def relations(self) -> Relations:
         """Every value against every other, on fresh seeds alone. All pairs are asked about beforehand, so Holm's
         correction runs over them. Fresh seeds are counted from 0 here: among themselves they are as any others."""
-        return Relations(self.fresh, None, [list(itertools.combinations(self.fresh, 2))], self._trend)
+        return Relations(self.fresh, None, [list(itertools.combinations(self.fresh, 2))], self._trend, self.elsewhere)
 
     @property
     def winner(self) -> Winner | None:

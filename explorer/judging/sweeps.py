@@ -2,10 +2,10 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from explorer.running.requests import Request
 
 HALF_A_POINT = 0.005
 Origin = Literal["published", "own"]
+Equal = Literal["steps", "images"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class SweepResult:
     published study or a person's own.
     """
 
+    fresh_alone: ClassVar[bool] = False
+    """Its words come of the seeds that choose."""
+
     def __init__(
         self, request: Request, sweep: Sweep, runs: Runs, slug: str | None = None, origin: Origin = "published"
     ):
@@ -90,6 +94,15 @@ class SweepResult:
         return self.sweep.role
 
     @property
+    def title(self) -> str:
+        return self.sweep.title
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What varies, in the file's order."""
+        return self.sweep.knobs
+
+    @property
     def runs_done(self) -> int:
         return sum(len(outcome.records) for outcome in self.distinct)
 
@@ -114,6 +127,11 @@ class SweepResult:
     def validation(self) -> dict[str, Scores]:
         """label -> seed -> validation accuracy, points without a result left out."""
         return {outcome.label: outcome.validation for outcome in self.distinct if outcome.validation}
+
+    @property
+    def configs(self) -> dict[str, Config]:
+        """label -> configuration, of points with a result."""
+        return {label: self.by_label[label].config for label in self.validation}
 
     def distinct_label(self, label: str) -> str:
         """The label itself, or that of the distinct point it repeats."""
@@ -264,17 +282,11 @@ class SweepResult:
         return self.sweep.knobs[0] if numbers and len(values) > 1 else None
 
     @property
-    def equal(self) -> Literal["steps", "images"] | None:
+    def equal(self) -> Equal | None:
         """What all runs of a sweep of batch sizes share: their steps, or the images they see. None for other sweeps."""
-        if self.role != "knob" or "batch_size" not in self.sweep.knobs:
+        if self.role != "knob":
             return None
-        if not {*self.sweep.knobs} <= {"batch_size", "steps"}:
-            return None
-        steps = [outcome.config.steps or 0 for outcome in self.distinct]
-        images = {count * outcome.config.batch_size for count, outcome in zip(steps, self.distinct, strict=True)}
-        if len(steps) < 2 or 0 in steps:
-            return None
-        return "steps" if len(set(steps)) == 1 else "images" if len(images) == 1 else None
+        return equal_in([outcome.config for outcome in self.distinct], self.fields)
 
     @cached_property
     def is_pair(self) -> bool:
@@ -283,6 +295,17 @@ class SweepResult:
             return False
         rows, columns = (self.values(knob) for knob in self.sweep.knobs)
         return len(rows) * len(columns) == len(self.distinct)
+
+
+def equal_in(configs: Sequence[Config], varied: Collection[str]) -> Equal | None:
+    """What configurations that differ in the batch size, and in nothing else but their steps, share."""
+    if "batch_size" not in varied or not {*varied} <= {"batch_size", "steps"}:
+        return None
+    steps = [config.steps or 0 for config in configs]
+    images = {count * config.batch_size for count, config in zip(steps, configs, strict=True)}
+    if len(steps) < 2 or 0 in steps:
+        return None
+    return "steps" if len(set(steps)) == 1 else "images" if len(images) == 1 else None
 
 
 def judge(
@@ -306,24 +329,48 @@ def judge(
     return judged
 
 
-def share_words(sweeps: Sequence[SweepResult]) -> None:
-    """Gives two configurations that stand in several sweeps one word in all of them.
+class Words(Protocol):
+    """What gives words to pairs of configurations: a sweep, or a study by its fresh seeds."""
 
-    It is that of the sweep with the most runs of the two; of equal ones that with the fewest points, for it asks most
-    directly. Nothing of what the runs say decides whose it is, so the sweep's correction holds.
+    elsewhere: dict[tuple[str, str], Callable[[], Relation]]
+
+    @property
+    def slug(self) -> str: ...
+    @property
+    def fresh_alone(self) -> bool:
+        """Whether fresh seeds alone judge."""
+        ...
+
+    @property
+    def validation(self) -> Mapping[str, Scores]: ...
+    @property
+    def configs(self) -> Mapping[str, Config]:
+        """Label -> configuration, of what has a result."""
+        ...
+
+    @property
+    def relations(self) -> Relations: ...
+
+
+def share_words(judges: Sequence[Words]) -> None:
+    """Gives two configurations that stand in several sweeps and studies one word in all of them.
+
+    It is that of a study, whose fresh seeds chose neither; else of the sweep with the most runs of the two; of equal
+    ones that with the fewest points, for it asks most directly. Nothing of what the runs say decides whose it is, so
+    the correction within it holds.
     """
     numbers: dict[Config, int] = {}
-    found: dict[tuple[int, int], list[tuple[SweepResult, str, str]]] = {}
-    for judged in sweeps:
-        points = [
-            (numbers.setdefault(judged.by_label[label].config, len(numbers)), label) for label in judged.validation
-        ]
+    found: dict[tuple[int, int], list[tuple[Words, str, str]]] = {}
+    for judged in judges:
+        judged.elsewhere.clear()
+        points = [(numbers.setdefault(config, len(numbers)), label) for label, config in judged.configs.items()]
         for (a, first), (b, second) in itertools.combinations(sorted(points), 2):
             found.setdefault((a, b), []).append((judged, first, second))
 
-    def runs_of(place: tuple[SweepResult, str, str]) -> tuple[int, int]:
+    def runs_of(place: tuple[Words, str, str]) -> tuple[bool, int, int]:
         judged, first, second = place
-        return min(len(judged.validation[first]), len(judged.validation[second])), -len(judged.validation)
+        n = min(len(judged.validation[first]), len(judged.validation[second]))
+        return judged.fresh_alone, n, -len(judged.validation)
 
     for places in found.values():
         if len(places) > 1:
@@ -334,7 +381,7 @@ def share_words(sweeps: Sequence[SweepResult]) -> None:
                     judged.elsewhere[second, first] = partial(_word_of, home[0], home[2], home[1], second, first)
 
 
-def _word_of(home: SweepResult, label: str, against: str, here: str, here_against: str) -> Relation:
+def _word_of(home: Words, label: str, against: str, here: str, here_against: str) -> Relation:
     """What ``home`` says of two points, in the words of a sweep that calls them otherwise."""
     return replace(home.relations.of(label, against), label=here, against=here_against, home=home.slug)
 

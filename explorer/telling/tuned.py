@@ -1,9 +1,8 @@
 """What studies and searches showed, in sentences: each value at its best, how sure that is, what tuning was worth."""
 
 from explorer.fields import text_of
-from explorer.judging.certainty import Certainty, of_all
 from explorer.judging.studies import StudyResult, expected_best
-from explorer.telling.words import difference, knob_name, listed, points, setting, with_n
+from explorer.telling.words import difference, knob_name, listed, points, setting, standing, with_n
 
 ENOUGH = 0.9  # of what tuning gains: as many tries as give this much are enough
 
@@ -21,17 +20,6 @@ def study_sentences(judged: StudyResult) -> list[str]:
     fixed = f"{fixed}, and the defaults of all else" if fixed else "the defaults of all else"
     told.append(f"**Fixed for all**: {fixed}. What was found holds for these.")
     return told + ([f"**Note**: {judged.question.note}"] if judged.question.note else [])
-
-
-def in_words(judged: StudyResult) -> str:
-    """``each tuned, **relu or gelu** (sure): 98.10 ± 0.05 % (n=10) on fresh seeds.``"""
-    won = judged.winner
-    if won is None or not judged.complete:
-        return "each tuned, not finished (unknown)."
-    set_aside = [judged.relations.of(label, won.label).certainty for label in (*won.likely_worse, *won.worse)]
-    certainty = of_all([*set_aside, *([Certainty.UNKNOWN] if won.unknown else [])])
-    figures = with_n(judged.fresh[won.label])
-    return f"each tuned, **{' or '.join((won.label, *won.ties))}** ({certainty.word}): {figures} on fresh seeds."
 
 
 def verdict(judged: StudyResult, label: str) -> str:
@@ -54,11 +42,7 @@ def _best(judged: StudyResult) -> list[str]:
     if not judged.question.scientific:
         return [f"**Best found**: {setting(one.setting)}; {figures}."]
     told = [f"**Best, each at its own best setting**: {won.label} ({setting(one.setting)}), {figures}."]
-    for words, labels in (
-        ("As good as far as these seeds can tell", won.ties), ("Not settled", won.unknown),
-        ("Likely worse", won.likely_worse), ("Worse", won.worse),
-    ):  # fmt: skip
-        told += [f"**{words}**: {listed(labels)}."] if labels else []
+    told += [f"**Beside the best**: {standing(won)}."] if len(judged.fresh) > 1 else []
     if judged.pairs > 1:
         told.append(
             f"**Pair by pair** (fresh seeds alone, Holm over all {judged.pairs}): {judged.pairs_shown} differences are "

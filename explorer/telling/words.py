@@ -11,7 +11,7 @@ from explorer.fields import flag_of, text_of
 from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.hypothesis import HypothesisVerdict, Reason
-from explorer.judging.relations import Relation
+from explorer.judging.relations import Relation, Winner
 from explorer.judging.runs import ConfigResult, LeftOut, Lost
 from explorer.judging.study import Unreadable
 from explorer.running.requests import Request
@@ -90,6 +90,19 @@ def signed(fraction: float, digits: int = 2) -> str:
     return value.lstrip("+-") if float(value) == 0 else value
 
 
+def standing(best: Winner) -> str:
+    """How all other points stand to the best one: ``tied: a; not told from it, but no tie: b; worse: c and d``"""
+    if not best.ties and not best.unknown and not best.likely_worse:
+        return "it beats every other point"
+    kinds = (
+        ("as good as far as these runs can tell", best.ties),
+        ("unknown, too noisy or too far behind to be called as good", best.unknown),
+        ("likely worse", best.likely_worse),
+        ("worse", best.worse),
+    )
+    return "; ".join(f"{kind}: {listed(labels)}" for kind, labels in kinds if labels)
+
+
 def points(value: float) -> str:
     """A difference of fractions in points of a per cent: ``0.21 points``."""
     return f"{100 * value:.2f} points"
@@ -149,6 +162,11 @@ def said(config: Config) -> dict[str, str]:
 @functools.lru_cache(maxsize=64)
 def _usual(model: str, optimizer: str) -> Config:
     return make_config({"model": model, "optimizer": optimizer})
+
+
+def value_of(label: str, knobs: Sequence[str]) -> str:
+    """A point as its knob's value alone, where its label says which knob: ``0.003`` of ``lr 0.003``."""
+    return label.removeprefix(f"{knob_name(knobs[0])} ") if knobs else label
 
 
 def setting(values: Mapping[str, object] | None) -> str:

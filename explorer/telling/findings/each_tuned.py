@@ -1,11 +1,10 @@
 """What the studies answer: which value is best when each is at its own best setting."""
 
-from explorer.judging.certainty import Certainty, of_all
 from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
-from explorer.telling.words import listed, setting, with_n
+from explorer.telling.words import setting, standing, with_n
 
 
 def find(study: Study) -> list[Sentence]:
@@ -17,16 +16,10 @@ def _sentence(judged: StudyResult) -> Sentence:
     assert won is not None
     one = judged.by_label[won.label]
     figures = with_n(one.fresh.fresh_validation) if one.fresh else ""
-    aside = [*won.likely_worse, *won.worse]
     title = f"**{judged.question.title}, {name_of(judged.model, judged.dataset)}**"
-    parts = [f"{title}: {won.label} ({setting(one.setting)}), {figures} on fresh seeds"]
-    parts += [f"as good as far as they can tell: {listed(won.ties)}"] if won.ties else []
-    parts += [f"not settled: {listed(won.unknown)}"] if won.unknown else []
-    if aside:
-        certainty = of_all(judged.relations.of(label, won.label).certainty for label in aside)
-        parts.append(f"{'worse' if certainty is Certainty.SURE else 'likely worse'}: {listed(aside)}")
+    beside = f"; {standing(won)}" if len(judged.fresh) > 1 else ""
     unfinished = "" if judged.complete else " Unfinished."
-    return f"{'; '.join(parts)}.{unfinished}"
+    return f"{title}: {won.label} ({setting(one.setting)}), {figures} on fresh seeds{beside}.{unfinished}"
 
 
 FINDING = Finding("each-tuned", "Which value is best, when each is at its own best setting?", find=find)

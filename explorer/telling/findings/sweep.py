@@ -18,6 +18,7 @@ from explorer.telling.words import (
     plural,
     points,
     reason,
+    standing,
     tested,
     with_n,
 )
@@ -78,19 +79,6 @@ def _ties(judged: SweepResult, best: Winner) -> list[Sentence]:
         )
         return [told]
     return [f"**Beside the best**: {standing(best)}."] if len(judged.validation) > 1 else []
-
-
-def standing(best: Winner) -> str:
-    """How all other points stand to the best one: ``tied: a; not told from it, but no tie: b; worse: c and d``"""
-    if not best.ties and not best.unknown and not best.likely_worse:
-        return "it beats every other point"
-    kinds = (
-        ("as good as far as these runs can tell", best.ties),
-        ("unknown, too noisy or too far behind to be called as good", best.unknown),
-        ("likely worse", best.likely_worse),
-        ("worse", best.worse),
-    )
-    return "; ".join(f"{kind}: {listed(labels)}" for kind, labels in kinds if labels)
 
 
 def _edges(judged: SweepResult, best: Winner) -> list[Sentence]:

@@ -1,6 +1,6 @@
 """REPORT.md: what a reader takes in within a minute, then within five. Everything else lies behind it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -9,10 +9,11 @@ from explorer.config import fields_for
 from explorer.judging.answers import Answer, answers
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.relations import Word
+from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
-from explorer.telling import tables, tuned, words
-from explorer.telling.findings import published_tables
+from explorer.telling import tables, words
+from explorer.telling.findings import published_tables, recommendations
 from explorer.telling.findings.best import against_one_another
 from explorer.telling.names import model_title, name_of
 from explorer.telling.report.group import WHOSE_TEST
@@ -41,27 +42,28 @@ GLOSSARY = (
 BEHIND = {
     "questions": "questions to the whole study", "published": "published figures", "statistics": "how it is judged",
 }  # fmt: skip
+NAMED = ("recommendations", "surprises", "worst", "top-tenth", "returns", "translation")
+"""Questions to the whole study that the index names: those that many ask first."""
 MOST_NAMED = 3  # values that tie for the best
 
 
 @dataclass(frozen=True)
 class Question:
-    """A main question: the sweeps about one knob that answer it are those that vary ``knob`` first of all."""
+    """A main question, and the subjects whose sweeps and studies answer it."""
 
     asks: str
-    knob: str
-    about: Callable[[SweepResult], bool] = lambda judged: True
+    subjects: tuple[str, ...]
 
 
 QUESTIONS = (
-    Question("Which learning rate?", "lr"),
-    Question("Which batch size, at equal steps?", "batch_size", lambda judged: judged.equal == "steps"),
-    Question("Which batch size, at equal images?", "batch_size", lambda judged: judged.equal == "images"),
-    Question("Which optimizer?", "optimizer"),
-    Question("Which activation?", "activation"),
-    Question("How deep?", "depth"),
-    Question("How wide?", "width"),
-    Question("How long?", "steps"),
+    Question("Which learning rate?", ("lr",)),
+    Question("Which batch size, at equal steps?", ("batch_size at equal steps",)),
+    Question("Which batch size, at equal images?", ("batch_size at equal images",)),
+    Question("Which optimizer?", ("optimizer",)),
+    Question("Which activation?", ("activation",)),
+    Question("How deep?", ("depth",)),
+    Question("How wide?", ("width", "filters")),
+    Question("How long?", ("steps",)),
 )
 MOST_COMPARED = 10  # points of a sweep whose standing to the baseline is told at the front
 
@@ -131,47 +133,55 @@ _NO_FRESH = (
 )
 
 
+_AT_ONE_SETTING = (
+    "Each answer changes one knob and leaves the others as the sweep's baseline has them. The best configurations "
+    "above combine several, and train longer: values may differ there."
+)
+_EACH_TUNED = (
+    "*Each tuned*: every value has its own best setting of some other knobs, and fresh seeds alone judge. Otherwise "
+    "one knob changes and the others stay as the sweep's baseline has them. The best configurations above combine "
+    "several, and train longer: values may differ there."
+)
+
+
 def _main_answers(page: Page, found: Sequence[Answer]) -> list[str]:
-    """A bullet a question, under it a line for each model and data set."""
+    """A bullet a question, under it a line for each model and data set: each value tuned, then at one setting."""
     lines = []
     for question in QUESTIONS:
-        tuned_answers = [
-            f"{name_of(judged.model, judged.dataset)}, {judged.slug}: {tuned.in_words(judged)} "
-            f"{page.to(judged, 'Evidence')}."
-            for judged in page.shelf.study.studies
-            if judged.question.scientific[:1] == (question.knob,)
-            and question is next(other for other in QUESTIONS if other.knob == question.knob)
-        ]
-        mine = [
-            answer
-            for answer in found
-            if answer.sweep.sweep.knobs[:1] == (question.knob,) and question.about(answer.sweep)
-        ]
-        if not mine and not tuned_answers:
+        mine = [answer for answer in found if answer.subject in question.subjects]
+        if not mine:
             continue
-        told = list(tuned_answers)
+        told = []
         for dataset, model in page.shelf.study.pairs:
-            here = [answer for answer in mine if (answer.sweep.dataset, answer.sweep.model) == (dataset, model)]
-            told += [
-                f"{name_of(model, dataset)}: {_in_words(answer)} {page.to(answer.sweep, 'Evidence')}."
-                for answer in here
-            ]
-            if not here and question.knob in fields_for(model):
+            here = [answer for answer in mine if answer.pair == (dataset, model)]
+            if here:
+                each = " ".join(_with_evidence(page, answer, here) for answer in here)
+                told.append(f"{name_of(model, dataset)}: {each}")
+            elif question.subjects[0].split()[0] in fields_for(model):
                 told.append(f"{name_of(model, dataset)}: not run.")
         lines.append(words.nested(f"- **{question.asks}**", told))
     if lines:
         lines[:0] = [
-            "Each answer changes one knob and leaves the others as the sweep's baseline has them. The best "
-            "configurations above combine several, and train longer: values may differ there.",
+            _EACH_TUNED if any(answer.tuned for answer in found) else _AT_ONE_SETTING,
             "",
         ]
     return [*lines, ""]
+
+
+def _with_evidence(page: Page, answer: Answer, beside: Sequence[Answer]) -> str:
+    """``At one setting: **0.003** is best (sure). [Evidence](...).``; the setting goes without saying where all do."""
+    how = "each tuned: " if answer.tuned else "at one setting: " if any(other.tuned for other in beside) else ""
+    if answer is not beside[0]:
+        how = how[:1].upper() + how[1:]
+    return f"{how}{_in_words(answer)} {page.to(answer.judged, 'Evidence')}."
 
 
 def _in_words(answer: Answer) -> str:
     """``**0.003** is best (sure), by +0.35 ± 0.33 points against 0.001.``"""
     if answer.n < MIN_RUNS:
         return f"unknown: {plural(answer.n, 'seed')} can settle nothing."
+    if isinstance(answer.judged, StudyResult) and not answer.judged.complete:
+        return "not finished (unknown)."
     first = _value(answer, answer.best[0])
     if answer.matters is Certainty.UNKNOWN:
         return f"no difference shown (unknown); {first} leads."
@@ -186,24 +196,31 @@ def _in_words(answer: Answer) -> str:
     found = answer.estimate
     if found is not None and found.certainty is not Certainty.UNKNOWN:
         told += f". {first} has {words.difference(found)} points against {_value(answer, found.against)}"
+    if answer.tuned:
+        told += f"; {first} has {words.with_n(answer.judged.validation[answer.best[0]])} on fresh seeds"
     return f"{told}.{_beside_the_baseline(answer)}"
 
 
 def _beside_the_baseline(answer: Answer) -> str:
-    """Of few values that are no numbers: how each stands to the baseline, `` Against adam: better muon; worse sgd.``"""
-    judged = answer.sweep
+    """Of few values that are no numbers: how each stands to the baseline, or to the best where there is none,
+    `` Against adam: better muon; worse sgd.``"""
+    judged = answer.judged
     if judged.numeric_knob or not 2 < len(judged.validation) <= MOST_COMPARED:
         return ""
+    base = judged.baseline if isinstance(judged, SweepResult) else answer.best[0]
+    if base not in judged.validation:
+        return ""
     kinds: dict[str, list[str]] = {}
-    for label, verdict in judged.verdicts.items():
-        kinds.setdefault(verdict.word, []).append(_value(answer, label))
+    for label in judged.validation:
+        if label != base:
+            kinds.setdefault(judged.relations.of(label, base).word, []).append(_value(answer, label))
     told = "; ".join(f"{word} {', '.join(kinds[word])}" for word in get_args(Word) if word in kinds)
-    return f" Against {_value(answer, judged.baseline)}: {told}." if told else ""
+    return f" Against {_value(answer, base)}: {told}." if told else ""
 
 
 def _named(answer: Answer) -> str:
     """The best values: ``0.003``, ``gelu; relu``, ``32 to 128`` for neighbours of a grid, ``adam and 6 others``."""
-    judged, best = answer.sweep, answer.best
+    judged, best = answer.judged, answer.best
     if judged.numeric_knob and len(best) > 1:
         order = list(judged.validation)
         places = sorted(order.index(label) for label in best)
@@ -216,8 +233,7 @@ def _named(answer: Answer) -> str:
 
 def _value(answer: Answer, label: str) -> str:
     """A point as its knob's value alone, where there is one knob."""
-    judged = answer.sweep
-    return label.removeprefix(f"{words.knob_name(judged.sweep.knobs[0])} ") if judged.sweep.knobs else label
+    return words.value_of(label, answer.judged.fields)
 
 
 def _own(page: Page) -> list[str]:
@@ -277,20 +293,29 @@ def _next(page: Page) -> list[str]:
 
 
 def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
-    """A row a knob: what holds everywhere, then the best value on each model and data set, and how sure that is."""
+    """A row a knob: what holds everywhere, then the best value on each model and data set, and how sure that is. A
+    study of a knob stands in the row of the first sweep about it, before what the sweep says."""
     pairs, rows = page.shelf.study.pairs, []
-    for slug in dict.fromkeys(answer.sweep.slug for answer in found):
-        mine = [answer for answer in found if answer.sweep.slug == slug]
-        row = {"knob": mine[0].sweep.sweep.title, "rule of thumb": _rule(mine)}
+    kinds: dict[tuple[str, str], list[Answer]] = {}  # (subject, the sweep's name)
+    for answer in sorted(found, key=lambda answer: answer.tuned):
+        alike = [key for key in kinds if key[0] == answer.subject]
+        key = alike[0] if answer.tuned and alike else (answer.subject, answer.judged.slug)
+        kinds.setdefault(key, []).append(answer)
+    for mine in kinds.values():
+        mine.sort(key=lambda answer: not answer.tuned)
+        title = next((answer.judged.title for answer in mine if not answer.tuned), mine[0].judged.title)
+        row = {"knob": title, "rule of thumb": recommendations.rule(mine)}
         for dataset, model in pairs:
-            here = [answer for answer in mine if (answer.sweep.dataset, answer.sweep.model) == (dataset, model)]
-            row[name_of(model, dataset)] = _card(page, here[0]) if here else "-"
+            here = [answer for answer in mine if answer.pair == (dataset, model)]
+            row[name_of(model, dataset)] = "; at one setting ".join(_card(page, answer) for answer in here) or "-"
         rows.append(row)
     if not rows:
         return []
+    advice = f" In sentences: {_question(page, 'recommendations')}" if "recommendations" in page.shelf.answered else ""
     return [
         "Best values, how sure it is that no other is best, and how far worst and best lie apart, in points. That "
-        "range leaves out a hopeless value, one that alone makes over half of the spread.",
+        "range leaves out a hopeless value, one that alone makes over half of the spread. *Tuned*: each value at its "
+        f"own best setting.{advice}",
         "",
         tables.text_table(rows),
         "",
@@ -298,25 +323,13 @@ def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
 
 
 def _card(page: Page, answer: Answer) -> str:
+    """``[relu; gelu](link), sure, 0.31``, after ``tuned`` where each value is."""
+    judged, tuned = answer.judged, "tuned " if answer.tuned else ""
     if answer.n < MIN_RUNS:
-        return f"{page.to(answer.sweep, 'too few runs')}"
-    judged = answer.sweep
-    spread = (judged.hopeless.rest if judged.hopeless else judged.importance).spread.range
+        return f"{tuned}{page.to(judged, 'too few runs')}"
     if answer.matters is Certainty.UNKNOWN:
-        return f"{page.to(judged, 'no difference shown')}"
-    return f"{page.to(judged, _named(answer))}, {answer.certainty.word}, {100 * spread:.2f}"
-
-
-def _rule(mine: Sequence[Answer]) -> str:
-    """What is among the best wherever the knob made a difference."""
-    mattering = [answer for answer in mine if answer.matters is not Certainty.UNKNOWN and answer.n >= MIN_RUNS]
-    if not mattering:
-        return "no difference shown anywhere"
-    common = [label for label in mattering[0].best if all(label in answer.best for answer in mattering)]
-    if common:
-        where = "wherever it matters" if len(mattering) > 1 else "in the one place where it matters"
-        return f"{_value(mattering[0], common[0])} is among the best {where}"
-    return "the best value depends on model and data"
+        return f"{tuned}{page.to(judged, 'no difference shown')}"
+    return f"{tuned}{page.to(judged, _named(answer))}, {answer.certainty.word}, {100 * answer.range:.2f}"
 
 
 def _models(study: Study) -> list[str]:
@@ -361,6 +374,11 @@ def _reading(page: Page) -> list[str]:
     ]
 
 
+def _question(page: Page, id: str) -> str:
+    """A link to the answer of a question to the whole study."""
+    return f"[{page.shelf.answered[id]}]({page.link(page.shelf.behind('questions'), id)})"
+
+
 def _index(page: Page) -> list[str]:
     shelf, lines = page.shelf, []
     for dataset, model in shelf.study.pairs:
@@ -369,5 +387,8 @@ def _index(page: Page) -> list[str]:
     for name, title in BEHIND.items():
         if shelf.behind(name) in shelf.files:
             lines.append(f"- [{title}]({page.link(shelf.behind(name))})")
+            if name == "questions":
+                asked = [_question(page, id) for id in NAMED if id in shelf.answered]
+                lines[-1] += f", such as: {' '.join(asked)}" if asked else ""
     lines.append(f"- [every run, a row each]({page.link(shelf.every_run)})")
     return lines
