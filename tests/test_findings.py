@@ -14,6 +14,7 @@ from explorer.judging import study
 from explorer.judging.runs import Runs
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult, judge
+from explorer.record import Seconds
 from explorer.running.ledger import Ledger
 from explorer.running.requests import Request
 from explorer.telling import findings
@@ -38,6 +39,7 @@ from explorer.telling.findings.sweep import sweep_sentences
 from tests.conftest import PROJECT
 from tests.records import LR, POINTS, record, runs
 from tests.test_results import four_rates, judged
+from tests.test_shifts import made_up
 from tests.test_studies import a_study
 
 
@@ -45,7 +47,7 @@ from tests.test_studies import a_study
 def shipped() -> Study:
     """What is published, and a study of the shipped ones in a made-up world."""
     read = study.read(Runs(Ledger(PROJECT / "results", read_only=True).records()), PROJECT / "results")
-    return dataclasses.replace(read, studies=(*read.studies, a_study("mnist")))
+    return dataclasses.replace(read, studies=(*read.studies, a_study("mnist")), moved=(made_up("mnist"),))
 
 
 @pytest.mark.parametrize("finding", findings.FINDINGS, ids=lambda finding: finding.id)
@@ -72,7 +74,7 @@ def test_a_sweep_means_the_same_under_another_name(shipped, tmp_path):
         shutil.copy(documents.FOLDER / f"{old.name}.toml", path)
         request = replace(old, name=path.stem, path=str(path))
         asked.append((request, questions.load(str(path), old.model, old.dataset, old.overrides)))
-    renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)), studies=shipped.studies)
+    renamed = Study(shipped.runs, tuple(judge(asked, shipped.runs)), studies=shipped.studies, moved=shipped.moved)
     for finding in findings.FINDINGS:
         for tell in (finding.find, finding.top):
             told = [[re.sub(r"-2\b", "", sentence) for sentence in tell(study_)] for study_ in (shipped, renamed)]
@@ -187,10 +189,13 @@ def test_diminishing_returns_are_told_of_widths(tmp_path):
     text = "base.steps = 30\ngrid.width = [16, 32, 64]"
     levels = {16: 0.80, 32: 0.90, 64: 0.9005}
     records = [
-        one for width, level in levels.items() for one in runs({"width": width}, [level, level + 1e-3, level - 1e-3])
-    ]
+        one
+        for width, level in levels.items()
+        for one in runs({"width": width}, [level, level + 1e-3, level - 1e-3], parameters=10 * width,
+                        seconds=Seconds(compile=0.0, train=width**0.5, eval=0.0))
+    ]  # fmt: skip
     (told,) = returns.find(Study(Runs(records), (judged(tmp_path, text, records),)))
-    assert "16 to 32: +10.00" in told
+    assert "16 to 32: +10.00 ± 0.23, better (n=3), for 1.4 times the training seconds and 2.0 times the para" in told
     assert "Shown to help: 16 to 32; not settled: 32 to 64." in told
 
 

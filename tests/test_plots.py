@@ -16,6 +16,7 @@ from PIL import Image
 from explorer.config import make_config
 from explorer.judging import study
 from explorer.judging.runs import Lost, Runs
+from explorer.judging.shifts import Moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Seconds
@@ -32,10 +33,12 @@ from explorer.telling.plots import (
     picture,
     png,
     ranking,
+    size,
 )
 from explorer.telling.plots.facts import Bar, Names, Pair, Predictions, bar_of, names_of_configs, names_of_points
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
+from tests.test_shifts import made_up
 from tests.test_studies import a_study
 
 
@@ -226,6 +229,23 @@ def test_the_pareto_front_leaves_out_what_is_slower_and_worse():
     assert facts.front == (True, False, True)
 
 
+def test_sizes_are_a_line_a_depth_with_the_fewest_parameters_first(tmp_path):
+    text = "base.steps = 30\ngrid.width = [64, 32]\ngrid.depth = [1, 2]\n"
+    records = [
+        one
+        for width, seconds in ((32, 1.0), (64, 3.0))
+        for depth in (1, 2)
+        for one in runs({"width": width, "depth": depth}, [0.9, 0.91, 0.92], parameters=100 * width * depth,
+                        seconds=Seconds(compile=0.0, train=seconds * depth, eval=0.0))
+    ]  # fmt: skip
+    found = size.facts(judged(tmp_path, text, records))
+    assert [line.name for line in found.lines] == ["depth 1", "depth 2"]
+    assert [line.widths for line in found.lines] == [("32", "64")] * 2
+    assert [line.seconds for line in found.lines] == [(1.0, 3.0), (2.0, 6.0)]
+    assert found.lines[1].parameters == (6400, 12800)
+    assert size.facts(judged(tmp_path, LR, four_rates())) is None
+
+
 def test_importance_takes_sweeps_about_one_thing_and_sorts_them(tmp_path):
     lr, pair = judged(tmp_path, LR, four_rates()), judged(tmp_path, PAIR, pair_records(), seeds=2)
     facts = importance.facts(Pair("mlp", "digits", (), [pair, lr]))
@@ -280,8 +300,11 @@ def shipped(digits):
     logits = -np.linalg.norm(flat[:, None] - middles, axis=2)
     return {
         StudyResult: [a_study("fashion")],
-        SweepResult: [by_name[name] for name in ("lr", "opt", "lr-bs")],  # a line, dots, a heat map
+        SweepResult: [
+            by_name[name] for name in ("lr", "opt", "lr-bs", "width", "width-depth")
+        ],  # a line, dots, heat maps
         Pair: [Pair("mlp", "fashion", found.ranked("mlp", "fashion"), sweeps)],
+        Moved: [made_up()],
         Predictions: [Predictions("mlp", "digits", "nearest mean", logits, digits.test_labels, digits.test_images)],
     }
 

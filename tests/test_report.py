@@ -133,6 +133,7 @@ def test_a_sweep_names_its_question_command_table_and_verdicts(tmp_path, undrawn
     row = next(line for line in section.splitlines() if line.startswith("| lr 0.0003"))
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
         "lr 0.0003", "3", "91.01 ± 2.48", "90.01 ± 2.48", "-3.99 ± 2.27", "worse", "2.00", "worse",
+        "30 / -", "10.00", "0.100 / 0.200 (+0.100)", "+0.50",
     ]  # fmt: skip
 
 

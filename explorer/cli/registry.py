@@ -1,6 +1,6 @@
 """Every command there is: the models' own, then those around them."""
 
-from explorer.cli import best, compare, export, listing, page, predict, report, runs, show, train
+from explorer.cli import best, compare, export, listing, page, predict, report, runs, shift, show, train
 from explorer.cli.command import Command
 
 
@@ -15,6 +15,7 @@ def commands() -> dict[str, Command]:
         runs.COMMAND,
         show.COMMAND,
         predict.COMMAND,
+        shift.COMMAND,
         export.COMMAND,
         page.COMMAND,
     )

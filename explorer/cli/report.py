@@ -62,7 +62,8 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     """
     from explorer.judging import study
     from explorer.judging.runs import Runs
-    from explorer.running import predictions
+    from explorer.judging.shifts import moved
+    from explorer.running import predictions, shifted
     from explorer.telling import report
 
     asked = [request for request in store.requests(published_only) if request.own]
@@ -70,9 +71,11 @@ def rebuild(store: "Store", places: Places, data_dir: Path | None = None, publis
     predict = predictions.reader(store.folders, data_dir)
     runs = Runs(store.records(published_only=True), store.damaged(published_only))
     mine, my_settled, my_studies = (own.sweeps, own.settled, own.studies) if own else ((), (), ())
+    measured = {} if store.alone or published_only else shifted.read([store.folder])
     return report.rebuild(
-        runs, store.published_folder, places.media, places.report, predict, mine, my_settled, my_studies
-    )
+        runs, store.published_folder, places.media, places.report, predict, mine, my_settled, my_studies,
+        moved(Runs(store.records()), measured) if measured else (),
+    )  # fmt: skip
 
 
 def write_html(store: "Store", path: Path, published_only: bool, data_dir: Path | None) -> Path:

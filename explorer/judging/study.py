@@ -1,7 +1,7 @@
 """All there is to say something about: the runs, the sweeps over them, and the best of each model and data set."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -18,10 +18,11 @@ from explorer.judging.pairs import holm
 from explorer.judging.relations import ALPHA
 from explorer.judging.runs import ConfigResult, Runs, mean
 from explorer.judging.settled import SettledSweep, settled
+from explorer.judging.shifts import Moved, moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.studies import judge as judge_studies
-from explorer.judging.sweeps import Origin, SweepResult, judge
-from explorer.running import requests
+from explorer.judging.sweeps import Origin, SweepResult, judge, share_words
+from explorer.running import requests, shifted
 from explorer.running.requests import Request
 
 WITHIN = 0.005  # "about as good as the best", as a fraction
@@ -77,6 +78,8 @@ class Study:
     """Studies and searches: each value at its best."""
     settled: tuple[SettledSweep, ...] = ()
     """Those asked for with ``--settle``: they have seeds and verdicts of their own."""
+    moved: tuple[Moved, ...] = ()
+    """What was measured on test images that move, a data set each."""
 
     @cached_property
     def pairs(self) -> list[tuple[str, str]]:
@@ -177,7 +180,7 @@ def read(runs: Runs, results: Path) -> Study:
 
     UserError where the list of sweeps cannot be read.
     """
-    return of_requests(runs, requests.read(results))
+    return replace(of_requests(runs, requests.read(results)), moved=moved(runs, shifted.read([results])))
 
 
 def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "published") -> Study:
@@ -194,10 +197,10 @@ def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "publishe
         except UserError as error:
             unreadable.append(Unreadable(request, str(error)))
     fixed = [(request, sweep) for request, sweep in asked if not request.settle]
-    judged = [found for found in judge(fixed, runs, known, origin) if found.runs_done]
-    judged.sort(key=_order)
-    judged_studies = [found for found in judge_studies(tuned, runs, known, origin) if found.runs_done]
-    judged_studies.sort(key=_order)
+    judged, judged_studies = judge(fixed, runs, known, origin), judge_studies(tuned, runs, known, origin)
+    share_words([*judged, *judged_studies])
+    judged = sorted((found for found in judged if found.runs_done), key=_order)
+    judged_studies = sorted((found for found in judged_studies if found.runs_done), key=_order)
     looked = [settled(request, sweep, runs) for request, sweep in asked if request.settle]
     return Study(
         runs,

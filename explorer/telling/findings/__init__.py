@@ -15,16 +15,19 @@ from explorer.telling.findings import (
     longer,
     overfitting,
     published_tables,
+    recommendations,
     returns,
     sgd,
     surprises,
     top_tenth,
+    translation,
     worst,
 )
 from explorer.telling.findings.finding import Finding, Sentence
 
 # In the order in which the report tells them.
 FINDINGS: tuple[Finding, ...] = (
+    recommendations.FINDING,
     best.FINDING,
     knobs.FINDING,
     each_tuned.FINDING,
@@ -40,6 +43,7 @@ FINDINGS: tuple[Finding, ...] = (
     overfitting.FINDING,
     returns.FINDING,
     between.FINDING,
+    translation.FINDING,
     surprises.FINDING,
     top_tenth.FINDING,
     worst.FINDING,
@@ -51,7 +55,7 @@ def top(study: Study) -> list[Sentence]:
     return [sentence for finding in FINDINGS for sentence in finding.top(study)]
 
 
-def answers(study: Study) -> list[tuple[str, list[Sentence]]]:
+def answers(study: Study) -> list[tuple[Finding, list[Sentence]]]:
     """The study questions that have an answer, with it."""
-    found = [(finding.question, finding.find(study)) for finding in FINDINGS if finding.question]
-    return [(question, sentences) for question, sentences in found if sentences]
+    found = [(finding, finding.find(study)) for finding in FINDINGS if finding.question]
+    return [(finding, sentences) for finding, sentences in found if sentences]

@@ -2,18 +2,21 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from explorer import models
 from explorer.asking import documents
 from explorer.judging import simulated
 from explorer.judging.frame import runs_csv
+from explorer.judging.shifts import Moved
 from explorer.record import Environment
-from explorer.telling import findings, settled, tables, words
+from explorer.telling import findings, on_the_way, settled, shifts, tables, words
 from explorer.telling.findings.published_tables import side_by_side
 from explorer.telling.findings.published_tables import tables as published_tables
 from explorer.telling.names import name_of
 from explorer.telling.report.group import studies, sweep
-from explorer.telling.report.shelf import Shelf, bullets, page_behind
+from explorer.telling.report.shelf import Page, Shelf, bullets, page_behind
 from explorer.telling.statistics import statistics_lines
 from explorer.telling.words import plural
 
@@ -28,10 +31,21 @@ def write(shelf: Shelf) -> None:
 def _questions(shelf: Shelf) -> None:
     page = page_behind(shelf, "questions", "Questions to the whole study")
     page.section("What stands out", *bullets(findings.top(shelf.study)))
-    for question, answer in findings.answers(shelf.study):
-        page.section(question, *bullets(answer))
+    for finding, answer in findings.answers(shelf.study):
+        more = _moved(page, shelf.study.moved, shelf.media) if finding.id == "translation" else []
+        page.section(finding.question, f'<a id="{finding.id}"></a>', "", *bullets(answer), "", *more)
+        shelf.answered[finding.id] = finding.question
     if page.sections:
         page.save()
+
+
+def _moved(page: Page, every: Sequence[Moved], media: Path) -> list[str]:
+    """Tables and pictures of test images that move, and how they were measured."""
+    found = [shifts.HOW, ""]
+    for moved in every:
+        picture = page.picture(media / moved.dataset / "shifts.png", "shifts", moved)
+        found += [shifts.table(moved), "", *picture]
+    return found
 
 
 def _published(shelf: Shelf) -> None:
@@ -113,9 +127,13 @@ def _own(shelf: Shelf) -> None:
         "rests on them."
     )
     page.say(*([tables.comparison(own.sweeps)] if own.sweeps else []))
-    page.say(*(line for judged in own.sweeps for line in sweep(page, judged)))
+    if own.sweeps:
+        page.say(on_the_way.LEGEND, "", *(line for judged in own.sweeps for line in sweep(page, judged)))
     page.section("Each value at its best", *studies(page, own.studies))
     page.section("Settled sweeps", *settled.section(own.settled))
+    if own.moved:
+        told = bullets(sentence for moved in own.moved for sentence in shifts.sentences(moved))
+        page.section("Test images that move", *told, "", *_moved(page, own.moved, shelf.media / "own"))
     page.save()
 
 

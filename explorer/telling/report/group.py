@@ -13,7 +13,7 @@ from explorer import datasets
 from explorer.files import write_atomically
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
-from explorer.telling import settled, tables, tuned, words
+from explorer.telling import best_points, on_the_way, settled, tables, tuned, words
 from explorer.telling.findings.interactions import interaction_table
 from explorer.telling.findings.sweep import sweep_sentences
 from explorer.telling.names import class_names, name_of
@@ -22,7 +22,7 @@ from explorer.telling.plots.facts import Predictions
 from explorer.telling.report.shelf import Page, Shelf, bullets, files_of, page_behind
 from explorer.telling.words import short_name
 
-STUDY_PLOTS = ("isolation", "moves", "tries", "spent")
+STUDY_PLOTS = ("isolation", "moves", "tries", "spent", "size")
 SEARCH_PLOTS = ("moves", "tries")
 BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
 WHOSE_TEST = (
@@ -44,7 +44,9 @@ def write(shelf: Shelf, dataset: str, model: str) -> None:
     page.section("Each value at its best", *studies(page, tuned_here))
     mine = [one for one in shelf.study.settled if (one.sweep.dataset, one.sweep.model) == (dataset, model)]
     page.section("Settled sweeps", *settled.section(mine))
-    page.section("Sweep by sweep", *(line for judged in sweeps for line in sweep(page, judged)))
+    if sweeps:
+        folds = (line for judged in sweeps for line in sweep(page, judged))
+        page.section("Sweep by sweep", on_the_way.LEGEND, "", *folds)
     page.save()
 
 
@@ -269,9 +271,11 @@ def sweep(page: Page, judged: SweepResult) -> list[str]:
     lines += [f"**Question**: {asked.question}", ""] if asked.question else []
     lines += [f"**Hypothesis**: {asked.hypothesis}", ""] if asked.hypothesis else []
     shared = shelf.study.sharing_baseline(judged) if judged.origin == "published" else ()
-    lines += [*bullets(sweep_sentences(judged, shared)), "", tables.sweep_table(judged), ""]
+    lines += [*bullets(sweep_sentences(judged, shared)), "", tables.sweep_table(judged), "", *best_points.told(judged)]
     lines += page.picture(picture, "heat" if judged.is_pair else "accuracy", judged, asked.title)
     lines += page.picture(curves_picture, "curves", judged)
+    sized = picture.with_stem(f"{picture.stem}_size")
+    lines += page.picture(sized, "size", judged, f"{asked.title}: time and parameters")
     where, again = page.link(path), "(shown from the ledger; with `--force` trained anew)"
     lines += [f"Its command: `{words.sweep_command(judged.request)}` {again}. Figures: [{path.name}]({where}).", ""]
     return [*lines, "</details>", ""]

@@ -14,6 +14,7 @@ from explorer.config import Config
 from explorer.files import write_atomically
 from explorer.judging.runs import Runs
 from explorer.judging.settled import SettledSweep
+from explorer.judging.shifts import Moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
@@ -31,9 +32,10 @@ class Own:
     sweeps: Sequence[SweepResult] = ()
     settled: Sequence[SettledSweep] = ()
     studies: Sequence[StudyResult] = ()
+    moved: Sequence[Moved] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sweeps or self.settled or self.studies)
+        return bool(self.sweeps or self.settled or self.studies or self.moved)
 
 
 class Shelf:
@@ -51,6 +53,8 @@ class Shelf:
         self.files: list[Path] = []
         self.missing: list[str] = []
         """What a reader might look for and not find, a sentence each."""
+        self.answered: dict[str, str] = {}
+        """The questions to the whole study that have an answer on its page: the place's name there -> the question."""
         self.errors: list[str] = []
         """What the best of each model takes for what most often, a sentence each."""
 
