@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from explorer import run
+from explorer.cli.main import main
 from explorer.judging.runs import Runs
 from explorer.judging.shifts import Moved, moved
 from explorer.running import nets, shifted
-from explorer.running.ledger import Ledger
 from explorer.running.prepare import prepared
 from explorer.running.shifted import Shifted
 from explorer.telling import shifts
 from tests.records import runs
-from tests.test_cli import explorer, recorded, refused
+from tests.test_cli import recorded
+from tests.test_commands import places
 
 QUESTION = """
 title = "Shifts"
@@ -53,7 +54,7 @@ def test_images_move_by_whole_pixels_and_black_comes_in():
 
 
 def test_where_images_stay_put_a_net_measures_as_its_record_says_and_farther_it_does_worse(tmp_path, digits):
-    record = run(model="mlp", dataset="digits", steps=200, units=[32], results=tmp_path, keep=True)
+    record = run(model="mlp", dataset="digits", steps=100, units=[16], results=tmp_path, keep=True)
     net = nets.load(nets.path_of(tmp_path, record.id))
     with prepared():
         found = shifted.measure(net, digits, 2)
@@ -92,27 +93,29 @@ def test_nets_that_were_not_recorded_here_or_failed_are_no_part_of_it():
     assert moved(Runs(good), {}) == ()
 
 
-def test_the_command_trains_measures_and_shows_and_does_nothing_twice(tmp_path):
-    question = tmp_path / "shifts.toml"
+def test_the_command_trains_measures_and_shows_and_does_nothing_twice(tmp_path, undrawn, capsys):
+    question, mine = tmp_path / "shifts.toml", tmp_path / "results"
     question.write_text(QUESTION)
-    words = ("shift", "--sweep", question, "--dataset", "digits", "--results", tmp_path / "mine")
-    words += ("--media", tmp_path / "media", "--report", tmp_path / "REPORT.md")
-    first = explorer(*words)
-    assert first.returncode == 0, first.stderr
-    lines = (tmp_path / "mine" / shifted.FILE).read_text().splitlines()
-    assert len(lines) == len(recorded(tmp_path / "mine")) == 4
+    words = ["shift", "--sweep", str(question), "--dataset", "digits", *map(str, places(tmp_path))]
+    assert main(words) == 0
+    lines = (mine / shifted.FILE).read_text().splitlines()
+    assert len(lines) == len(recorded(mine)) == 4
     assert all(len(json.loads(line)["accuracy"]) == 5 for line in lines)
-    assert "MLP on Digits" in first.stdout or "MLP on digits" in first.stdout.lower() or "MLP" in first.stdout
-    again = explorer(*words, "--quiet")
-    assert (tmp_path / "mine" / shifted.FILE).read_text().splitlines() == lines
-    assert len(recorded(tmp_path / "mine")) == 4
-    assert "4 px, test %" in again.stdout
+    assert capsys.readouterr().out.count("seed 1: ") == 2
+    assert main([*words, "--quiet"]) == 0
+    assert (mine / shifted.FILE).read_text().splitlines() == lines
+    assert len(recorded(mine)) == 4
+    assert "4 px, test %" in capsys.readouterr().out
     asked = (tmp_path / "report" / "questions.md").read_text()
     assert "4 px, test %" in asked and "media/digits/shifts.png" in asked
-    assert Runs(Ledger(tmp_path / "mine").records()).ranked("mlp", "digits")  # recorded as any run
 
 
-def test_a_mistake_is_one_clear_line(tmp_path):
-    assert "no net is kept" in refused(explorer("shift", "0000abcd", "--results", tmp_path))
-    assert "--seeds" in refused(explorer("shift", "0000abcd", "--seeds", 2, "--results", tmp_path))
-    assert "no study" in refused(explorer("shift", "--sweep", "depth-tuned", "--results", tmp_path))
+@pytest.mark.parametrize(("words", "line"), [
+    (["0000abcd"], "no net is kept"),
+    (["0000abcd", "--seeds", "2"], "--seeds"),
+    (["--sweep", "depth-tuned"], "no study"),
+])  # fmt: skip
+def test_a_mistake_is_one_clear_line(tmp_path, capsys, words, line):
+    assert main(["shift", *words, "--results", str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.count("\n") == 1 and line in told.err

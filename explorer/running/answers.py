@@ -1,6 +1,6 @@
 """What a kept net says: of images, and of the data it was measured on, which must give its record's figures again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,14 +29,24 @@ def logits(net: Net, images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Raises UserError where the images are not of the net's size, or the weights are not those of its configuration.
     """
-    of = net.images
-    if images.shape[1:] != (of.height, of.width):
-        size = "x".join(map(str, images.shape[1:]))
-        raise UserError(f"images of {size} pixels; net {net.record.id} takes {of.height}x{of.width}")
-    none = np.empty((0, of.height, of.width), np.uint8)
-    labels = np.zeros(len(images), np.uint8)
-    data = Dataset("", none, labels[:0], images, labels, tuple(net.about.classes), 0, "", "")
-    return _recalled(net, data).logits(0, len(images))
+    return next(logits_of_each(net, [images]))
+
+
+def logits_of_each(net: Net, sets: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.float32]]:
+    """`logits` of one set of images after the other, by a net that is recalled once."""
+    of, trainer = net.images, None
+    for images in sets:
+        if images.shape[1:] != (of.height, of.width):
+            size = "x".join(map(str, images.shape[1:]))
+            raise UserError(f"images of {size} pixels; net {net.record.id} takes {of.height}x{of.width}")
+        none = np.empty((0, of.height, of.width), np.uint8)
+        labels = np.zeros(len(images), np.uint8)
+        data = Dataset("", none, labels[:0], images, labels, tuple(net.about.classes), 0, "", "")
+        if trainer is None:
+            trainer = _recalled(net, data)
+        else:
+            trainer.recall(data, net.weights, net.about.multiplier, net.about.offset)
+        yield trainer.logits(0, len(images))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ the same run with it and without is the same run.
 
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 import numpy as np
@@ -48,16 +49,20 @@ def moved(images: NDArray[np.uint8], down: int, across: int) -> NDArray[np.uint8
 
 def measure(net: Net, data: Dataset, pixels: int = PIXELS) -> Shifted:
     """Needs an open device (`prepared`). Raises UserError where ``data`` are not those of the net's run."""
-    from explorer.running.answers import logits
+    from explorer.running.answers import logits_of_each
 
     if data.digest != net.record.data.digest:
         raise UserError(f"{data.name} of digest {data.digest}; the net was measured on {net.record.data.digest}")
-    found = []
-    for far in range(pixels + 1):
-        ways = [(far * down, far * across) for down, across in DIRECTIONS[: 1 if far == 0 else None]]
-        images = np.concatenate([moved(data.test_images, *way) for way in ways])
-        said = logits(net, images).argmax(1).reshape(len(ways), -1)
-        found.append(round(float((said == data.test_labels).mean()), 6))
+    ways = [
+        (far * down, far * across)
+        for far in range(pixels + 1)
+        for down, across in DIRECTIONS[: 1 if far == 0 else None]
+    ]
+    sets = (moved(data.test_images, down, across) for down, across in ways)
+    right: dict[int, list[float]] = {}
+    for (down, across), said in zip(ways, logits_of_each(net, sets), strict=True):
+        right.setdefault(abs(down + across), []).append(float((said.argmax(1) == data.test_labels).mean()))
+    found = [round(fmean(shares), 6) for _, shares in sorted(right.items())]
     return Shifted(net.record.id, tuple(found), len(data.test_labels))
 
 
