@@ -138,7 +138,7 @@ def test_a_sweep_is_settled_with_seeds_of_its_own(notebook, tmp_path):
     assert found.leader == "lr 0.01"
     notes = Notes()
     again = explorer.settle(folder / "tiny.toml", dataset="digits", cap=3, results=tmp_path, steps=20, tracker=notes)
-    assert notes.heard == [] and again.settlement == found.settlement
+    assert notes.heard == [] and again.settlement.seeds == found.settlement.seeds == (3, 3)
     with pytest.raises(explorer.UserError, match="must be from 3 to 20"):
         explorer.settle(folder / "tiny.toml", dataset="digits", cap=2, steps=20)
 
@@ -150,7 +150,7 @@ nuisance.lr = { values = [0.01, 1e-5, 1e-6] }
 tries = 3
 finalists = 1
 seeds = 1
-fresh_seeds = 1
+fresh_seeds = 3
 [mlp.base]
 units = [24]
 steps = 40
