@@ -2,7 +2,8 @@
 
 ``inside``: values, question files, ledgers, lists of sweeps, data and predictions are bent, in this process; a case
 takes milliseconds. ``outside``: whole command lines are run as a person types them, with odd flags, variables, files,
-folders and streams; a case takes a second or two. A case is its seed alone: ``--seed S --cases 1`` repeats it.
+folders and streams, most of them in forks of a process that has imported everything (``warm``); a case takes a second
+or less. A case is its seed alone: ``--seed S --cases 1`` repeats it.
 """
 
 import random
