@@ -118,6 +118,7 @@ def test_a_mistake_is_told(words, says):
     [
         (["mlp", *TINY, "--track", "tensorboard"], "tensorboardX", "requirements-tensorboard.txt"),
         (["export", "--to", "tensorboard"], "tensorboardX", "requirements-tensorboard.txt"),
+        (["mlp", "--sweep", "lr", "--track", "mlflow"], "mlflow", "requirements-mlflow.txt"),
         (["export", "--to", "parquet"], "pyarrow", "requirements-parquet.txt"),
     ],
 )

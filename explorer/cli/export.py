@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--to", type=target, required=True, metavar="TOOL",
-        help="tensorboard[:DIR]: event files; parquet[:DIR]: runs.parquet, a row a run, and looks.parquet, a row a "
-        "look (default: a folder of that name beside the records)",
+        help="tensorboard[:DIR]: event files; mlflow[:URL]: a server's address or sqlite:///FILE; parquet[:DIR]: "
+        "runs.parquet, a row a run, and looks.parquet, a row a look (default: beside the records)",
     )  # fmt: skip
     parser.add_argument("--dataset", metavar="NAME", help="on this data set alone")
     parser.add_argument("--status", choices=("ok", "diverged", "failed", "cut"), help="that ended so")
@@ -126,4 +126,4 @@ def progress(runs: "Sequence[Exported]") -> "Iterable[Exported]":
     return track(runs, "exporting", console=console, transient=True)
 
 
-COMMAND = Command("export", "the runs for TensorBoard, or as Parquet files", add_arguments, run)
+COMMAND = Command("export", "the runs for TensorBoard, MLflow, or as Parquet files", add_arguments, run)

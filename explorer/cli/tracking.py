@@ -1,4 +1,4 @@
-"""``--track``: runs kept in TensorBoard or MLflow too, while they are trained."""
+"""``--track`` and ``--to``: the tools that runs are kept in too, as a person names them."""
 
 import argparse
 import shlex
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def add_track(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--track", action="append", type=place, default=[], metavar="TOOL",
-        help="keep the runs in this tool as well, as they go on: tensorboard[:DIR] (default: tensorboard/ beside the "
-        "records); given twice, with two tools, in both",
+        help="keep the runs in this tool as well, as they go on: tensorboard[:DIR], or mlflow[:URL] with a server's "
+        "address or sqlite:///FILE (default: beside the records; MLFLOW_TRACKING_URI); given twice, in both",
     )  # fmt: skip
 
 

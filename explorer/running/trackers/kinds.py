@@ -8,7 +8,7 @@ from typing import Protocol
 
 from explorer.errors import UserError
 from explorer.fields import nearest
-from explorer.running.trackers import tensorboard
+from explorer.running.trackers import mlflow, tensorboard
 from explorer.running.trackers.elsewhere import Destination, without_password
 
 
@@ -33,6 +33,7 @@ class Kind:
 
 KINDS = {
     "tensorboard": Kind("tensorboardX", "requirements-tensorboard.txt", tensorboard.open_at, tensorboard.watch_command),
+    "mlflow": Kind("mlflow", "requirements-mlflow.txt", mlflow.open_at, mlflow.watch_command),
     "parquet": Kind("pyarrow", "requirements-parquet.txt"),
 }
 TRACKERS = tuple(name for name, kind in KINDS.items() if kind.open)

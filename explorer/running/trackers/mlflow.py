@@ -1,0 +1,295 @@
+"""Runs in MLflow: a sweep is an experiment, a point a parent run with the means of its seeds, a seed a run nested in
+it. A run is found again by its record's id, a point by the id of its seed 0: typed twice, nothing is there twice.
+"""
+
+import os
+import shlex
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from explorer.errors import UserError
+from explorer.fields import text_of
+from explorer.record import Record, Status
+from explorer.running.trackers import TrackedRun
+from explorer.running.trackers.elsewhere import Seen, without_password
+from explorer.running.trackers.facts import (
+    Home,
+    began,
+    ended,
+    figures,
+    last_step,
+    look_figures,
+    looked_at,
+    seeds_of,
+    settings,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Param, Run, RunTag
+
+FILE = "mlflow.db"
+SCHEMES = ("sqlite", "http", "https")
+QUIET = {  # what MLflow's client reads from the environment, where a person does not say otherwise
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",  # seconds; its own are 120, and 7 more tries
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
+AT_ONCE = 900  # figures in one request; it takes 1,000, with up to 100 parameters
+STATUS: dict[Status, str] = {"ok": "FINISHED", "diverged": "FAILED", "failed": "FAILED", "cut": "KILLED"}
+INTERRUPTED, RUNNING, FINISHED = "KILLED", "RUNNING", "FINISHED"
+POINT, SEED = "point", "seed"  # what a run of MLflow stands for, its tag "kind"
+PARENT = "mlflow.parentRunId"
+MEANS = ("val_accuracy", "test_accuracy")
+
+
+class MLflow:
+    """A `Destination`: a server, or a file of SQLite."""
+
+    def __init__(self, uri: str):
+        import mlflow  # what is missing is told of now
+
+        if uri.startswith("sqlite"):
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+        self.uri, self.where = uri, without_password(uri)
+        self._experiments: dict[str, str] = {}  # name -> id
+        self._points: dict[tuple[str, str], str] = {}  # (experiment, point's id) -> run
+        self._open: dict[str, dict[Home, str]] = {}
+        """Id of a run that goes on -> home -> its run here."""
+        self._behind: set[str] = set()
+        """Points whose means are not up to date."""
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """Made when it is first needed: to make a data base takes seconds."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri)
+
+    def began(self, run: TrackedRun, homes: Sequence[Home]) -> None:
+        self._open[run.id] = {}
+        for home in homes:
+            for old in self._seeds(home, run):
+                self.client.delete_run(old.info.run_id)
+            there = self._open[run.id][home] = self._create_seed(run, home, time.time())
+            self._log(there, params=_seed_params(run))
+            self._behind.add(self._point(run, home, time.time()))
+
+    def looked(self, id: str, seen: Sequence[Seen]) -> None:
+        for there in self._open.get(id, {}).values():
+            self._log(there, [metric for look, at in seen for metric in _metrics(look_figures(look), look.step, at)])
+
+    def forget(self, id: str) -> None:
+        self._open.pop(id, None)
+        self._experiments.clear()  # what was known may be gone: somebody deleted it, or began a server anew
+        self._points.clear()
+
+    def ended(self, run: TrackedRun, record: Record, homes: Sequence[Home]) -> bool:
+        live, wrote = self._open.pop(run.id, {}), False
+        for home in homes:
+            if home in live:
+                self._end_seed(live[home], record, time.time())
+            else:
+                there = self._seeds(home, run)
+                if any(_is_whole(old) for old in there):
+                    continue
+                for old in there:
+                    self.client.delete_run(old.info.run_id)
+                new = self._create_seed(run, home, began(record))
+                looks = zip(record.history, looked_at(record), strict=True)
+                seen = [one for look, at in looks for one in _metrics(look_figures(look), look.step, at)]
+                self._end_seed(new, record, ended(record), seen, _seed_params(run))
+            self._behind.add(self._point(run, home, began(record)))
+            wrote = True
+        return wrote
+
+    def flush(self) -> None:
+        """The means of the points whose seeds have changed."""
+        for point in list(self._behind):
+            self._tell_means(point)
+            self._behind.discard(point)
+
+    def close(self) -> None:
+        for homes in self._open.values():
+            for home, there in homes.items():
+                self.client.set_terminated(there, INTERRUPTED)
+                if point := self._points.get((home.experiment, home.point)):
+                    self._behind.add(point)
+        self._open = {}
+        self.flush()
+
+    def _experiment(self, home: Home) -> str:
+        """The id of a home's experiment, which is made if need be."""
+        from mlflow.exceptions import MlflowException
+
+        name = home.experiment
+        if name not in self._experiments:
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                try:
+                    self._experiments[name] = self.client.create_experiment(name)
+                    return self._experiments[name]
+                except MlflowException:  # another process has made it meanwhile
+                    found = self.client.get_experiment_by_name(name)
+                    if found is None:
+                        raise
+            if found.lifecycle_stage != "active":
+                raise RuntimeError(f"the experiment {name} was deleted there; restore it, or delete it for good")
+            self._experiments[name] = found.experiment_id
+        return self._experiments[name]
+
+    def _point(self, run: TrackedRun, home: Home, at: float) -> str:
+        """The run of a home's point, which is made if need be."""
+        key = (home.experiment, home.point)
+        if key not in self._points:
+            experiment = self._experiment(home)
+            found = self.client.search_runs(
+                [experiment], _having({"kind": POINT, "point_id": home.point}), max_results=1
+            )
+            if found:
+                self._points[key] = found[0].info.run_id
+            else:
+                tags = {"kind": POINT, "sweep": home.sweep, "point": home.label, "point_id": home.point}
+                made = self.client.create_run(experiment, _milliseconds(at), tags, home.label).info.run_id
+                self._log(made, params=_params(settings(run.config)))
+                self._points[key] = made
+        return self._points[key]
+
+    def _seeds(self, home: Home, run: TrackedRun) -> "Sequence[Run]":
+        """What there is of a run in its home."""
+        found: Sequence[Run] = self.client.search_runs(
+            [self._experiment(home)], _having({"kind": SEED, "record": run.id, "point_id": home.point})
+        )
+        return found
+
+    def _create_seed(self, run: TrackedRun, home: Home, at: float) -> str:
+        point = self._point(run, home, at)
+        tags = {
+            PARENT: point, "kind": SEED, "sweep": home.sweep, "point": home.label, "point_id": home.point,
+            "record": run.id, "seeds": seeds_of(run.config),
+        }  # fmt: skip
+        made = self.client.create_run(self._experiment(home), _milliseconds(at), tags, f"seed {run.config.seed}")
+        there: str = made.info.run_id
+        return there
+
+    def _end_seed(
+        self,
+        there: str,
+        record: Record,
+        at: float,
+        seen: "Sequence[Metric]" = (),
+        params: "Sequence[Param]" = (),
+    ) -> None:
+        """Its tag ``status`` says that all of it is there; ``seen`` and ``params`` are what is not there yet."""
+        about = record.environment
+        tags = {"status": record.status, "commit": about.commit or "", "device": about.device, "why": record.error}
+        self._log(there, [*seen, *_metrics(figures(record), last_step(record), at)], params, _tags(tags))
+        self.client.set_terminated(there, STATUS[record.status], _milliseconds(at))
+
+    def _log(
+        self,
+        there: str,
+        metrics: "Sequence[Metric]" = (),
+        params: "Sequence[Param]" = (),
+        tags: "Sequence[RunTag]" = (),
+    ) -> None:
+        while len(metrics) > AT_ONCE:
+            self.client.log_batch(there, metrics[:AT_ONCE])
+            metrics = metrics[AT_ONCE:]
+        self.client.log_batch(there, metrics, params, tags)
+
+    def _tell_means(self, point: str) -> None:
+        """The means over the seeds that choose, those over the fresh ones apart, and how many there are."""
+        parent = self.client.get_run(point)
+        seeds = self._nested(parent)
+        means: dict[str, float] = {}
+        for kind, before in (("choosing", ""), ("fresh", "fresh/")):
+            mine = [run.data.metrics for run in seeds if run.data.tags.get("seeds") == kind and _is_whole(run)]
+            for name in MEANS:
+                if values := [metrics[name] for metrics in mine if name in metrics]:
+                    means |= {f"{before}{name}": statistics.fmean(values), f"{before}seeds": len(values)}
+        at = max((run.info.end_time or run.info.start_time for run in seeds), default=0) / 1000
+        if any(parent.data.metrics.get(name) != value for name, value in means.items()):
+            self._log(point, _metrics(means, len(seeds), at))
+        status = RUNNING if any(run.info.status == RUNNING for run in seeds) else FINISHED
+        if status == FINISHED != parent.info.status:
+            self.client.set_terminated(point, FINISHED, _milliseconds(at))
+        elif status != parent.info.status:
+            self.client.update_run(point, status)
+
+    def _nested(self, parent: "Run") -> "list[Run]":
+        found: list[Run] = []
+        token: str | None = None
+        while token or not found:
+            page = self.client.search_runs(
+                [parent.info.experiment_id], _having({PARENT: parent.info.run_id}), page_token=token
+            )
+            found += page
+            if not (token := page.token):
+                break
+        return found
+
+
+def open_at(where: str | None, results: Path) -> MLflow:
+    uri = where or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(results / FILE).absolute()}"
+    scheme = urlsplit(uri).scheme
+    if scheme not in SCHEMES:
+        raise UserError(f"mlflow:{without_password(uri)}: must be sqlite:///FILE or the http:// address of a server")
+    if scheme == "sqlite":
+        folder = Path(uri.removeprefix("sqlite:///")).parent
+        if where is None:
+            folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            raise UserError(f"mlflow:{uri}: there is no folder {folder}")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    return MLflow(uri)
+
+
+def watch_command(where: str) -> str:
+    """A server's own address, or what serves the file."""
+    return where if where.startswith("http") else shlex.join(["mlflow", "server", "--backend-store-uri", where])
+
+
+def _is_whole(run: "Run") -> bool:
+    return "status" in run.data.tags and run.info.status != RUNNING
+
+
+def _having(tags: Mapping[str, str]) -> str:
+    """MLflow's filter for runs with these tags; their values hold no quote."""
+    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+
+
+def _milliseconds(at: float) -> int:
+    return round(1000 * at)
+
+
+def _metrics(values: Mapping[str, float], step: int, at: float) -> "list[Metric]":
+    from mlflow.entities import Metric
+
+    return [Metric(name, value, _milliseconds(at), step) for name, value in values.items()]
+
+
+def _params(values: Mapping[str, object]) -> "list[Param]":
+    from mlflow.entities import Param
+
+    return [Param(name, text_of(value)) for name, value in values.items()]
+
+
+def _seed_params(run: TrackedRun) -> "list[Param]":
+    return _params({**settings(run.config), "seed": run.config.seed})
+
+
+def _tags(values: Mapping[str, object]) -> "list[RunTag]":
+    from mlflow.entities import RunTag
+
+    return [RunTag(name, str(value)) for name, value in values.items() if value is not None]
