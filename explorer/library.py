@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     from explorer.running.runner import Runner
     from explorer.running.store import Store
     from explorer.running.trackers import Tracker
+    from explorer.running.where import Where
 
 Folder = str | Path
 FieldValue = bool | int | float | str | list[int] | tuple[int, ...]
@@ -107,8 +108,9 @@ def sweep(
     *,
     dataset: Folder | None = None,
     seeds: int | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     run_timeout: float | None = None,
+    address: str | None = None,
     results: Folder | None = None,
     data_dir: Folder | None = None,
     device: str | None = None,
@@ -120,9 +122,11 @@ def sweep(
     """Answer a question: train every point of a sweep with every seed, and judge.
 
     ``which`` is a shipped sweep's name or the path of a TOML file; ``fields`` are fixed for all of it; ``jobs`` above
-    1 train in worker processes, which a script needs ``if __name__ == "__main__":`` for. One that gives no sign of life
-    for ``run_timeout`` seconds (None: ten times the longest run recorded of its kind, at least 300) is killed, and its
-    run tried once more. With ``results`` records are kept there and those that are there are not trained again.
+    1 (the default) train in worker processes, which a script needs ``if __name__ == "__main__":`` for. One that gives
+    no sign of life for ``run_timeout`` seconds (None: ten times the longest run recorded of its kind, at least 300) is
+    killed, and its run tried once more. With ``address`` runs go to the Ray cluster there, at most ``jobs`` at once
+    (None: as many as there is room for). With ``results`` records are kept there and those that are there are not
+    trained again.
 
     Raises UserError for what cannot be asked.
     """
@@ -131,6 +135,7 @@ def sweep(
     from explorer.judging.runs import Runs
     from explorer.judging.sweeps import judge
     from explorer.running.requests import Request
+    from explorer.running.where import at
 
     own = _OwnData.of(dataset, data_dir)
     asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
@@ -138,7 +143,7 @@ def sweep(
     request = Request(
         asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path, own.path
     )
-    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
     return judge([(request, asked)], Runs(work.done(Listed(runs), request, force, keeps_best=True)))[0]
 
 
@@ -148,8 +153,9 @@ def settle(
     *,
     cap: int = 20,
     dataset: Folder | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     run_timeout: float | None = None,
+    address: str | None = None,
     results: Folder | None = None,
     data_dir: Folder | None = None,
     device: str | None = None,
@@ -166,11 +172,12 @@ def settle(
     from explorer.judging.runs import Runs
     from explorer.judging.settled import search, settled
     from explorer.running.requests import Request
+    from explorer.running.where import at
 
     own = _OwnData.of(dataset, data_dir)
     asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
     request = Request(asked.name, model, asked.dataset, dict(fields), cap, asked.path, own.path, settle=True)
-    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
     return settled(request, asked, Runs(work.done(search(asked, cap), request, keeps_best=True)))
 
 
@@ -183,8 +190,9 @@ def study(
     fresh_seeds: int | None = None,
     stop: "StopRule" = "off",
     dataset: Folder | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     run_timeout: float | None = None,
+    address: str | None = None,
     results: Folder | None = None,
     data_dir: Folder | None = None,
     device: str | None = None,
@@ -205,6 +213,7 @@ def study(
     from explorer.judging.runs import Runs
     from explorer.judging.studies import judge
     from explorer.running.requests import Request
+    from explorer.running.where import at
 
     own = _OwnData.of(dataset, data_dir)
     asked = studies.load(
@@ -216,7 +225,7 @@ def study(
         asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path, own.path, search, tries,
         fresh_seeds or 0,
     )  # fmt: skip
-    work = _Work(own.path or asked.dataset, jobs, run_timeout, results, data_dir, device, kernels, tracker)
+    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
     stopping = None if stop == "off" else policy(stop, tuning.contender_of)
     records = work.done(tuning, request, force, stopping=stopping)
     return judge([(request, asked)], Runs(records), [request])[0]
@@ -242,8 +251,7 @@ class _Work:
     """How the runs of one question are trained, and where they are kept."""
 
     data: str
-    jobs: int
-    run_timeout: float | None
+    where: "Where"
     results: Folder | None
     data_dir: Folder | None
     device: str | None
@@ -260,7 +268,7 @@ class _Work:
     ) -> "list[Record]":
         """Train what the search asks for; the records there are then, in ``results`` or of these runs alone."""
         from explorer.running.engines import WorkerSetup
-        from explorer.running.engines.local import local_engine
+        from explorer.running.engines.choice import computers
         from explorer.running.estimates import patience
         from explorer.running.prepare import prepared
         from explorer.running.recorder import Recorder, answer
@@ -274,13 +282,12 @@ class _Work:
             folder = self.results if self.results is not None else stack.enter_context(tempfile.TemporaryDirectory())
             store = Store(Path(folder))
             recorder = Recorder(store, runner.data.digest, keeps_best=keeps_best)
+            place = computers(self.where, self.device, self.kernels, max(1, len(to_come)))
+            stack.enter_context(closing(place))
             stack.enter_context(prepared(self.device, self.kernels))
             store.note(request)
             setup = WorkerSetup(self.data, Path(self.data_dir) if self.data_dir else None)
-            jobs = min(self.jobs, max(1, len(to_come)))
-            usual = patience(store.records()) if jobs > 1 else None
-            engine = local_engine(runner, setup, jobs, self.run_timeout, usual)
-            stack.enter_context(closing(engine))
+            engine = stack.enter_context(closing(place.engine(runner, setup, patience(store.records()))))
             records = list(answer(search, engine, recorder, self.tracker or Silent(), force, stopping=stopping))
             return records if self.results is None else store.records()
 

@@ -88,6 +88,9 @@ class Environment(Struct, frozen=True):
     threads: Annotated[int | None, Meta(description="threads the kernels ran on")] = None
     commit: Annotated[str | None, Meta(description="this program's commit")] = None
     dirty: Annotated[bool | None, Meta(description="whether tracked files differed from it")] = None
+    node: Annotated[
+        str | None, Meta(description="the cluster's node: a part of its id in Ray, or its host where asked for")
+    ] = None
 
 
 class DataUsed(Struct, frozen=True):

@@ -81,6 +81,7 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert record["seconds"].keys() == {"compile", "train", "eval"}
     assert record["environment"].keys() == {
         "device", "renderer", "kernels", "tinygrad", "python", "cpu", "cores", "threads", "commit", "dirty",
+        "node",
     }  # fmt: skip
     assert (record["steps"], record["data"]["training"], record["data"]["test"]) == (6, 1200, 297)
     assert len((tmp_path / "runs.jsonl").read_text()) < 2048

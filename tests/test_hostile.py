@@ -24,6 +24,7 @@ from explorer.files import write_atomically
 from explorer.judging.runs import Runs
 from explorer.record import ConfigFields, Seconds, Settings, stored
 from explorer.running import predictions, requests
+from explorer.running.engines import choice
 from explorer.running.estimates import patience
 from explorer.running.ledger import Ledger
 from explorer.running.recorder import Recorder
@@ -464,13 +465,10 @@ def test_a_run_without_a_sign_of_life_is_tried_once_more_named_and_recorded_as_f
 @pytest.mark.parametrize("how", [["--seeds", "1"], ["--settle", "--cap", "3"]], ids=["sweep", "settle"])
 @pytest.mark.parametrize("limit", [[], ["--run-timeout", "7s"]], ids=["usual", "named"])
 def test_one_run_at_a_time_is_watched_as_well(tmp_path, monkeypatch, capsys, how, limit):
-    from explorer.cli import settle, sweep
-
     def engine(runner, setup, jobs, run_timeout, usual):
         raise UserError(f"{jobs} job, {run_timeout or usual(CONFIG):g} s")
 
-    for command in (settle, sweep):
-        monkeypatch.setattr(command, "local_engine", engine)
+    monkeypatch.setattr(choice, "local_engine", engine)
     files = {"--results": "results", "--media": "media", "--report": "page.md"}
     places = [word for flag, name in files.items() for word in (flag, str(tmp_path / name))]
     words = ["mlp", "--sweep", "lr", "--dataset", "digits", "--jobs", "1", "--device", "CPU", "--quiet"]

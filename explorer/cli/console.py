@@ -1,13 +1,17 @@
 """What a run is announced with and what is said of it when it has ended."""
 
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
+from explorer.errors import UserError
 from explorer.record import Environment, Record
 from explorer.running import nets
+from explorer.running.engines import EngineLostError
 from explorer.running.store import Store
 from explorer.running.trackers.terminal import outcome, percent
 
@@ -81,10 +85,16 @@ def brief(record: Record) -> str:
 
 @contextmanager
 def told_of_interruption(store: Store, what: str) -> Iterator[None]:
-    """Turns Ctrl-C into one that says what was kept."""
+    """Turns Ctrl-C, and the loss of the machines that train, into one that says what was kept."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = len(store.ledger.records())
-        records = "1 record is" if kept == 1 else f"{kept} records are"
-        raise KeyboardInterrupt(f"{what}; {records} kept in {store.path}") from None
+        raise KeyboardInterrupt(f"{what}; {_kept(store)}") from None
+    except EngineLostError as error:
+        command = shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]])
+        raise UserError(f"{error}; {_kept(store)}; this goes on where it stopped: {command}") from None
+
+
+def _kept(store: Store) -> str:
+    kept = len(store.ledger.records())
+    return f"{'1 record is' if kept == 1 else f'{kept} records are'} kept in {store.path}"

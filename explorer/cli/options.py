@@ -13,6 +13,7 @@ from explorer.config import config_file, fields_for, from_environment, merge
 from explorer.errors import UserError
 from explorer.fields import flag_of
 from explorer.places import CHECKOUT
+from explorer.running.where import ENGINES, Where
 
 if TYPE_CHECKING:
     from explorer.running.trackers.kinds import Place
@@ -133,6 +134,49 @@ class Machine:
         return cls(namespace.device, None if namespace.kernels is None else namespace.kernels == "on")
 
 
+def add_where(group: argparse._ArgumentGroup) -> None:
+    """Where a sweep's runs are computed."""
+    group.add_argument(
+        "--jobs",
+        type=whole,
+        metavar="N",
+        help="so many runs at once (default: as many as cores, 1 on a GPU; "
+        "with --engine ray as many as there is room for)",
+    )
+    group.add_argument(
+        "--run-timeout", type=time_span, metavar="TIME",
+        help="a run without a sign of life for so long is killed and tried once more (default: ten times the longest "
+        "recorded run of its model and data set, at least 5m; none where a GPU has one run at a time)",
+    )  # fmt: skip
+    group.add_argument(
+        "--engine", choices=ENGINES,
+        help="where runs are computed: in processes of this machine (local, the default), or on the machines of a Ray "
+        "cluster that is up",
+    )  # fmt: skip
+    group.add_argument(
+        "--address", metavar="WHERE",
+        help="with --engine ray: the cluster, as host:port of its head, ray://host:port, or auto (the default), which "
+        "is the one that this machine is part of",
+    )  # fmt: skip
+    group.add_argument(
+        "--threads", type=whole, metavar="N",
+        help="with --engine ray: processors that a run takes where it has no GPU (default: 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--record-host", action="store_true",
+        help="with --engine ray: records name the node by its host, not by a part of its id in Ray",
+    )  # fmt: skip
+
+
+def where_of(namespace: argparse.Namespace) -> Where:
+    """Raises UserError for what only a cluster has, without one."""
+    asked = {name: getattr(namespace, name) for name in ("address", "threads", "record_host")}
+    given = {name: value for name, value in asked.items() if value}
+    if given and namespace.engine != "ray":
+        raise UserError(f"{flag_of(next(iter(given)))} is for clusters; add --engine ray or leave it out")
+    return Where(namespace.engine or "local", namespace.jobs, namespace.run_timeout, **given)
+
+
 @dataclass(frozen=True)
 class Asked:
     """The hyperparameters that flags, a file and the environment set, and what the person called each."""
@@ -188,7 +232,7 @@ class TrainOptions:
         """Raises UserError for flags of sweeps: they would be ignored."""
         for flag in (
             *("seeds", "fresh_seeds", "tries", "budget", "stop", "jobs", "run_timeout", "dry_run", "yes", "settle"),
-            *("cap", "media", "report"),
+            *("cap", "media", "report", "engine", "address", "threads", "record_host"),
         ):
             if getattr(namespace, flag):
                 raise UserError(f"{flag_of(flag)} is for sweeps; add --sweep NAME or leave it out")
@@ -220,8 +264,7 @@ class SweepOptions:
     settle: bool
     cap: int
     """The most seeds of a point, with ``settle``."""
-    jobs: int | None
-    run_timeout: float | None
+    where: Where
     dry_run: bool
     yes: bool
     machine: Machine
@@ -253,10 +296,11 @@ class SweepOptions:
                 raise UserError(f"--settle {why}; leave out {flag_of(flag)}")
         if silent := [flag for flag in ("quiet", "json_lines") if namespace.dry_run and getattr(namespace, flag)]:
             raise UserError(f"--dry-run only says what there is to do, and {flag_of(silent[0])} would not say it")
+        where = where_of(namespace)
         return cls(
             "search" if namespace.sweep is None else namespace.sweep, Asked.of(namespace), namespace.seeds,
             namespace.fresh_seeds, namespace.search, namespace.tries, namespace.budget, namespace.stop or "off",
-            namespace.settle, namespace.cap or MOST_SEEDS, namespace.jobs, namespace.run_timeout, namespace.dry_run,
+            namespace.settle, namespace.cap or MOST_SEEDS, where, namespace.dry_run,
             namespace.yes, Machine.of(namespace), data_dir_of(namespace), Places.of(namespace), namespace.force,
             namespace.quiet, namespace.json_lines, namespace.keep, tracked(namespace),
         )  # fmt: skip

@@ -13,7 +13,7 @@ from explorer.asking.settle import Settle
 from explorer.cli import console, output, tracking
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
-from explorer.cli.sweep import usual_patience, watch
+from explorer.cli.sweep import watch
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.judging.runs import Runs
@@ -21,10 +21,10 @@ from explorer.judging.settled import search, settled
 from explorer.record import Record
 from explorer.running.budget import Budget
 from explorer.running.engines import Engine, WorkerSetup
-from explorer.running.engines.local import local_engine
-from explorer.running.estimates import Estimator
+from explorer.running.engines.choice import computers
+from explorer.running.estimates import Estimator, patience
 from explorer.running.following import Follower
-from explorer.running.prepare import device_for, prepared
+from explorer.running.prepare import prepared
 from explorer.running.recorder import Recorder, answer
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
@@ -33,7 +33,6 @@ from explorer.running.trackers import Several, Tracker
 from explorer.telling import homes
 from explorer.telling import settled as telling
 from explorer.telling.homes import Shelves
-from explorer.training.device import usual_jobs
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,6 @@ def run(options: SweepOptions) -> int:
             print(announcement(one, options.cap), flush=True)
     if options.dry_run:
         return 0
-    device = device_for(options.machine.device)
-    jobs = options.jobs or usual_jobs(device)
     expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     budget = Budget(options.budget, expected) if options.budget else None
     failed = 0
@@ -92,6 +89,7 @@ def run(options: SweepOptions) -> int:
     for one in asked:
         shelves.add(one.request, homes.label_of(one.sweep))
     with (
+        closing(computers(options.where, options.machine.device, options.machine.kernels)) as place,
         prepared(options.machine.device, options.machine.kernels),
         console.told_of_interruption(store, "the same command goes on where this one stopped"),
         tracking.kept(options.track, store, shelves, quiet, lambda: recorded(asked, store)) as elsewhere,
@@ -100,11 +98,11 @@ def run(options: SweepOptions) -> int:
             store.note(one.request)
             runner = runners[one.sweep.dataset]
             setup = WorkerSetup(options.asked.data or one.sweep.dataset, options.data_dir)
-            engine = local_engine(runner, setup, jobs, options.run_timeout, usual_patience(store, device, jobs))
+            engine = place.engine(runner, setup, patience(store.records()))
             with closing(engine), followed(one, store) as follower:
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
                 others = Several(follower, elsewhere)
-                failed += settle(one, options, engine, recorder, budget, expected, jobs, others)
+                failed += settle(one, options, engine, recorder, budget, expected, place.jobs, others)
             if budget and budget.spent:
                 break
     if budget and budget.spent and not quiet:

@@ -80,7 +80,8 @@ def show(options: ShowOptions) -> int:
     print(f"command     {command}")
     print(console.summary(record, store, published=not (record.own or store.alone)))
     print(f"data        {record.data.name}, digest {record.data.digest}")
-    print(f"machine     {ran.device} ({code}), {ran.cpu}, tinygrad {ran.tinygrad}; {record.started[:10]}")
+    node = f", node {ran.node}" if ran.node else ""
+    print(f"machine     {ran.device} ({code}), {ran.cpu}{node}, tinygrad {ran.tinygrad}; {record.started[:10]}")
     if curve := looks.curve(record, output.width(), output.block()):
         print(f"\n{curve}")
     return 0

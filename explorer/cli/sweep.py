@@ -27,11 +27,11 @@ from explorer.record import Record, run_id
 from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
-from explorer.running.engines.local import Patience, local_engine
+from explorer.running.engines.choice import computers
 from explorer.running.estimates import Estimator, patience
 from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
-from explorer.running.prepare import check, device_for, prepared
+from explorer.running.prepare import check, prepared
 from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
@@ -42,7 +42,6 @@ from explorer.running.trackers.live import many_runs
 from explorer.running.trackers.terminal import duration
 from explorer.telling import homes
 from explorer.telling.homes import Shelves
-from explorer.training.device import usual_jobs
 
 
 @dataclass(frozen=True)
@@ -68,24 +67,25 @@ def run(options: SweepOptions) -> int:
     runners: dict[str, Runner] = {}
     planned = plan(options, store, runners)
     to_do = [config for one in planned for config in one.waiting]
-    device = device_for(options.machine.device) if to_do else "CPU"
-    jobs = min(options.jobs or usual_jobs(device), max(1, len(to_do)))
+    place = computers(options.where, options.machine.device, options.machine.kernels, len(to_do)) if to_do else None
+    jobs = min(place.jobs, len(to_do)) if place else 1
     quiet = options.quiet or options.json_lines
     expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     if not quiet:
         print(plan_table(planned, expected, jobs), flush=True)
-        if not options.jobs and jobs < min(machine.cores(), len(to_do)):
-            print(f"{device}: one run at a time, because more would share it; --jobs says otherwise", flush=True)
+        if place and place.device and not options.where.jobs and jobs < min(machine.cores(), len(to_do)):
+            print(f"{place.device}: one run at a time, because more would share it; --jobs says otherwise", flush=True)
     if options.dry_run:
         return 0
     budget = Budget(options.budget, expected) if options.budget else None
     shelves = shelves_of(options, store, planned, runners)
     kept = tracking.kept(options.track, store, shelves, quiet, lambda: recorded(planned, store))
-    if not to_do:
+    if place is None:
         with kept:
             note(store, planned)
     else:
         with (
+            closing(place),
             prepared(options.machine.device, options.machine.kernels),
             console.told_of_interruption(store, "the same command goes on where this one stopped"),
             followed(store, planned, to_do, expected, jobs) as follower,
@@ -96,8 +96,7 @@ def run(options: SweepOptions) -> int:
                 mine = [one for one in planned if one.question.dataset == name and one.waiting]
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
-                engine = local_engine(runner, setup, jobs, options.run_timeout, usual_patience(store, device, jobs))
-                with closing(engine):
+                with closing(place.engine(runner, setup, patience(store.records()))) as engine:
                     for search, waiting, label in searches(mine):
                         known = recorded_of(mine, recorder, waiting)
                         if isinstance(search, StudySearch):
@@ -109,12 +108,6 @@ def run(options: SweepOptions) -> int:
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
     return conclude(options, store, planned)
-
-
-def usual_patience(store: Store, device: str, jobs: int) -> Patience | None:
-    """How long a run may be silent unless told otherwise. None, for ever, of one run at a time on a GPU: to watch it
-    takes a second process, and some drivers give a GPU to one process alone."""
-    return None if jobs == 1 and device.split(":")[0] != "CPU" else patience(store.records())
 
 
 def shelves_of(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from explorer import models
 from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, Places, TrainOptions, path, time_span, whole
+from explorer.cli.options import Machine, Places, TrainOptions, add_where, path, time_span, whole
 from explorer.cli.tracking import add_track
 from explorer.config import bounds, default_text, fields_for, meaning
 from explorer.fields import environment_names, flag_of
@@ -89,14 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
         help="give seeds only to points whose question is open: looks at 3, 5, 7, 10, 14 and 20 seeds, from 500 on",
     )  # fmt: skip
     many.add_argument("--cap", type=whole, metavar="N", help="the most seeds of a point with --settle (default: 20)")
-    many.add_argument(
-        "--jobs", type=whole, metavar="N", help="so many runs at once (default: as many as cores; 1 on a GPU)"
-    )
-    many.add_argument(
-        "--run-timeout", type=time_span, metavar="TIME",
-        help="a run without a sign of life for so long is killed and tried once more (default: ten times the longest "
-        "recorded run of its model and data set, at least 5m; none where a GPU has one run at a time)",
-    )  # fmt: skip
+    add_where(many)
     many.add_argument("--dry-run", action="store_true", help="only say what there is to do and how long it should take")
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")
     place = parser.add_argument_group("where")

@@ -11,6 +11,8 @@ from explorer.record import Environment
 # tinygrad's names of what may be a GPU, in tinygrad's own order. WEBGPU is not among them: it may be anything.
 GPUS = ("METAL", "AMD", "NV", "CUDA", "QCOM", "CL")
 
+NODE_VARIABLE = "MNIST_EXPLORER_NODE"  # what records call this node of a cluster; its workers set it
+
 
 def open_device() -> str:
     """The name of the device that runs are to run on, opened, tried on a sum, and made tinygrad's default.
@@ -101,4 +103,5 @@ def describe() -> Environment:
         threads=kernels.threads if kernels else None,
         commit=commit,
         dirty=dirty,
+        node=os.environ.get(NODE_VARIABLE),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from explorer.config import Config
+from explorer.errors import UserError
 from explorer.record import Bar
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import Tracker
@@ -24,6 +25,10 @@ class WorkerSetup:
         from explorer import datasets
 
         return Runner(datasets.load(self.dataset, self.data_dir))
+
+
+class EngineLostError(UserError):
+    """The machines that an engine computes on cannot be reached any more. What had ended is kept."""
 
 
 def never(config: Config) -> bool:

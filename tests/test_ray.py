@@ -1,0 +1,333 @@
+"""Runs on a Ray cluster, for real: nodes of this machine, in a network of loopback alone (see ray_nodes.py). Nodes,
+workers and drivers are killed, and no run is lost or made twice."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer import datasets
+from explorer.errors import UserError
+from explorer.running.engines import WorkerSetup
+from explorer.running.engines import ray as ray_engine
+from explorer.running.engines.ray import RayCluster, RayEngine, liaison
+from explorer.running.engines.ray import node as on_nodes
+from explorer.running.engines.waiting import Waiting
+from explorer.running.runner import Runner
+from explorer.running.store import Store
+from tests import ray_nodes
+from tests.conftest import PROJECT, on_the_cpu
+from tests.engine_suite import EngineSuite, Notes, configs
+from tests.ray_nodes import Node, cluster, own_network, wait_until
+from tests.test_cli import explorer
+
+pytestmark = on_the_cpu
+GIGABYTES_3 = 3 << 30
+
+
+@pytest.fixture(scope="module")
+def head():
+    if why := ray_nodes.missing():
+        pytest.skip(why)
+    with own_network(), cluster(cpus=2) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def runner(digits) -> Runner:
+    return Runner(digits)
+
+
+@contextmanager
+def engine_at(address: str, runner: Runner, jobs: int | None = None, data: str = "digits", **how):
+    said: list[str] = []
+    with (
+        closing(RayCluster(address, say=said.append, **how)) as there,
+        closing(RayEngine(there, runner, WorkerSetup(data), jobs)) as engine,
+    ):
+        engine.said = said
+        yield engine
+
+
+class TestRay(EngineSuite):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls, head, runner):
+        with engine_at(head.address, runner) as engine:
+            yield engine
+
+    @pytest.fixture
+    def broken_engine(self, engine, head, runner):
+        engine.close()  # its workers have all the processors
+        with engine_at(head.address, runner, device="TPU") as broken:
+            yield broken
+
+    @pytest.fixture
+    def cramped_engine(self, engine, head, runner, monkeypatch):
+        engine.close()
+        monkeypatch.setattr(liaison, "serve", serve_cramped_workers)
+        with engine_at(head.address, runner) as cramped:
+            yield cramped
+
+    def test_closed_it_leaves_no_worker_behind_and_serves_again(self, engine, head):
+        list(engine.run(configs(2), Notes()))
+        assert len(head.workers()) == 2
+        engine.close()
+        wait_until(lambda: not head.workers(), "the workers are gone")
+        assert len(list(engine.run(configs(1), Notes()))) == 1
+
+    @pytest.fixture
+    def lone(self, engine, monkeypatch):
+        """The engine with a single worker."""
+        engine.close()
+        monkeypatch.setattr(engine, "jobs", 1)
+        yield engine
+        engine.close()
+
+    def test_a_killed_worker_has_its_run_tried_again_and_the_rest_goes_on(self, lone, head):
+        notes = Deadly(head, 1, signal.SIGKILL)
+        assert [one.record.status for one in lone.run(configs(3), notes)] == ["ok"] * 3
+        assert [event for event, run, _ in notes.heard if run.config.seed == 0].count("started") == 2
+
+    def test_a_run_whose_worker_dies_twice_fails_with_the_reason(self, lone, head):
+        ended = list(lone.run(configs(3), Deadly(head, 2, signal.SIGKILL)))
+        assert {one.record.seed: one.record.status for one in ended} == {0: "failed", 1: "ok", 2: "ok"}
+        (failed,) = (one.record for one in ended if one.record.status == "failed")
+        assert "died" in failed.error.reason
+
+    def test_a_stopped_worker_is_ended_and_its_run_tried_again(self, lone, head, monkeypatch):
+        notes = Deadly(head, 1, signal.SIGSTOP)
+        monkeypatch.setattr(
+            lone, "patience", lambda config: 1.0 if config.seed == 0 and "tried again" not in notes.said() else 120.0
+        )
+        assert [one.record.status for one in lone.run(configs(3), notes)] == ["ok"] * 3
+        ((_, run, reason),) = [heard for heard in notes.heard if heard[0] == "tried again"]
+        assert (run.config.seed, "no sign of life for 1 s" in reason) == (0, True)
+
+
+class Deadly(Notes):
+    """Sends a signal to the only worker as soon as seed 0 is given to it."""
+
+    def __init__(self, node: Node, count: int, number: signal.Signals):
+        super().__init__()
+        self.node, self.left, self.number = node, count, number
+
+    def started(self, run) -> None:
+        super().started(run)
+        if run.config.seed == 0 and self.left:
+            self.left -= 1
+            (worker,) = self.node.workers()
+            os.kill(worker, self.number)
+
+
+real_serve = liaison.serve
+
+
+class CrampedActor(on_nodes.Actor):
+    def open(self, data=None):
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + GIGABYTES_3,) * 2)
+        return super().open(data)
+
+
+def serve_cramped_workers(connection, cluster) -> None:
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    on_nodes.Actor = CrampedActor
+    real_serve(connection, cluster)
+
+
+def test_worker_gets_a_run_of_its_shape_then_of_one_nobody_has_then_the_first():
+    small, large, other = (configs(2, units=(size,)) for size in (24, 25, 26))
+    waiting = Waiting([*small, *large, *other])
+    shapes = [runs[0].shape for runs in (small, large, other)]
+    assert waiting.take(shapes[1], shapes) == large[0]
+    assert waiting.take(None, shapes[:1]) == large[1]
+    assert waiting.take(shapes[1], shapes[:1]) == other[0]
+    assert waiting.take(None, shapes) == small[0]
+    assert len(waiting) == 2
+
+
+def test_without_ray_and_without_a_cluster_one_line_says_so(head, monkeypatch):
+    with pytest.raises(UserError, match=r"^there is no Ray cluster at 127.0.0.1:1 \("):
+        RayCluster("127.0.0.1:1")
+    with pytest.raises(UserError, match=r"no node of the Ray cluster at .* has a GPU"):
+        RayCluster(head.address, device="CUDA")
+    with pytest.raises(UserError, match="has 64 CPUs"):
+        RayCluster(head.address, threads=64)
+    monkeypatch.setattr(ray_engine, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^--engine ray needs Ray; pip install -r requirements-ray.txt$"):
+        RayCluster(head.address)
+
+
+def test_flags_of_clusters_are_refused_without_one():
+    answer = explorer("mlp", "--sweep", "lr", "--dataset", "digits", "--threads", "2")
+    assert (answer.returncode, "--engine ray" in answer.stderr) == (2, True)
+
+
+def test_nodes_with_another_program_package_or_data_are_left_out_by_name_and_one_without_data_is_sent_them(
+    head, digits, tmp_path
+):
+    """Five machines: the head, and four that differ from it as their file systems say."""
+    data, other = tmp_path / "mine.npz", tmp_path / "other.npz"
+    for path, images in ((data, digits.train_images), (other, digits.train_images[::-1])):
+        arrays = dict(x_train=images[:300], y_train=digits.train_labels[:300], x_test=images[:50])
+        np.savez(path, **arrays, y_test=digits.train_labels[:50])
+    program = tmp_path / "trainer.py"
+    program.write_text((PROJECT / "explorer/training/trainer.py").read_text() + "\n")
+    from importlib.metadata import distribution
+
+    metadata = (
+        Path(str(distribution("tinygrad").locate_file("."))) / f"tinygrad-{on_nodes.installed('tinygrad')}.dist-info"
+    )
+    old = tmp_path / "METADATA"
+    old.write_text(
+        (metadata / "METADATA").read_text().replace(f"Version: {on_nodes.installed('tinygrad')}", "Version: 0.1")
+    )
+    nothing = tmp_path / "nothing"
+    nothing.touch()
+    lies = {
+        "odd-program": (program, PROJECT / "explorer/training/trainer.py"),
+        "odd-package": (old, metadata / "METADATA"),
+        "odd-data": (other, data),
+        "no-data": (nothing, data),
+    }
+    nodes = [Node(tmp_path, 1, head.address, host, [lie]) for host, lie in lies.items()]
+    try:
+        for one in nodes:
+            one.wait()
+        mine = Runner(datasets.load(data))
+        with engine_at(head.address, mine, data=str(data), record_host=True) as engine:
+            trained = []
+            hosts = set()
+            for seeds in range(8):  # until both that may take part have
+                trained = list(engine.run(configs(4, lr=0.001 * (seeds + 1)), Notes()))
+                assert [one.record.status for one in trained] == ["ok"] * 4
+                hosts |= {one.record.environment.node for one in trained}
+                if "no-data" in hosts and len(engine.said) == 3:
+                    break
+    finally:
+        for one in nodes:
+            one.stop()
+    assert {line.split()[1]: line for line in engine.said}.keys() == {"odd-program", "odd-package", "odd-data"}
+    assert "no-data" in hosts
+    assert not hosts & {"odd-program", "odd-package", "odd-data"}
+    told = " ".join(engine.said)
+    assert all(words in told for words in ("another version of this program", "tinygrad 0.1", "another one than here"))
+
+
+MANY = """
+title = "Many"
+question = "Do all come back?"
+seeds = 5
+[grid]
+lr = [0.001, 0.002, 0.003, 0.004]
+batch_size = [16, 32]
+[base]
+steps = 600
+units = [24]
+"""
+
+
+def sweep_words(folder: Path, address: str) -> list[str]:
+    (folder / "many.toml").write_text(MANY)
+    places = ["--results", folder / "results", "--media", folder / "media", "--report", folder / "REPORT.md"]
+    words = ["mlp", "--sweep", folder / "many.toml", "--dataset", "digits", "--engine", "ray", "--address", address]
+    return [str(word) for word in (*words, "--json-lines", "--record-host", *places)]
+
+
+def kept(folder: Path) -> list:
+    try:
+        lines = (folder / "results" / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    except OSError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joins_takes_part(head, digits, tmp_path):
+    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
+    lost = Node(tmp_path, 1, head.address, "node-lost").wait()
+    joins = None
+    try:
+        with open(tmp_path / "said", "w") as said:
+            driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
+        on_nodes_so_far = lambda: {run["environment"]["node"] for run in kept(tmp_path)}  # noqa: E731
+        wait_until(lambda: "node-lost" in on_nodes_so_far(), "the node that is to be lost has ended a run")
+        joins = Node(tmp_path, 1, head.address, "node-joins")
+        os.kill(lost.raylet(), signal.SIGKILL)
+        wait_until(lambda: len(kept(tmp_path)) >= 10, "ten runs have ended")
+        os.kill(head.workers()[0], signal.SIGKILL)
+        wait_until(lambda: "node-joins" in on_nodes_so_far(), "the node that joined has ended a run")
+        assert driver.poll() is None, (tmp_path / "said").read_text()
+        driver.kill()
+        driver.wait()
+        before = len(kept(tmp_path))
+        resumed = subprocess.run(words, capture_output=True, text=True)
+    finally:
+        lost.stop()
+        if joins:
+            joins.stop()
+    assert resumed.returncode == 0, resumed.stderr
+    assert 10 <= before < 40
+    records = Store(tmp_path / "results", read_only=True).records()
+    assert len(records) == len({record.id for record in records}) == 40
+    assert {record.status for record in records} == {"ok"}
+    here = Runner(digits)
+    for record in sorted(records, key=lambda record: str(record.configuration.shape)):
+        again = here.run(record.configuration).record
+        assert (again.val_accuracy, again.test_accuracy, again.val_loss) == (
+            record.val_accuracy, record.test_accuracy, record.val_loss,
+        )  # fmt: skip
+        assert tuple(again.history) == tuple(record.history)
+
+
+@pytest.mark.parametrize("process", ["gcs_server", "raylet"])
+def test_a_lost_head_is_one_line_with_the_command_that_resumes(head, tmp_path, process):
+    with cluster(1, port=ray_nodes.PORT + 1) as other:
+        words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, other.address)]
+        driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
+        (lost,) = [one for one in ray_nodes.children(other.process.pid) if f"/{process} " in ray_nodes.called(one)]
+        os.kill(lost, signal.SIGKILL)
+        _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 2
+    (line,) = said.splitlines()
+    assert line.startswith(f"error: the Ray cluster at {other.address} is lost")
+    assert "--engine ray" in line
+    assert f"{len(kept(tmp_path))} records are kept" in line
+
+
+def test_ctrl_c_ends_it_keeps_what_had_ended_and_frees_the_nodes(head, tmp_path):
+    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
+    driver = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: the whole group hears it
+    _, said = driver.communicate(timeout=30)
+    assert driver.returncode == 130
+    assert f"{len(kept(tmp_path))} records are kept" in said
+    assert "Traceback" not in said
+    wait_until(lambda: not head.workers(), "the workers are gone")
+
+
+def test_with_a_token_only_who_knows_it_takes_part(head, runner, tmp_path, monkeypatch):
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+    with cluster(1, port=ray_nodes.PORT + 2, environment=secret) as guarded:
+        with pytest.raises(UserError, match="there is no Ray cluster at"):
+            RayCluster(guarded.address)
+        for name, value in secret.items():
+            monkeypatch.setenv(name, value)
+        with engine_at(guarded.address, runner) as engine:
+            assert [one.record.status for one in engine.run(configs(2), Notes())] == ["ok"] * 2
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+        with pytest.raises(UserError, match="there is no Ray cluster at"):
+            RayCluster(guarded.address)
