@@ -135,6 +135,10 @@ class Node:
         """The actors that train here."""
         return [one for one in children(self.process.pid) if called(one).startswith("ray::Actor")]
 
+    def ready(self) -> bool:
+        """Whether a worker here waits for runs: it calls itself by the method that it is in."""
+        return any(called(one).rstrip() == "ray::Actor" for one in self.workers())
+
     def stop(self) -> None:
         for one in [*children(self.process.pid), self.process.pid]:
             with suppress(ProcessLookupError):

@@ -252,6 +252,19 @@ def kept(folder: Path) -> list:
     return [json.loads(line) for line in lines if line.endswith(b"\n")]
 
 
+def hosts(folder: Path) -> set[str]:
+    """The nodes that have ended a run."""
+    return {run["environment"]["node"] for run in kept(folder)}
+
+
+@contextmanager
+def held(process: subprocess.Popen):
+    """Stopped meanwhile, so that it is not over before a crowded machine has done the rest."""
+    process.send_signal(signal.SIGSTOP)
+    yield
+    process.send_signal(signal.SIGCONT)
+
+
 def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joins_takes_part(head, digits, tmp_path):
     words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
     lost = Node(tmp_path, 1, head.address, "node-lost").wait()
@@ -259,13 +272,17 @@ def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joi
     try:
         with open(tmp_path / "said", "w") as said:
             driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
-        on_nodes_so_far = lambda: {run["environment"]["node"] for run in kept(tmp_path)}  # noqa: E731
-        wait_until(lambda: "node-lost" in on_nodes_so_far(), "the node that is to be lost has ended a run")
+        wait_until(lambda: kept(tmp_path), "the first run has ended")
+        with held(driver):
+            wait_until(lost.ready, "the node that is to be lost has a worker")
+        wait_until(lambda: "node-lost" in hosts(tmp_path), "it has ended a run")
         joins = Node(tmp_path, 1, head.address, "node-joins")
         os.kill(lost.raylet(), signal.SIGKILL)
-        wait_until(lambda: len(kept(tmp_path)) >= 10, "ten runs have ended")
         os.kill(head.workers()[0], signal.SIGKILL)
-        wait_until(lambda: "node-joins" in on_nodes_so_far(), "the node that joined has ended a run")
+        with held(driver):
+            joins.wait()
+            wait_until(joins.ready, "the node that joins has a worker")
+        wait_until(lambda: "node-joins" in hosts(tmp_path), "it has ended a run")
         assert driver.poll() is None, (tmp_path / "said").read_text()
         driver.kill()
         driver.wait()
@@ -276,7 +293,7 @@ def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joi
         if joins:
             joins.stop()
     assert resumed.returncode == 0, resumed.stderr
-    assert 10 <= before < 40
+    assert before < 40
     records = Store(tmp_path / "results", read_only=True).records()
     assert len(records) == len({record.id for record in records}) == 40
     assert {record.status for record in records} == {"ok"}
