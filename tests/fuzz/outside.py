@@ -214,6 +214,8 @@ def _training_words(chance: random.Random, case: Case, part: argparse.ArgumentPa
             foreign = chance.choice([*many, "--settle", "--cap 3", "--tries 2", "--stop half", "--fresh-seeds 1"])
             case.words += foreign.split()
             case.mistakes.append(f"{foreign} without --sweep")
+    if chance.random() < 0.1:
+        case.words += ["--track", chance.choice([word for word in _targets(case) if word.startswith("tensorboard")])]
     if chance.random() < 0.07:
         flag, values = chance.choice(
             [
@@ -304,10 +306,17 @@ def _other_words(chance: random.Random, case: Case, part: argparse.ArgumentParse
             ]
         elif action.dest in ("media", "report", "html"):  # never a device: run by root it might be replaced
             case.words += [action.option_strings[-1], str(case.folder / f"{action.dest}{chance.choice(FILE_NAMES)}")]
+        elif action.dest == "to":
+            case.words += ["--to", chance.choice([*_targets(case), "", "nosuch", "parquet:/dev/null"])]
         elif chance.random() < 0.3:
             case.words += [action.option_strings[-1]]
             if action.nargs != 0:
                 case.words += [chance.choice([*odd, *map(str, action.choices or ())])]
+
+
+def _targets(case: Case) -> list[str]:
+    """What runs can be kept in besides the ledger."""
+    return ["tensorboard", "parquet", f"tensorboard:{case.folder / 'kept'}", f"parquet:{case.folder / 'kept'}"]
 
 
 def _variables(chance: random.Random, case: Case) -> None:
