@@ -118,7 +118,8 @@ def test_the_end_removes_temporary_folders(tmp_path):
     for name in ("cache", "results"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "temporary").mkdir()
-    places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "temporary"), "CC": ""}
+    places = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "TMPDIR": str(tmp_path / "temporary"), "CC": "",
+              "DEV": "CPU"}  # fmt: skip
     answer = subprocess.run(
         [sys.executable, str(PROJECT / "mnist_explorer.py"), *DIGITS, "--results", str(tmp_path / "results")],
         env={**os.environ, **places}, capture_output=True, text=True, timeout=PATIENCE,
