@@ -292,6 +292,7 @@ def test_a_file_of_sqlite_will_do_without_a_server(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     destination = place("mlflow").open(tmp_path / "results")
     assert isinstance(destination, MLflow)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["mlflow.db"]  # whole before anything trains
     (run,) = runs(1)
     stands = [home("digits/mlp", "", "defaults", run.config, "d")]
     made = record(run.config, 0.9)
@@ -308,6 +309,8 @@ def test_a_file_of_sqlite_will_do_without_a_server(tmp_path, monkeypatch):
     [
         ("ftp://somebody:secret@host", r"mlflow:ftp://host: must be sqlite:///FILE or the http"),
         ("sqlite:////no/such/folder/mlflow.db", "there is no folder /no/such/folder"),
+        ("sqlite:////tmp", "is a folder"),
+        ("sqlite:////proc/mlflow.db", "cannot be made"),
         ("a/folder", "must be sqlite"),
     ],
 )

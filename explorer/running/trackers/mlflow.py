@@ -7,6 +7,7 @@ import shlex
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from explorer.errors import UserError
 from explorer.fields import text_of
 from explorer.record import Record, Status
 from explorer.running.trackers import TrackedRun
-from explorer.running.trackers.elsewhere import Seen, without_password
+from explorer.running.trackers.elsewhere import Seen, reason, without_password
 from explorer.running.trackers.facts import (
     Home,
     began,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run, RunTag
 
 FILE = "mlflow.db"
-SCHEMES = ("sqlite", "http", "https")
+SQLITE = "sqlite:///"
 QUIET = {  # what MLflow's client reads from the environment, where a person does not say otherwise
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -57,7 +58,7 @@ class MLflow:
     def __init__(self, uri: str):
         import mlflow  # what is missing is told of now
 
-        if uri.startswith("sqlite"):
+        if uri.startswith(SQLITE):
             import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
         self.uri, self.where = uri, without_password(uri)
@@ -70,7 +71,7 @@ class MLflow:
 
     @cached_property
     def client(self) -> "MlflowClient":
-        """Made when it is first needed: to make a data base takes seconds."""
+        """Made when it is first needed: a server may take its time."""
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri)
@@ -240,19 +241,39 @@ class MLflow:
 
 
 def open_at(where: str | None, results: Path) -> MLflow:
-    uri = where or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(results / FILE).absolute()}"
-    scheme = urlsplit(uri).scheme
-    if scheme not in SCHEMES:
-        raise UserError(f"mlflow:{without_password(uri)}: must be sqlite:///FILE or the http:// address of a server")
-    if scheme == "sqlite":
-        folder = Path(uri.removeprefix("sqlite:///")).parent
-        if where is None:
-            folder.mkdir(parents=True, exist_ok=True)
-        if not folder.is_dir():
-            raise UserError(f"mlflow:{uri}: there is no folder {folder}")
+    uri = where or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{(results / FILE).absolute()}"
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    if uri.startswith(SQLITE):
+        path = Path(uri.removeprefix(SQLITE))
+        if where is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir() or path.is_dir():
+            raise UserError(f"mlflow:{uri}: {'is a folder' if path.is_dir() else f'there is no folder {path.parent}'}")
+        if not path.exists():
+            _make(path)
+    elif urlsplit(uri).scheme not in ("http", "https"):
+        raise UserError(f"mlflow:{without_password(uri)}: must be sqlite:///FILE or the http:// address of a server")
     return MLflow(uri)
+
+
+def _make(path: Path) -> None:
+    """A file of SQLite with MLflow's tables. It is put in its place when it is whole, because MLflow cannot finish one
+    that was left half made. Raises UserError where it cannot be made."""
+    from mlflow import MlflowClient
+
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        MlflowClient(tracking_uri=f"{SQLITE}{aside.absolute()}")
+        with suppress(FileExistsError):  # another process was quicker
+            os.link(aside, path)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # SQLAlchemy's, of a full disk, say
+        raise UserError(f"mlflow:{SQLITE}{path}: cannot be made: {reason(error)}") from error
+    finally:
+        for left in (aside, aside.with_name(f"{aside.name}-journal")):
+            left.unlink(missing_ok=True)
 
 
 def watch_command(where: str) -> str:
