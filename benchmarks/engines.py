@@ -75,9 +75,8 @@ def turn(engine: Engine, recorder: Recorder, configs: Sequence[Config], workers:
 def runs_of_one_shape(count: int, number: int) -> list[Config]:
     """``number`` of the turn: no two turns have a run in common."""
     seeds = range(1 + number * count, 1 + (number + 1) * count)
-    return [
-        make_config(model="mlp", dataset="digits", units=(64,), batch_size=32, steps=200, seed=seed) for seed in seeds
-    ]
+    base = {"model": "mlp", "dataset": "digits", "units": (64,), "batch_size": 32, "steps": 200}
+    return [make_config({**base, "seed": seed}) for seed in seeds]
 
 
 def measured(address: str, runs: int, turns: int) -> dict[str, list[Measured]]:

@@ -50,7 +50,7 @@ def own_network() -> Iterator[None]:
         os.close(before)
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until, f"waited {seconds:g} s until {what}"
