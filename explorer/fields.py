@@ -89,11 +89,22 @@ def environment_names(field: str) -> list[str]:
     return [field.upper(), *(alias for alias, name in ENVIRONMENT_ALIASES.items() if name == field)]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` for the nearest known word, else the list of all of them."""
+NEAR = 0.65  # of difflib's ratio, 1 for equal words: what is farther away is no slip of the hand
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one begins or is a slip of; None where there is none, or where it begins several."""
+    word, known = word.lower(), list(known)
+    begun = [one for one in known if len(word) > 1 and one.startswith(word)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(word, known, n=1, cutoff=NEAR)
+    return close[0] if close else None
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """``; did you mean 'x'?`` for a known word that is near; else ``otherwise``, or the list of all of them."""
     known = list(known)
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else f"; one of: {', '.join(known)}"
+    close = near(word, known)
+    return f"; did you mean {close!r}?" if close else f"; {otherwise or 'one of: ' + ', '.join(known)}"
 
 
 def type_of(info: FieldInfo) -> type:

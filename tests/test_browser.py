@@ -1,6 +1,7 @@
 """The page in a real Chromium: every view drawn and used as a person would, by mouse and by keys."""
 
 import base64
+import os
 import re
 import shutil
 import signal
@@ -19,7 +20,7 @@ from explorer.judging.runs import Runs
 from explorer.models import layers
 from explorer.models.activations import ACTIVATIONS
 from explorer.record import DataUsed
-from explorer.running import answers, nets
+from explorer.running import answers, following, nets
 from explorer.running.ledger import Ledger
 from explorer.running.runner import Runner
 from explorer.running.store import Store
@@ -293,6 +294,25 @@ def test_a_run_trained_from_play_is_in_the_ledger_and_a_second_tab_saw_it(served
     other.wait_for_selector(f"#last tr[data-id='{id}']")
 
 
+def test_a_net_is_kept_from_play_and_drawn_for_and_a_link_without_the_token_keeps_none(served, folder, tab):
+    knobs = "dataset=digits&units=24&batch_size=32&steps=30&lr=0.02&seed=3"  # no run of seed 3 leads by itself
+    page = tab(f"{served.link}#play?{knobs}", ready="#train:enabled")
+    page.click("#train")
+    page.wait_for_selector("#last tr[data-state=ok] button.keep")
+    id = page.get_attribute("#last tr[data-state=ok]", "data-id")
+    path = nets.path_of(folder / "results", id)
+    shown = tab(f"http://127.0.0.1:{served.port}/#play?{knobs}", ready="#train:enabled")
+    shown.click(f"#last tr[data-id='{id}'] button.keep")
+    shown.wait_for_selector("#said.wrong")
+    assert not path.exists()
+    page.click(f"#last tr[data-id='{id}'] button.keep")
+    page.wait_for_selector(f"#last tr[data-id='{id}'] a:text('draw')")
+    kept = nets.load(path)
+    assert (kept.record.id, kept.record.seed, kept.about.asked) == (id, 3, True)
+    page.click(f"#last tr[data-id='{id}'] a:text('draw')")
+    page.wait_for_selector(f"option[value='{id}']:checked")
+
+
 def test_a_run_that_is_stopped_is_not_recorded_and_a_link_without_the_token_only_shows(served, folder, tab):
     page = tab(f"{served.link}#play?dataset=digits&units=24&batch_size=32&steps=3000000", ready="#train:enabled")
     before = len(Ledger(folder / "results", read_only=True).records())
@@ -344,6 +364,14 @@ def test_a_sweep_started_elsewhere_is_followed_paused_and_stopped_and_another_to
     assert first.locator("svg.spark").count() == 2
     short.kill()  # its tables and pictures are for others to test
     short.wait()
+
+    first.locator("button:text('5 more seeds')").click()
+    page.wait_for_selector("[data-sweep][data-state=running] code:text('--seeds 7')")
+    (more,) = following.sweeps(folder / "results")
+    page.wait_for_selector("[data-sweep] table.points td:text-is('7 of 7')")
+    os.kill(more.plan.pid, signal.SIGKILL)
+    seeds = [one.seed for one in Store(folder / "results").records() if one.config.get("steps") == 41]
+    assert sorted(seeds) == sorted([*range(7), *range(7)])
 
 
 def test_the_server_killed_and_back_is_told_and_the_page_goes_on(folder, trained, tab):

@@ -66,7 +66,7 @@ def test_a_run_shows_what_it_does_and_records_every_field(tmp_path):
     assert re.search(r"model +MLP 784-24-10, silu; adam, lr 0.001, batch 32, 6 steps, seed 0", answer.stdout)
     assert "1,200 train, 300 validation, 297 test images" in answer.stdout
     assert re.search(rf"machine +{os.environ['DEV']}[ ,].*tinygrad 0\.", answer.stdout)
-    assert re.search(r"step 3/6 +loss \d\.\d+ +validation \d+\.\d+ % +\d+ steps/s", answer.stdout)
+    assert re.search(r"step 3/6 +training loss \d\.\d+ +validation \d+\.\d+ % +\d+ steps/s", answer.stdout)
     assert re.search(
         r"test +\d+\.\d\d %\nvalidation +\d+\.\d\d %  \(best look \d+\.\d\d % at step [36]\)", answer.stdout
     )
@@ -157,6 +157,12 @@ def test_a_diverging_run_ends_as_diverged_with_its_step(tmp_path):
         ),
         (["mlp", "--dataset", "digits"], {"JIT": "yes"}, "JIT must be a whole number from 0 to 9, got 'yes'"),
         (["mlp", "--learning-rate", "1"], {}, "unknown argument '--learning-rate'; did you mean '--lr'?"),
+        (["mlp", "--learningrate", "1"], {}, "unknown argument '--learningrate'; did you mean '--lr'?"),
+        (["mlp", "--batchsize", "1"], {}, "unknown argument '--batchsize'; did you mean '--batch-size'?"),
+        (["mlp", "--bs", "1"], {}, "unknown argument '--bs'; did you mean '--batch-size'?"),
+        (["mlp", "--opt", "sgd"], {}, "unknown argument '--opt'; did you mean '--optimizer'?"),
+        (["mlp", "--quxx"], {}, "unknown argument '--quxx'; see "),
+        (["mlp", "--sweep", "nosuch"], {}, "no sweep 'nosuch'; the command `list` names them"),
         (["mlp", "--units", "16,,16"], {}, "--units must be a list with commas"),
         (["mlp", "--dry-run"], {}, "--dry-run is for sweeps"),
         (["mlp", "--sweep", "lr", "--report", PROJECT], {}, f"{PROJECT}: is a folder; --report names the file"),

@@ -62,6 +62,14 @@ def test_a_published_run_typed_again_is_trained_here_kept_apart_and_then_shown(c
     assert (clone.folder / "results" / "own" / "runs.jsonl").is_file()
 
 
+def test_a_run_is_listed_once_with_whose_it_is(clone):
+    rows = [line.split() for line in clone.run("runs", "--dataset", "digits").splitlines()[2:]]
+    whose = {row[0]: row[-1] for row in rows}
+    assert len(whose) == len(rows) == 4  # the run trained here is one of the four that are published
+    assert sorted(whose.values()) == ["own", "study", "study", "study"]
+    assert len(clone.run("runs", "--own").splitlines()) == 3
+
+
 def test_a_published_sweep_typed_again_takes_the_published_runs(clone):
     assert "4 runs, 4 done, 0 to do" in clone.run("mlp", "--sweep", "tiny", "--dataset", "digits")
     assert clone.changes() == ""
@@ -72,7 +80,13 @@ def test_the_report_tells_ones_own_sweeps_apart_and_published_leaves_them_out(cl
     assert "4 runs, 0 done, 4 to do" in told
     assert str(clone.folder / "results" / "own" / "digits_mlp_tiny") in told
     assert "Your own sweeps" in (clone.folder / "REPORT.md").read_text()
+    assert "Where your best MLP on" in (clone.folder / "report" / "own.md").read_text()
+    assert (clone.folder / "media" / "own" / "digits" / "mlp_confusion.png").is_file()
+    clone.run("mlp", "--sweep", "tiny", "--dataset", "digits", "--activation", "relu")
+    assert list((clone.folder / "results" / "own" / "predictions").iterdir())  # they outlive the next sweep
     assert [line[3:] for line in clone.changes().splitlines()] == ["REPORT.md"]
     clone.run("report", "--published")
     assert clone.changes() == ""
-    assert len(re.findall(r"digits 4/4", clone.run("list"))) == 2  # as it ships, and one's own
+    told = clone.run("list", "tiny")
+    assert len(re.findall(r"digits 4/4", told)) == 2  # as it ships, and one's own
+    assert "digits 4/4 with activation relu" in " ".join(told.split())

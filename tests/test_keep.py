@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from explorer import predict, run
+from explorer.cli import output
 from explorer.errors import UserError
 from explorer.running import nets
+from tests.conftest import PROJECT
 from tests.test_cli import explorer, recorded, refused, tiny
 from tests.test_pictures import seven
 
@@ -162,6 +164,31 @@ def test_tables_fit_the_columns_there_are(kept, columns):
         assert answer.returncode == 0, answer.stderr
         assert max(map(len, answer.stdout.splitlines())) <= columns
         assert "\x1b" not in answer.stdout
+
+
+def test_list_has_a_line_a_sweep_and_all_of_one(kept):
+    folder, _ = kept
+    narrow = {"COLUMNS": "80"}
+    every = explorer("list", "--results", folder, environment=narrow).stdout
+    names = [path.stem for path in (PROJECT / "sweeps").glob("*.toml") if path.stem != "search"]
+    lines = every.splitlines()
+    assert len(lines) <= len(names) + 6
+    assert all(any(line.startswith(f"{name} ") for line in lines) for name in names)
+    one = " ".join(explorer("list", "lr", "--results", folder, environment=narrow).stdout.split())
+    assert "Which learning rate is best" in one and "7 points x 10 seeds" in one
+    assert "python mnist_explorer.py cnn --sweep lr" in one
+
+
+def test_a_table_without_room_leaves_out_what_matters_least_and_says_so(capsys, monkeypatch):
+    found = [{"point": f"point {number}", "n": 3, "validation %": "97.93 ± 0.12", "verdict": "likely better " * 3,
+              "test %": "97.93 ± 0.12", "seconds": "12"} for number in range(3)]  # fmt: skip
+    for columns, told in ((80, ("point", "n", "validation %", "verdict")), (120, tuple(found[0]))):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        output.rows(found, spare=("seconds", "test %"))
+        drawn = capsys.readouterr().out
+        assert all(len(line) <= columns for line in drawn.splitlines())
+        assert [head for head in found[0] if head in drawn.splitlines()[0]] == list(told)
+        assert ("seconds and test %" in drawn) == (columns == 80)
 
 
 def test_list_runs_and_best_take_filters(kept):

@@ -310,6 +310,7 @@ def test_mistakes_are_told_in_a_line_not_by_a_traceback(server):
         ("/api/play/train", b'{"model": "mlp", "lr": "no"}', "lr"),
         ("/api/play/train", b'{"model": "../x"}', "model"),
         ("/api/play/train", b" " * 30_000, "too long"),
+        ("/api/play/keep", b'{"key": "no such run"}', "ended well"),
         ("/api/sweeps/start", b'{"model": "mlp", "sweep": "/etc/passwd", "seeds": 1}', "no shipped sweep"),
         ("/api/sweeps/start", b'{"model": "mlp", "sweep": "lr", "seeds": 0}', "seeds"),
         ("/api/sweeps/ask", b'{"key": "../x", "asked": "stop"}', "does not run"),

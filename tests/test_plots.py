@@ -91,6 +91,13 @@ def test_facts_of_a_numeric_knob_run_along_it(tmp_path):
     assert "n = 1 to 3 seeds" in facts.caption
 
 
+def test_a_caption_speaks_of_intervals_only_where_there_are_some(tmp_path):
+    for seeds, told in ((2, False), (3, True)):
+        records = [item for item in four_rates() if item.seed < seeds]
+        caption = accuracy.facts(judged(tmp_path, LR, records, seeds=seeds)).caption
+        assert (f"n = {seeds} seeds" in caption, "95 % interval" in caption) == (True, told)
+
+
 def test_facts_of_listed_points_are_sorted_with_their_published_figures(tmp_path):
     found = judged(tmp_path, POINTS, [*runs({"lr": 0.001}, [0.9, 0.91]), *runs({"lr": 0.003}, [0.93, 0.95])], seeds=2)
     facts = accuracy.facts(found)

@@ -225,7 +225,7 @@ def test_mlp_and_cnn_are_compared_over_common_seeds(tmp_path, undrawn):
     cnn = runs({"model": "cnn"}, [0.97, 0.98, 0.99, 0.99])
     _, text = rebuild(tmp_path, notebook(tmp_path, LR, [*four_rates(), *cnn]))
     section = section_of(text, "MLP or CNN?")
-    assert "the best CNN has about +1.2" in section
+    assert "The best CNN has about +1.2" in section
     assert "n=3" in section
 
 

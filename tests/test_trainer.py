@@ -196,6 +196,18 @@ def test_a_diverging_run_ends_at_the_step_where_its_loss_is_lost(trained):
     assert all(math.isfinite(look.train_loss) for look in result.history)
 
 
+def test_a_listener_hears_the_loss_that_is_recorded(digits):
+    config = make_config({**MLP, "steps": 300, "eval_every": 280})  # 280 steps: the losses are fetched before, too
+    heard = []
+    result = Trainer(config, digits.of).run(config, digits, heard.append)
+    assert [progress.train_loss for progress in heard if progress.look] == [look.train_loss for look in result.history]
+    assert heard[-1].train_loss == result.train_loss
+    between = [progress for progress in heard if not progress.look and progress.step < 280]
+    assert between
+    for progress in between:
+        assert progress.train_loss == pytest.approx(np.mean(result.losses[: progress.step]), rel=1e-5)
+
+
 def test_a_run_whose_last_step_loses_the_net_has_diverged(trained):
     result = trained(**{**MLP, "steps": 1, "optimizer": "sgd", "lr": 1e38})  # its one loss is that of the fresh net
     assert result.error == Diverged(1, of="outputs")

@@ -83,6 +83,14 @@ def test_an_estimate_comes_first():
     assert words.difference(relation("better", Certainty.SURE, -1e-6, 0.001, 5)) == "0.00 ± 0.10"
 
 
+def test_in_a_list_what_has_commas_of_its_own_is_said_without_them():
+    labels = ["sgd 0.1, momentum 0.9", "adam", "cosine, lr 0.003, warm-up"]
+    assert words.listed(labels) == "sgd 0.1 with momentum 0.9, adam and cosine with lr 0.003 and warm-up"
+    assert words.listed(labels[:1]) == "sgd 0.1, momentum 0.9"
+    assert words.listed(["units 512,256", "a"]) == "units 512,256 and a"
+    assert words.listed([]) == ""
+
+
 def test_runs_without_a_result_are_told_with_their_steps():
     assert words.lost(Lost(0, 0, 5, ())) == ""
     assert words.lost(Lost(2, 1, 5, (12, 40))) == "2 of 5 diverged (step 12, 40); 1 of 5 failed"
@@ -95,7 +103,7 @@ def test_every_reason_of_a_hypothesis_has_its_words():
     ]
     assert len(set(told)) == len(told)
     assert "3 of 4 runs are done" in told
-    assert "a is best, but is not shown to beat b, c" in told
+    assert "a is best, but is not shown to beat b and c" in told
 
 
 def test_what_is_left_out_is_told_with_what_was_kept():

@@ -29,6 +29,7 @@ from explorer.seeds import FIRST_FRESH_SEED
 FOLDER = Path(__file__).resolve().parents[1] / "sweeps"
 MOST_POINTS = 10_000
 LONGEST_LABEL = 60
+LISTED = "the command `list` names them"
 
 TEXTS = ("title", "question", "hypothesis", "note")
 Role = Literal["knob", "pair", "recipes", "published"]
@@ -141,7 +142,7 @@ def names(text: str, model: str | None = None, dataset: str | None = None) -> li
         return [text]  # a path may hold a comma
     said = [part.strip() for part in text.split(",") if part.strip()]
     if not said:
-        raise UserError(f"--sweep needs the name of a sweep: all, {', '.join(all_names())}")
+        raise UserError(f"--sweep needs the name of a sweep, or all; {LISTED}")
     every = available(model, dataset) if "all" in said else []
     return list(dict.fromkeys(name for part in said for name in (every if part == "all" else [part])))
 
@@ -157,8 +158,8 @@ def find(name_or_path: str) -> tuple[Path, str]:
     if os.path.isdir(path):
         raise UserError(f"{name_or_path!r} is a folder; a sweep is a TOML file")
     if path.suffix == ".toml" or len(path.parts) > 1:
-        raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or one of: {', '.join(all_names())}")
-    raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *all_names()])}")
+        raise UserError(f"no file {name_or_path!r}; a sweep is a TOML file or a shipped one: {LISTED}")
+    raise UserError(f"no sweep {name_or_path!r}{nearest(name_or_path, ['all', *all_names()], LISTED)}")
 
 
 def read(path: Path) -> dict[str, Any]:

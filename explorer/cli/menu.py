@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from explorer import datasets, models
+from explorer.cli import output
 from explorer.errors import UserError
 
 PROGRAM = "python mnist_explorer.py"
@@ -14,8 +15,9 @@ PROGRAM = "python mnist_explorer.py"
 def choose(title: str, choices: Sequence[str]) -> int:
     """The place of the choice a person made, from 0. EOFError and KeyboardInterrupt where they made none."""
     print(f"\n{title}")
+    room = output.width() - 6
     for number, choice in enumerate(choices, 1):
-        print(f"  {number:2}  {choice}")
+        print(f"  {number:2}  {choice if len(choice) <= room else choice[: room - 1].rstrip() + '…'}")
     while True:
         word = input(f"1 to {len(choices)}, or q to quit: ").strip().lower()
         if word in ("q", "quit", "exit"):

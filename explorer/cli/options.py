@@ -133,6 +133,11 @@ class Machine:
     def of(cls, namespace: argparse.Namespace) -> "Machine":
         return cls(namespace.device, None if namespace.kernels is None else namespace.kernels == "on")
 
+    def kernels_on(self, device: str) -> bool:
+        """Whether our own kernels are to run on this device, if they can be had."""
+        asked = os.environ.get("KERNELS", "1") != "0" if self.kernels is None else self.kernels
+        return asked and device.split(":")[0] == "CPU"
+
 
 def add_where(group: argparse._ArgumentGroup) -> None:
     """Where a sweep's runs are computed."""

@@ -4,7 +4,8 @@ where NO_COLOR is set (https://no-color.org)."""
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NARROWEST, WIDEST, PIPED = 80, 200, 120
+GAP = 2  # columns between those of a table
 
 
 def width() -> int:
@@ -46,12 +48,15 @@ def console() -> "Console":
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its head; ``share`` of the room that is left, in which it wraps (None: as wide as its longest cell)."""
+    """A column: its head; ``share`` of the room that is left, in which it wraps or is ``cut`` (None: as wide as its
+    longest cell, unless it ``wraps`` for want of room)."""
 
     head: str
     share: int | None = None
     align: Literal["left", "right"] = "left"
     style: str = ""
+    cut: bool = False
+    wraps: bool = False
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
@@ -60,13 +65,52 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, GAP - 1, 0, 0))
+    cutting: Literal["ellipsis", "crop"] = "ellipsis" if block() != "#" else "crop"
     for column in columns:
+        whole = column.share is None and not column.wraps
         drawn.add_column(
-            column.head, justify=column.align, ratio=column.share, no_wrap=column.share is None, style=column.style,
-            header_style="bold", overflow="fold",
+            column.head, justify=column.align, ratio=column.share, no_wrap=column.cut or whole,
+            style=column.style, header_style="bold", overflow=cutting if column.cut else "fold",
         )  # fmt: skip
     for row in rows:
         drawn.add_row(*(Text(printable(cell)) for cell in row))
     drawn.expand = any(column.share for column in columns)
-    console().print(drawn)
+    sys.stdout.flush()  # the table goes past it, to the stream below
+    on = console()
+    on.print(drawn)
+    on.file.flush()
+
+
+def rows(found: Sequence[Mapping[str, object]], spare: Sequence[str] = ()) -> None:
+    """Print rows with equal keys as a table. Where it would be too wide, columns of ``spare`` are left out, the first
+    named first, and told below it; then its texts wrap."""
+    from rich.cells import cell_len
+
+    from explorer.telling.tables import is_numeric
+
+    if not found:
+        return
+    cells = [{head: str(value) for head, value in row.items()} for row in found]
+    heads = list(cells[0])
+    widths = {head: max(cell_len(head), *(cell_len(printable(row[head])) for row in cells)) for head in heads}
+    left_out = []
+    for head in spare:
+        if head in heads and sum(widths[one] + GAP for one in heads) - GAP > width():
+            heads.remove(head)
+            left_out.append(head)
+    columns = [
+        Column(head, align="right" if is_numeric(head) else "left", wraps=not is_numeric(head)) for head in heads
+    ]
+    table(columns, [[row[head] for head in heads] for row in cells])
+    if left_out:
+        say(f"(no room for {' and '.join(left_out)}: a wider terminal shows all)")
+
+
+def say(text: str) -> None:
+    """Print a sentence: on a terminal broken between words, in a pipe one line."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    for line in text.split("\n"):
+        print(textwrap.fill(line, width(), break_long_words=False, break_on_hyphens=False))

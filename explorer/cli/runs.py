@@ -1,4 +1,4 @@
-"""``runs``: what is recorded, the newest last; `show` tells all of one."""
+"""``runs``: what is recorded, each run once, the newest last; `show` tells all of one."""
 
 import argparse
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer import models
+from explorer.cli import output
 from explorer.cli.command import Command
 from explorer.cli.options import add_results, results_of, whole
 from explorer.errors import UserError
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 LAST = 20
 NARROW = 120  # columns: below, the day is left out
+
+
+COLUMNS = {
+    "configuration": output.Column("configuration", 1), "seed": output.Column("seed", align="right"),
+    "val %": output.Column("val %", align="right", style="bold"), "test %": output.Column("test %", align="right"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,15 @@ def run(namespace: argparse.Namespace) -> int:
 
 
 def show_runs(options: RunsOptions) -> int:
-    from explorer.cli import output
     from explorer.running import nets
     from explorer.running.store import Store
 
     store = Store(options.results, read_only=True)
     wanted = {"model": options.model, "dataset": options.dataset}
+    every = {record.id: record for record in store.records()}.values()  # of one run the last, one's own before others
     found = [
         record
-        for record in store.records()
+        for record in every
         if all(value in (None, record.config.get(name)) for name, value in wanted.items())
         and options.status in (None, record.status)
         and (record.own or store.alone or not options.own)
@@ -69,23 +76,21 @@ def show_runs(options: RunsOptions) -> int:
     if not found:
         raise UserError(f"no such run is recorded in {store.folder}")
     found.sort(key=lambda record: (record.val_accuracy or 0.0) if options.best else record.started)
-    narrow = output.width() < NARROW
-    columns = [
-        output.Column("id"), *([] if narrow else [output.Column("began")]), output.Column("model"),
-        output.Column("data"), output.Column("configuration", 1), output.Column("seed", align="right"),
-        output.Column("val %" if narrow else "validation %", align="right", style="bold"),
-        output.Column("test %", align="right"), output.Column("net"),
-    ]  # fmt: skip
     shown = found[-options.last :]
     kept = {one.record.id for one in nets.all_kept(store.folders)}
     rows = [_row(record, record.id in kept) for record in shown]
-    output.table(columns, [row[:1] + row[2:] for row in rows] if narrow else rows)
+    without = {"began"} if output.width() < NARROW else set()
+    without |= {"whose"} if store.alone else set()
+    without |= {"net"} if not any(row["net"] for row in rows) else set()
+    columns = [COLUMNS.get(head, output.Column(head)) for head in rows[0] if head not in without]
+    output.table(columns, [[row[column.head] for column in columns] for row in rows])
     if len(shown) < len(found):
         print(f"the last {len(shown)} of {len(found):,}; --last N shows more, show ID all of one")
     return 0
 
 
-def _row(record: "Record", kept: bool) -> list[str]:
+def _row(record: "Record", kept: bool) -> dict[str, str]:
+    """Column's head -> cell."""
     from explorer.telling import words
 
     try:
@@ -97,8 +102,11 @@ def _row(record: "Record", kept: bool) -> list[str]:
         accuracies = (record.val_accuracy, record.test_accuracy)
         figures = ["-" if figure is None else f"{100 * figure:.2f}" for figure in accuracies]
     config = record.config
-    return [record.id[:8], record.started[:10], str(config["model"]), str(config.get("dataset", "")), name,
-            str(record.seed), *figures, "kept" if kept else ""]  # fmt: skip
+    return {
+        "id": record.id[:8], "began": record.started[:10], "model": str(config["model"]),
+        "data": str(config.get("dataset", "")), "configuration": name, "seed": str(record.seed), "val %": figures[0],
+        "test %": figures[1], "net": "kept" if kept else "", "whose": "own" if record.own else "study",
+    }  # fmt: skip
 
 
 COMMAND = Command("runs", "the runs there are, by time or by figure", add_arguments, run)

@@ -30,7 +30,7 @@ from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
 from explorer.running.trackers import Several, Tracker
-from explorer.telling import homes
+from explorer.telling import homes, tables
 from explorer.telling import settled as telling
 from explorer.telling.homes import Shelves
 
@@ -202,8 +202,10 @@ def conclude(options: SweepOptions, store: Store, asked: Sequence[Asked], failed
     runs = Runs(store.records())
     for one in asked:
         found = settled(one.request, one.sweep, runs)
-        print(f"\n{one.sweep.title} ({one.sweep.model}, {one.sweep.dataset}): {one.sweep.question}")
-        print(telling.table(found, "simple", output.width()))
-        print("\n".join(telling.sentences(found)))
+        output.say(f"\n{one.sweep.title} ({one.sweep.model}, {one.sweep.dataset}): {one.sweep.question}")
+        rows = telling.rows(found)
+        output.rows(rows, spare=(*tables.spare(rows), "test %", "against baseline"))
+        for sentence in telling.sentences(found):
+            output.say(sentence)
     print(f"  {files[-1]}")
     return int(bool(failed))

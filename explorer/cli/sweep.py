@@ -28,7 +28,7 @@ from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.choice import computers
-from explorer.running.estimates import Estimator, patience
+from explorer.running.estimates import Estimator, Where, patience, together
 from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
 from explorer.running.prepare import check, prepared
@@ -70,7 +70,9 @@ def run(options: SweepOptions) -> int:
     place = computers(options.where, options.machine.device, options.machine.kernels, len(to_do)) if to_do else None
     jobs = min(place.jobs, len(to_do)) if place else 1
     quiet = options.quiet or options.json_lines
-    expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
+    device = place.device if place else None
+    where = Where.here(device, options.machine.kernels_on(device), jobs) if device else None
+    expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0], where)
     if not quiet:
         print(plan_table(planned, expected, jobs), flush=True)
         if place and place.device and not options.where.jobs and jobs < min(machine.cores(), len(to_do)):
@@ -293,7 +295,7 @@ def time_of(runs: Sequence[Config], expected: Estimator, jobs: int) -> str:
     known = [one for one in seconds if one is not None]
     if not known and runs:
         return "no run like these has been timed yet"
-    told = f"about {duration(sum(known) / jobs)} on {jobs} process{'es' if jobs > 1 else ''}"
+    told = f"about {duration(together(known, jobs))} on {jobs} process{'es' if jobs > 1 else ''}"
     missing = len(runs) - len(known)
     return told + (f", not counting {missing} runs of which none like it has been timed" if missing else "")
 
@@ -332,7 +334,7 @@ def followed(
         label=labels_of(planned),
         seeds=max((one.request.seeds for one in sweeps), default=0),
         total=len(to_do),
-        expected=sum(expected(run) or 0.0 for run in to_do) / jobs,
+        expected=together([expected(run) or 0.0 for run in to_do], jobs),
     )
 
 
@@ -398,10 +400,11 @@ def show_study(one: StudyResult, store: Store, places: Places, files: list[Path]
     """A study's table, what came of it, and where its files lie."""
     from explorer.telling import report, tables, tuned
 
-    print(f"\n{one.question.title} ({one.model}, {one.dataset}): {one.question.question}")
-    print(tables.study_table(one, "simple", output.width()))
+    output.say(f"\n{one.question.title} ({one.model}, {one.dataset}): {one.question.question}")
+    rows = tables.study_rows(one)
+    output.rows(rows, spare=(*tables.spare(rows), "tries", "at the edge", "n", "test %"))
     for sentence in tuned.study_sentences(one):
-        print(sentence.replace("**", ""))
+        output.say(sentence.replace("**", ""))
     table, picture, _ = report.files_of(one, store.published_folder, places.media)
     mine = [path for path in files if path == table or path.name.startswith(f"{picture.stem}_")]
     print("\n".join(f"  {path}" for path in mine))
@@ -411,14 +414,15 @@ def show(one: SweepResult, store: Store, places: Places, files: list[Path]) -> N
     """A sweep's comparison table, what came of it, and where its files lie."""
     from explorer.telling import report, tables, words
 
-    print(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
-    print(tables.sweep_table(one, "simple", output.width()))
+    output.say(f"\n{one.sweep.title} ({one.model}, {one.dataset}): {one.sweep.question}")
+    rows = tables.sweep_rows(one)
+    output.rows(rows, spare=(*tables.spare(rows), "test %", "published %", "n"))
     if one.winner:
-        print(f"best on validation: {one.winner.label}, test {words.tested(one.by_label[one.winner.label])}")
+        output.say(f"best on validation: {one.winner.label}, test {words.tested(one.by_label[one.winner.label])}")
         if one.winner.ties:
-            print(f"as good as far as these runs can tell: {', '.join(one.winner.ties)}")
+            output.say(f"as good as far as these runs can tell: {words.listed(one.winner.ties)}")
     if one.hypothesis:
-        print(f"hypothesis {words.hypothesis(one.hypothesis)}: {words.reason(one.hypothesis)}")
+        output.say(f"hypothesis {words.hypothesis(one.hypothesis)}: {words.reason(one.hypothesis)}")
     mine = [path for path in report.files_of(one, store.published_folder, places.media) if path in files]
     print("\n".join(f"  {path}" for path in mine))
 
@@ -429,7 +433,7 @@ def keep_best(options: SweepOptions, store: Store, swept: set[tuple[str, str]], 
     The ledger has figures alone; the report shows where the best model errs, and a net can be asked. The run that leads
     leaves both behind as it ends; where the best by its mean over seeds is another, it is trained once more: for its
     predictions if a sweep of its (model, data set) was run, for its net if it is one of the sweep's ``points``. A
-    person's own nets do not compete with the published study's.
+    person's own nets do not compete with the published study's, and what they say is kept beside what its nets say.
     """
     best, best_own = (best_of_each(store.records(published_only=True)), best_of_each(store.ledger.records()))
     shown, wanted = ({run.id: run for run in found} for found in (best, best_own))
@@ -448,11 +452,12 @@ def keep_best(options: SweepOptions, store: Store, swept: set[tuple[str, str]], 
             print(f"Training the best {name} once more, to keep its net and show where it errs", flush=True)
         with prepared(options.machine.device, options.machine.kernels):
             trained = Runner(dataset).run(run.config)
-        if id in shown and trained.logits is not None:
+        if trained.logits is not None:
             predictions.save(store.folder, id, trained.logits)
         if id in wanted and trained.net is not None:
             nets.save(store.folder, trained.net)
-    predictions.clear(store.folder, set(shown))
+    both = {run.id for run in best_of_each(store.records())}  # the page shows the best of all
+    predictions.clear(store.folder, both | set(shown) | set(wanted))
     nets.clear(store.folder, set(wanted))
     if options.keep:
         for id, run in wanted.items():

@@ -12,8 +12,8 @@ from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
 from explorer.cli.options import Machine, Places, TrainOptions, add_where, path, time_span, whole
 from explorer.cli.tracking import add_track
-from explorer.config import bounds, default_text, fields_for, meaning
-from explorer.fields import environment_names, flag_of
+from explorer.config import bounds, default_text, field_info, fields_for, meaning
+from explorer.fields import environment_names, flag_of, type_of
 
 if TYPE_CHECKING:
     from explorer.config import Config
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from explorer.training.facts import StepFacts
 
 EXIT_CODES = {"ok": 0, "failed": 1, "diverged": 3}  # by a run's status; 2 is a mistake, 130 Ctrl-C, 141 a closed pipe
+METAVARS: dict[type, str] = {int: "N", float: "NUMBER", bool: "on|off", tuple: "N,N"}  # what a flag's value looks like
 EPILOG = (
     "Exit codes: 0 the run ended well, 1 it failed (of a sweep: any run did), "
     "2 a mistake in what was asked, 3 it diverged, 74 the output "
@@ -50,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     knobs = parser.add_argument_group("hyperparameters (with --sweep: fixed for the whole sweep)")
     for field in fields_for(model):
         text = knob_help(field, model).replace("%", "%%")
-        knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar="X", help=text)
+        kind = METAVARS.get(type_of(field_info(field, model)), "WORD")
+        knobs.add_argument(flag_of(field), dest=field, default=argparse.SUPPRESS, metavar=kind, help=text)
     knobs.add_argument(
         "--config", type=path, metavar="FILE",
         help="a TOML file of hyperparameters, lr = 0.003 and so on; flags win over it, it wins over the environment",

@@ -24,7 +24,7 @@ class Recorder:
     """Looks runs on one data set up in a store and appends new ones to it.
 
     With ``own_only`` what the published study has counts as not recorded: a run of one's own is to be trained here.
-    With ``keeps_best`` the net of a run that leads is kept unasked.
+    With ``keeps_best`` the net of a run that leads is kept unasked, and what it says of the test images.
     """
 
     def __init__(self, store: Store, digest: str, own_only: bool = False, keeps_best: bool = False):
@@ -63,15 +63,15 @@ class Recorder:
         assert self.best is not None
         record, accuracy, kind = trained.record, trained.record.val_accuracy, _kind(trained.record)
         self.store.append(record)
-        if trained.logits is not None and accuracy is not None and accuracy >= self.best.get(kind, 0.0):
-            self.best[kind] = accuracy
+        leads = accuracy is not None and accuracy >= self.best.get(kind, 0.0)
+        leads_own = may_lead(record.configuration) and (accuracy or 0.0) >= self.own_best.get(kind, 0.0)
+        if trained.logits is not None and (leads or (leads_own and self.keeps_best)):
             predictions.save(self.store.folder, record.id, trained.logits)
-        if trained.net is not None:
-            leads = may_lead(record.configuration) and (accuracy or 0.0) >= self.own_best.get(kind, 0.0)
-            if leads:
-                self.own_best[kind] = accuracy or 0.0
-            if (leads and self.keeps_best) or trained.net.about.asked:
-                nets.save(self.store.folder, trained.net)
+        if trained.net is not None and ((leads_own and self.keeps_best) or trained.net.about.asked):
+            nets.save(self.store.folder, trained.net)
+        if trained.logits is not None and accuracy is not None:
+            for best in (self.best, self.own_best):
+                best[kind] = max(accuracy, best.get(kind, 0.0))
         return record
 
 

@@ -136,6 +136,7 @@ class Server:
             Route("/api/play/events", self.play_events),
             Route("/api/play/train", self.train, methods=["POST"]),
             Route("/api/play/stop", self.stop, methods=["POST"]),
+            Route("/api/play/keep", self.keep, methods=["POST"]),
             Route("/api/sweeps/offered", self.offered),
             Route("/api/sweeps/events", self.sweep_events),
             Route("/api/sweeps/start", self.start_sweep, methods=["POST"]),
@@ -245,6 +246,11 @@ class Server:
         self.player.stop()
         return JSONResponse({})
 
+    async def keep(self, request: Request) -> Response:
+        asked = await _body(request, KeepNet)
+        await run_in_threadpool(self.player.keep, asked.key)
+        return JSONResponse({})
+
     async def start_sweep(self, request: Request) -> Response:
         asked = await _body(request, StartSweep)
         fields = {} if asked.steps is None else {"steps": asked.steps}
@@ -257,6 +263,12 @@ class Server:
         asked = await _body(request, AskSweep)
         await run_in_threadpool(self.sweeps.ask, asked.key, asked.asked)
         return JSONResponse({})
+
+
+class KeepNet(msgspec.Struct):
+    """Which of PLAY's runs is to have its net kept."""
+
+    key: str
 
 
 class StartSweep(msgspec.Struct):

@@ -31,6 +31,11 @@ def columns(points: Sequence[Iterable[Record]]) -> list[dict[str, str]]:
     return [{head: cell for head, cell in row.items() if head not in empty} for row in rows]
 
 
+def is_head(head: str) -> bool:
+    """Whether a column of that head is one of these."""
+    return head in (LAST_LOOKS, LOSSES, GAP) or head.startswith("steps to ")
+
+
 def steps_head(marks: Sequence[int]) -> str:
     return f"steps to {' / '.join(map(str, marks))} %"
 

@@ -12,16 +12,20 @@ from explorer.telling.words import figure, listed, plural, points, sweep_command
 MANY = 1000  # seeds: more than this is not told apart
 
 
-def table(one: SettledSweep, form: str = "github", width: int | None = None) -> str:
-    """A row a point: how many seeds it got, its accuracy, and what it is against the baseline; ``form`` and ``width``
-    as of `tables.sweep_table`."""
+def table(one: SettledSweep) -> str:
+    """What is settled, in Markdown, the leader in bold."""
+    return tables.text_table(tables.bold(rows(one), one.leader))
+
+
+def rows(one: SettledSweep) -> list[tables.Row]:
+    """A row a point: how many seeds it got, its accuracy, and what it is against the baseline."""
     ways = on_the_way.columns([result.finished.values() for result in one.points.values()])
-    rows = []
+    found: list[tables.Row] = []
     for (label, result), way in zip(one.points.items(), ways, strict=True):
         against = one.against(label)
-        rows.append(
+        found.append(
             {
-                "point": f"**{label}**" if form == "github" and label == one.leader else label,
+                "point": label,
                 "n": len(result.validation),
                 "validation %": figure(result.validation),
                 "test %": figure(result.test),
@@ -30,7 +34,7 @@ def table(one: SettledSweep, form: str = "github", width: int | None = None) -> 
                 **way,
             }
         )
-    return tables.text_table(rows, form, width, list(ways[0]))
+    return found
 
 
 def verdict(one: SettledSweep, against: Against) -> str:

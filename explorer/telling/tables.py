@@ -1,4 +1,4 @@
-"""The report's tables: data frames for the CSVs, text tables for REPORT.md and for the terminal."""
+"""The report's tables: data frames for the CSVs, Markdown for REPORT.md, rows for the terminal, which draws its own."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,9 @@ from explorer.judging.sweeps import PointResult, SweepResult
 from explorer.record import Record
 from explorer.telling import on_the_way, tuned
 from explorer.telling.words import difference, figure, hypothesis, knob_name, lost, seconds, setting, short_name
+
+Row = dict[str, object]
+"""Column's head -> cell."""
 
 
 def verdict(judged: SweepResult, outcome: PointResult) -> str:
@@ -77,18 +80,28 @@ def csv(judged: SweepResult) -> str:
 
 
 def sweep_table(judged: SweepResult, form: str = "github", width: int | None = None) -> str:
-    """The comparison table of a sweep: a row a point, in per cent. ``form`` is tabulate's name of a format; what tells
-    how the runs came there falls away where it is wider than ``width``."""
+    """The comparison table of a sweep, the best in bold. ``form`` is tabulate's name of a format; what tells how the
+    runs came there falls away where it is wider than ``width``."""
+    rows, won = sweep_rows(judged), judged.winner
+    ways = tuple(filter(on_the_way.is_head, rows[0]))
+    if form == "github":  # a terminal has no room for it, and lists the ties below
+        rows = bold(rows, won.label if won else None)
+        for row, one in zip(rows, judged.outcomes, strict=True):
+            row["to the best"] = won.standing(one.label) if won and one.validation else "-"
+    return text_table(rows, form, width, ("seconds", *ways))
+
+
+def sweep_rows(judged: SweepResult) -> list[Row]:
+    """A row a point, in per cent."""
     published = any(outcome.point.reference is not None for outcome in judged.outcomes)
     crossed = judged.sweep.kind == "grid" and len(judged.sweep.knobs) > 1  # labels are then values alone: 256 / 1000
     head = " / ".join(knob.replace("_", " ") for knob in judged.sweep.knobs) if crossed else "point"
     ways = on_the_way.columns([outcome.finished.values() for outcome in judged.outcomes])
-    rows = []
+    rows: list[Row] = []
     for outcome, way in zip(judged.outcomes, ways, strict=True):
         against = judged.verdicts.get(outcome.label)
-        won = form == "github" and judged.winner is not None and outcome.label == judged.winner.label
-        row: dict[str, object] = {
-            head: f"**{outcome.label}**" if won else outcome.label,
+        row: Row = {
+            head: outcome.label,
             "n": max(len(outcome.validation), len(outcome.test)),
             "validation %": figure(outcome.validation),
             "test %": figure(outcome.test),
@@ -96,12 +109,21 @@ def sweep_table(judged: SweepResult, form: str = "github", width: int | None = N
             "verdict": verdict(judged, outcome),
             "seconds": seconds(outcome.mean_seconds),
         }
-        if form == "github":  # a terminal has no room for it, and lists the ties below
-            row["to the best"] = judged.winner.standing(outcome.label) if judged.winner and outcome.validation else "-"
         if published:
             row["published %"] = "-" if outcome.point.reference is None else f"{100 * outcome.point.reference:.2f}"
         rows.append(row | way)
-    return text_table(rows, form, width, ("seconds", *ways[0]))
+    return rows
+
+
+def spare(rows: Sequence[Row]) -> list[str]:
+    """The columns that are left out first where there is little room, the first of all first."""
+    return [*reversed([head for head in rows[0] if on_the_way.is_head(head)]), "seconds"] if rows else []
+
+
+def bold(rows: Sequence[Row], label: str | None) -> list[Row]:
+    """The rows, the one whose first cell is ``label`` in bold."""
+    head = next(iter(rows[0]), "") if rows else ""
+    return [{**row, head: f"**{label}**"} if row[head] == label else row for row in rows]
 
 
 def text_table(
@@ -110,15 +132,19 @@ def text_table(
     """Rows with equal keys as a table; text is left as it is ("1e-05" is a label here, not a number). Where it is wider
     than ``width``, columns of ``spare`` fall away, the last first."""
     cells = [{key: str(value).replace("|", "\\|") for key, value in row.items()} for row in rows]
-    numeric = ("%", "seconds", "points", "parameters")
-    align = ["right" if key == "n" or key.endswith(numeric) else "left" for key in cells[0]] if cells else None
+    align = ["right" if is_numeric(key) else "left" for key in cells[0]] if cells else None
     text = tabulate(cells, headers="keys", tablefmt=form, disable_numparse=True, colalign=align)
     if width is None or not spare or max(map(len, text.splitlines()), default=0) <= width:
         return text
     return text_table([{key: row[key] for key in row if key != spare[-1]} for row in rows], form, width, spare[:-1])
 
 
-def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
+def is_numeric(head: str) -> bool:
+    """Whether a column of that head has figures, which stand at its right."""
+    return head == "n" or head.endswith(("%", "seconds", "points", "parameters"))
+
+
+def comparison(sweeps: Sequence[SweepResult]) -> str:
     """A row a sweep: who won, by how much, and what became of the hypothesis."""
     rows = []
     for judged in sweeps:
@@ -128,7 +154,7 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
             {
                 "data": judged.dataset,
                 "model": judged.model,
-                "sweep": link(judged) if form == "github" else judged.slug,
+                "sweep": link(judged),
                 "points": len(judged.distinct),
                 "seeds": judged.seeds or max((len(outcome.test) for outcome in judged.distinct), default=0),
                 "best on validation": best.label if best else "-",
@@ -143,7 +169,7 @@ def comparison(sweeps: Sequence[SweepResult], form: str = "github") -> str:
                 "hypothesis": hypothesis(judged.hypothesis) if judged.hypothesis else "-",
             }
         )
-    return text_table(rows, form)
+    return text_table(rows)
 
 
 def link(judged: SweepResult | StudyResult) -> str:
@@ -191,18 +217,22 @@ def _interval(scores: Mapping[int, float]) -> stats.Interval:
     return stats.accuracy_interval(list(scores.values())) if scores else stats.Interval(math.nan, math.nan, math.nan, 0)
 
 
-def study_table(judged: StudyResult, form: str = "github", width: int | None = None) -> str:
-    """A row a value that a study asks about, the best first: its best setting, and what fresh seeds say of it;
-    ``form`` and ``width`` as of `sweep_table`."""
+def study_table(judged: StudyResult) -> str:
+    """What a study found, in Markdown, the best in bold."""
+    return text_table(bold(study_rows(judged), judged.winner.label if judged.winner else None))
+
+
+def study_rows(judged: StudyResult) -> list[Row]:
+    """A row a value that a study asks about, the best first: its best setting, and what fresh seeds say of it."""
     won = judged.winner
     order = [won.label, *won.ties, *won.unknown, *won.likely_worse, *won.worse] if won else []
     shown = sorted(judged.contenders, key=lambda one: order.index(one.label) if one.label in order else len(order))
     ways = on_the_way.columns([one.fresh.fresh_finished.values() if one.fresh else () for one in shown])
-    rows = []
+    rows: list[Row] = []
     for one, way in zip(shown, ways, strict=True):
         validation, test = (one.fresh.fresh_validation, one.fresh.fresh_test) if one.fresh else ({}, {})
-        row: dict[str, object] = {
-            "value": f"**{one.label}**" if form == "github" and won and one.label == won.label else one.label,
+        row: Row = {
+            "value": one.label,
             "best setting": setting(one.setting),
             "tries": len(one.tries),
             "n": len(validation),
@@ -212,7 +242,7 @@ def study_table(judged: StudyResult, form: str = "github", width: int | None = N
             "at the edge": ", ".join(f"{side}est {knob_name(field)}" for field, side in one.edges) or "-",
         }
         rows.append(row | way)
-    return text_table(rows, form, width, list(ways[0]))
+    return rows
 
 
 def study_csv(judged: StudyResult) -> str:

@@ -75,13 +75,16 @@ def difference(compared: Relation) -> str:
 def estimate(compared: Relation) -> str:
     """What a difference is worth, the estimate first: ``+0.21 ± 0.10, better (n=5)``, ``about +5.9 (0.6 to 11.2), not
     settled (n=3)``, ``+0.21, too few runs (n=1)``."""
-    if compared.certainty is Certainty.UNKNOWN and not math.isnan(compared.low):
-        digits = 1 if compared.high - compared.low >= 0.02 else 2
-        low, high = (f"{100 * end:.{digits}f}" for end in (compared.low, compared.high))
-        told = f"about {signed(compared.difference, digits)} ({low} to {high})"
-    else:
-        told = difference(compared)
-    return f"{told}, {compared.word} (n={compared.n})"
+    return f"{worth(compared)}, {compared.word} (n={compared.n})"
+
+
+def worth(compared: Relation) -> str:
+    """A difference in points of a per cent: ``+0.21 ± 0.10``, or, where it is open, ``about +5.9 (0.6 to 11.2)``."""
+    if compared.certainty is not Certainty.UNKNOWN or math.isnan(compared.low):
+        return difference(compared)
+    digits = 1 if compared.high - compared.low >= 0.02 else 2
+    low, high = (f"{100 * end:.{digits}f}" for end in (compared.low, compared.high))
+    return f"about {signed(compared.difference, digits)} ({low} to {high})"
 
 
 def signed(fraction: float, digits: int = 2) -> str:
@@ -116,11 +119,20 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def listed(labels: Sequence[str]) -> str:
-    """``a, b and c``, or the first few and how many more."""
-    if len(labels) > LISTED:
-        return f"{', '.join(labels[:LISTED])} and {len(labels) - LISTED} more"
-    return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+def listed(labels: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``, or the first few and how many more. What has commas of its own is said without: see `item`."""
+    if len(labels) == 1:
+        return labels[0]
+    items = [item(label) for label in labels]
+    if len(items) > LISTED:
+        return f"{', '.join(items[:LISTED])} and {len(items) - LISTED} more"
+    return f" {last} ".join([", ".join(items[:-1]), items[-1]] if items else [])
+
+
+def item(label: str) -> str:
+    """A label as part of a list: ``sgd 0.1 with momentum 0.9`` for ``sgd 0.1, momentum 0.9``."""
+    first, *more = label.split(", ")
+    return f"{first} with {' and '.join(more)}" if more else first
 
 
 def nested(head: str, parts: Sequence[str]) -> str:
@@ -258,7 +270,7 @@ def hypothesis(verdict: HypothesisVerdict) -> str:
 
 def reason(verdict: HypothesisVerdict) -> str:
     """Why a hypothesis ended as it did, in half a sentence."""
-    label, others = verdict.label, ", ".join(verdict.others)
+    label, others = verdict.label, listed(verdict.others)
     told: dict[Reason, str] = {
         "unfinished": f"{verdict.done} of {verdict.planned} runs are done",
         "no result": "no point has a validation accuracy",

@@ -44,6 +44,7 @@ class Progress:
     step: int
     total_steps: int
     train_loss: float
+    """Of the batches since the last look, as far as they are done; at a look that look's own, which is recorded."""
     val_accuracy: float | None
     steps_per_second: float
     look: Look | None = None
@@ -213,6 +214,7 @@ class Run:
         self.seconds = {"compile": time.perf_counter() - started, "train": 0.0, "eval": 0.0}
         self.spans: list[tuple[float, int]] = []  # (seconds, steps) of uninterrupted training, for the median
         self.fetched = 0  # steps whose losses are on the host
+        self.losses_since_look = 0.0  # their sum
         self.looks_without_gain = 0
 
     def train(self) -> Result:
@@ -289,6 +291,7 @@ class Run:
         losses, accuracies = read(self.trainer.log)
         slots = [position % LOG_STEPS for position in range(self.fetched, step)]
         self.result.losses += losses[slots].tolist()
+        self.losses_since_look += float(losses[slots].sum())
         self.accuracies += accuracies[slots].tolist()
         self.fetched = step
 
@@ -329,6 +332,7 @@ class Run:
                     self.deliver_again(step)
         trained = float(np.mean(self.result.losses[since:])), float(np.mean(self.accuracies[since:]))
         self.result.history.append(Look(step, *trained, finite_or_none(loss), accuracy))
+        self.losses_since_look = 0.0
         self.seconds["eval"] += time.perf_counter() - started
 
     def is_cut(self, step: int) -> bool:
@@ -344,11 +348,12 @@ class Run:
     def tell(self, step: int, look: bool) -> None:
         history, rate = self.result.history, self.seconds["train"]
         steps = sum(count for _, count in self.spans)
+        since_look = step - (history[-1].step if history else 0)
         self.listen(
             Progress(
                 step=step,
                 total_steps=self.total_steps,
-                train_loss=float(np.mean(self.result.losses[-20:])),
+                train_loss=history[-1].train_loss if look else self.losses_since_look / since_look,
                 val_accuracy=history[-1].val_accuracy if history else None,
                 steps_per_second=steps / rate if rate else 0.0,
                 look=history[-1] if look else None,

@@ -15,16 +15,17 @@ from explorer.running.trackers import Tracker
 @dataclass(frozen=True)
 class WorkerSetup:
     """What a worker needs to train: the data set (its name, or the path of a person's own), and the folder it lies in
-    (None: where it is found)."""
+    (None: where it is found); ``keep``: whether it hands over every run's net (see `Runner`)."""
 
     dataset: str
     data_dir: Path | None = None
+    keep: bool = False
 
     def runner(self) -> Runner:
         """Raises UserError where the data set is not to be had."""
         from explorer import datasets
 
-        return Runner(datasets.load(self.dataset, self.data_dir))
+        return Runner(datasets.load(self.dataset, self.data_dir), self.keep)
 
 
 class EngineLostError(UserError):

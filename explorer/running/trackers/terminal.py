@@ -64,7 +64,9 @@ class RunLines(Silent):
         self.twentieth = twentieth
         rate = progress.steps_per_second
         left = (progress.total_steps - progress.step) / rate if rate else 0
-        print(f"step {progress.step}/{progress.total_steps}  {_figures(progress)}  {left:.0f} s left", flush=True)
+        print(
+            f"step {progress.step}/{progress.total_steps}  training {_figures(progress)}  {left:.0f} s left", flush=True
+        )
 
 
 class RunBar(Silent):

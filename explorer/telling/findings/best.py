@@ -5,13 +5,13 @@ import math
 
 from explorer import datasets
 from explorer.judging.aims import AimVerdict, aim_verdict
-from explorer.judging.certainty import Certainty
+from explorer.judging.certainty import Certainty, by_chosen_seeds
 from explorer.judging.comparing import compare
 from explorer.judging.runs import ConfigResult
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import aim_of, model_title, name_of
-from explorer.telling.words import estimate, points, seconds, short_name, tested
+from explorer.telling.words import points, seconds, short_name, tested, worth
 
 
 def top(study: Study) -> list[Sentence]:
@@ -67,13 +67,22 @@ def _against(study: Study, one: ConfigResult, other: ConfigResult) -> Sentence:
     first, second = model_title(one.config.model), model_title(other.config.model)
     found = compare(one, other, study.runs.validation_trend)
     cost = other.mean_seconds / one.mean_seconds if one.mean_seconds > 0 else math.nan
-    times = "" if math.isnan(cost) else f", for {cost:.1f} times its training seconds"
-    seeds = "fresh seeds" if found.fresh else "the seeds that chose them, so no more than likely"
-    assert found.validation is not None  # leaders have validation accuracies
-    return (
-        f"**{second} against {first} on {datasets.title(one.config.dataset)}**: the best {second} has "
-        f"{estimate(found.validation)}, in points of validation accuracy against the best {first}, by {seeds}{times}."
+    relation = found.validation
+    assert relation is not None  # leaders have validation accuracies
+    certainty = relation.certainty if found.fresh else by_chosen_seeds(relation.certainty)
+    verdict = "which is better is not settled"
+    if certainty is not Certainty.UNKNOWN:
+        verdict = f"the {second} is {'better' if relation.is_better else 'worse'}"
+    seeds = f"n={relation.n}{', fresh seeds' if found.fresh else ''}"
+    told = (
+        f"**{second} against {first} on {datasets.title(one.config.dataset)}**: {verdict} ({certainty.word}). The best "
+        f"{second} has {worth(relation)} points of validation accuracy against the best {first} ({seeds})."
     )
+    return told if math.isnan(cost) else f"{told} It trains {_times(cost)}."
+
+
+def _times(cost: float) -> str:
+    return f"{cost:.1f} times as long" if cost >= 1 else f"in {100 * cost:.0f} % of the time"
 
 
 FINDING = Finding("best", top=top)

@@ -57,15 +57,14 @@ def verdicts(study: Study) -> list[Sentence]:
     for table in tables(study):
         kinds = [("as stated" if table.run else "", judged) for judged in table.stated]
         kinds += [("as really run", judged) for judged in table.run]
-        told = []
+        told: list[str] = []
         for kind, judged in kinds:
             words = [word for outcome in judged.outcomes if (word := _place(study, judged, outcome)[0])]
             if placed := [word for word in words if word in ("inside", "below", "above")]:
-                told.append(f"{kind + ', ' if kind else ''}{placed.count('inside')} of {len(placed)}")
+                of = "published figures" if not told else "figures"
+                told.append(f"{placed.count('inside')} of {len(placed)} {of}{f' {kind}' if kind else ''}")
         if told:
-            sentences.append(
-                f"**{table.name}**: published figures that one more run like ours could give: {'; '.join(told)}."
-            )
+            sentences.append(f"**{table.name}**: one more run like ours could give {'; '.join(told)}.")
     return sentences
 
 

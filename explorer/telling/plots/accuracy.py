@@ -11,7 +11,16 @@ from explorer.judging.runs import Lost
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import aim_of
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, names_of_points, seeds_words
+from explorer.telling.plots.facts import (
+    Bar,
+    Facts,
+    axis_of,
+    bar_of,
+    heading,
+    intervals_of,
+    names_of_points,
+    seeds_words,
+)
 from explorer.telling.plots.picture import BLACK, BLUE, GREY, ORANGE, VERMILION
 
 if TYPE_CHECKING:
@@ -91,8 +100,8 @@ def facts(judged: SweepResult) -> AccuracyFacts | None:
     counts = [row.test.n for row in rows if row.test]
     return AccuracyFacts(
         title=heading(judged),
-        caption=f"Mean and 95 % interval, {seeds_words(counts)}. Validation chooses; test is only reported."
-        + ("" if knob else " Bold: the best."),
+        caption=f"{'Mean and 95 % interval' if intervals_of(counts) else 'The runs, too few for intervals'}, "
+        f"{seeds_words(counts)}. Validation chooses; test is only reported." + ("" if knob else " Bold: the best."),
         axis=axis_of(knob) if knob else None,
         names="" if knob else names.shared,
         log=bool(knob) and is_geometric([row.x for row in rows if row.x is not None]),

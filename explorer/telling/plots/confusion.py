@@ -39,8 +39,8 @@ class ConfusionFacts(Facts):
     wrong: tuple[Wrong, ...]
 
 
-def title(dataset: str, model: str) -> str:
-    return f"Where the best {name_of(model, dataset)} errs"
+def title(dataset: str, model: str, own: bool = False) -> str:
+    return f"Where {'your' if own else 'the'} best {name_of(model, dataset)} errs"
 
 
 def facts(predicted: Predictions) -> ConfusionFacts:
@@ -51,7 +51,7 @@ def facts(predicted: Predictions) -> ConfusionFacts:
     np.add.at(counts, (labels, guesses), 1)
     surest = wrong[:MOST]
     return ConfusionFacts(
-        title=title(predicted.dataset, predicted.model),
+        title=title(predicted.dataset, predicted.model, predicted.own),
         caption=f"{predicted.configuration}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
         classes=class_names(predicted.dataset, classes),
         counts=tuple(tuple(map(int, row)) for row in counts),

@@ -60,6 +60,8 @@ class Predictions:
     logits: NDArray[Any]
     labels: NDArray[Any]
     images: NDArray[Any]
+    own: bool = False
+    """Whether it is a person's own, not the study's."""
 
 
 @dataclass(frozen=True)
@@ -146,9 +148,12 @@ def seeds_words(counts: Sequence[int]) -> str:
     if not counts:
         return "n = 0"
     low, high = min(counts), max(counts)
-    if high < MIN_RUNS:
-        return f"n = {high} seed{'s' * (high > 1)}, so no intervals"
-    return f"n = {high} seeds" if low == high else f"n = {low} to {high} seeds"
+    return f"n = {high} seed{'s' * (high > 1)}" if low == high else f"n = {low} to {high} seeds"
+
+
+def intervals_of(counts: Sequence[int]) -> bool:
+    """Whether any point of so many seeds has an interval."""
+    return max(counts, default=0) >= MIN_RUNS
 
 
 def heading(judged: SweepResult) -> str:

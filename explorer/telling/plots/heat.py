@@ -9,7 +9,7 @@ from explorer.fields import text_of
 from explorer.judging.runs import Lost
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, seeds_words
+from explorer.telling.plots.facts import Bar, Facts, axis_of, bar_of, heading, intervals_of, seeds_words
 from explorer.telling.plots.picture import GREY
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def facts(judged: SweepResult) -> HeatFacts | None:
         row, column = place[outcome.label]
         cells[row][column] = bar_of(outcome.validation)
         lost[row][column] = outcome.lost if outcome.records else None
-    winner = judged.winner
+    winner, counts = judged.winner, [len(scores) for scores in judged.validation.values()]
     return HeatFacts(
         title=heading(judged),
-        caption="In the cells the mean in % ± half its 95 % interval, "
-        f"{seeds_words([len(scores) for scores in judged.validation.values()])}.",
+        caption=f"In the cells the {'mean in % ± half its 95 % interval' if intervals_of(counts) else 'runs in %'}, "
+        f"{seeds_words(counts)}.",
         row_axis=axis_of(row_knob),
         column_axis=axis_of(column_knob),
         rows=tuple(map(text_of, rows)),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from explorer.judging.studies import StudyResult
 from explorer.telling.plots import picture
-from explorer.telling.plots.facts import Bar, Facts, bar_of, names_of_points, seeds_words, study_heading
+from explorer.telling.plots.facts import Bar, Facts, bar_of, intervals_of, names_of_points, seeds_words, study_heading
 from explorer.telling.plots.picture import BLUE, GREY, VERMILION
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def facts(judged: StudyResult) -> IsolationFacts | None:
         return None
     names = names_of_points([one.label for one in rows], judged.question.scientific)
     counts = [bar.n for bar in bars.values() if bar]
-    fresh = f"Its best setting on {seeds_words(counts)} that chose nothing, 95 % intervals." if counts else ""
+    told = ", 95 % intervals" if intervals_of(counts) else ""
+    fresh = f"Its best setting on {seeds_words(counts)} that chose nothing{told}." if counts else ""
     return IsolationFacts(
         title=study_heading(judged),
         caption=f"Small dots: the tries, a setting each, validation at seed 0. {fresh}",

@@ -68,8 +68,10 @@ def draw(facts: ParetoFacts) -> "Figure":
     seconds, means = np.array(facts.seconds), np.array([scale.of(bar.mean) for bar in facts.accuracy])
     front = np.array(facts.front)
     arms = np.array([scale.arms(bar) for bar in facts.accuracy]).T
+    known = any(bar.half_width is not None for bar in facts.accuracy)
     axes.errorbar(
-        seconds[front], means[front], yerr=arms[:, front], label="nothing quicker beats it (with its 95 % interval)",
+        seconds[front], means[front], yerr=arms[:, front],
+        label=f"nothing quicker beats it{' (with its 95 % interval)' if known else ''}",
         color=VERMILION, marker="o", zorder=3, capsize=3, elinewidth=1.0,
     )  # fmt: skip
     axes.plot(seconds[~front], means[~front], "o", color=GREY, alpha=0.45, markersize=5, label="the others")

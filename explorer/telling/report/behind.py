@@ -7,14 +7,17 @@ from pathlib import Path
 
 from explorer import models
 from explorer.asking import documents
+from explorer.config import Config
 from explorer.judging import simulated
 from explorer.judging.frame import runs_csv
+from explorer.judging.runs import mean
 from explorer.judging.shifts import Moved
 from explorer.record import Environment
 from explorer.telling import findings, on_the_way, settled, shifts, tables, words
 from explorer.telling.findings.published_tables import side_by_side
 from explorer.telling.findings.published_tables import tables as published_tables
 from explorer.telling.names import name_of
+from explorer.telling.plots.facts import Predictions
 from explorer.telling.report.group import studies, sweep
 from explorer.telling.report.shelf import Page, Shelf, bullets, page_behind
 from explorer.telling.statistics import statistics_lines
@@ -129,12 +132,30 @@ def _own(shelf: Shelf) -> None:
     page.say(*([tables.comparison(own.sweeps)] if own.sweeps else []))
     if own.sweeps:
         page.say(on_the_way.LEGEND, "", *(line for judged in own.sweeps for line in sweep(page, judged)))
+    page.section("Where your best err", *_own_errors(page))
     page.section("Each value at its best", *studies(page, own.studies))
     page.section("Settled sweeps", *settled.section(own.settled))
     if own.moved:
         told = bullets(sentence for moved in own.moved for sentence in shifts.sentences(moved))
         page.section("Test images that move", *told, "", *_moved(page, own.moved, shelf.media / "own"))
     page.save()
+
+
+def _own_errors(page: Page) -> list[str]:
+    """What the best of a person's own sweeps of each model and data set gets wrong, where its predictions are kept."""
+    shelf, lines = page.shelf, list[str]()
+    best: dict[tuple[str, str], list[tuple[float, Config]]] = {}
+    for judged in shelf.own.sweeps:
+        if judged.winner:
+            run = judged.by_label[judged.winner.label]
+            best.setdefault((judged.dataset, judged.model), []).append((mean(run.validation), run.config))
+    for (dataset, model), found in best.items():
+        _, config = max(found, key=lambda pair: pair[0])
+        predicted = shelf.predict(config) if shelf.predict else None
+        if predicted is not None:
+            about = Predictions(model, dataset, words.short_name(config), *predicted, own=True)
+            lines += page.picture(shelf.media / "own" / dataset / f"{model}_confusion.png", "confusion", about)
+    return lines
 
 
 def _machine(environment: Environment) -> str:

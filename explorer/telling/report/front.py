@@ -45,6 +45,11 @@ BEHIND = {
 NAMED = ("recommendations", "surprises", "worst", "top-tenth", "returns", "translation")
 """Questions to the whole study that the index names: those that many ask first."""
 MOST_NAMED = 3  # values that tie for the best
+MOST_IN_A_CELL = 2  # of them, in a table
+PICTURES = {
+    "importance": "how far each knob moves the accuracy", "pareto": "training time against error",
+    "confusion": "what it takes for what",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,12 +192,11 @@ def _in_words(answer: Answer) -> str:
         return f"no difference shown (unknown); {first} leads."
     told = f"**{_named(answer)}**"
     if answer.certainty is Certainty.UNKNOWN:
-        verb = "leads" if answer.alone else "lead"
-        told += f" {verb}, but some other values are too uncertain to be set aside (unknown)"
+        told += f" {'leads' if answer.alone else 'lead'}; whether others are as good is open (unknown)"
     elif answer.alone:
         told += f" is best ({answer.certainty.word})"
     else:
-        told += f" tie; the others are worse ({answer.certainty.word})"
+        told += f" tie, the others are worse ({answer.certainty.word})"
     found = answer.estimate
     if found is not None and found.certainty is not Certainty.UNKNOWN:
         told += f". {first} has {words.difference(found)} points against {_value(answer, found.against)}"
@@ -203,7 +207,7 @@ def _in_words(answer: Answer) -> str:
 
 def _beside_the_baseline(answer: Answer) -> str:
     """Of few values that are no numbers: how each stands to the baseline, or to the best where there is none,
-    `` Against adam: better muon; worse sgd.``"""
+    `` Against adam: muon is better. adamw and lamb are not settled.``"""
     judged = answer.judged
     if judged.numeric_knob or not 2 < len(judged.validation) <= MOST_COMPARED:
         return ""
@@ -214,21 +218,25 @@ def _beside_the_baseline(answer: Answer) -> str:
     for label in judged.validation:
         if label != base:
             kinds.setdefault(judged.relations.of(label, base).word, []).append(_value(answer, label))
-    told = "; ".join(f"{word} {', '.join(kinds[word])}" for word in get_args(Word) if word in kinds)
-    return f" Against {_value(answer, base)}: {told}." if told else ""
+    told = " ".join(
+        f"{words.listed(kinds[word])} {'is' if len(kinds[word]) == 1 else 'are'} {word}."
+        for word in get_args(Word)
+        if word in kinds
+    )
+    return f" Against {_value(answer, base)}: {told}" if told else ""
 
 
-def _named(answer: Answer) -> str:
-    """The best values: ``0.003``, ``gelu; relu``, ``32 to 128`` for neighbours of a grid, ``adam and 6 others``."""
+def _named(answer: Answer, most: int = MOST_NAMED) -> str:
+    """The best values: ``0.003``, ``gelu and relu``, ``32 to 128`` for neighbours of a grid, ``adam and 6 others``."""
     judged, best = answer.judged, answer.best
     if judged.numeric_knob and len(best) > 1:
         order = list(judged.validation)
         places = sorted(order.index(label) for label in best)
         if places == list(range(places[0], places[-1] + 1)):
             return f"{_value(answer, order[places[0]])} to {_value(answer, order[places[-1]])}"
-    if len(best) > MOST_NAMED:
-        return f"{_value(answer, best[0])} and {len(best) - 1} others"
-    return "; ".join(_value(answer, label) for label in best)
+    if len(best) > most:
+        return f"{words.item(_value(answer, best[0]))} and {len(best) - 1} others"
+    return words.listed([_value(answer, label) for label in best])
 
 
 def _value(answer: Answer, label: str) -> str:
@@ -263,12 +271,12 @@ def _knobs(page: Page) -> list[str]:
             continue
         first = found.ranked[0]
         named = [page.to(judged, judged.sweep.title) for judged in found.ranked[:3]]
-        rest = f", then {words.listed(named[1:])}" if named[1:] else ""
+        rest = f", then {' and '.join(named[1:])}" if named[1:] else ""
         sure = first.relations.effect.word
         lines.append(
             f"- **{name_of(model, dataset)}**: {named[0]} spreads the accuracy most{rest}. That it matters is {sure}."
         )
-        if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
+        if without := [f"`{name}`" for name in (*(judged.slug for judged in found.too_few), *found.not_run)]:
             lines[-1] += f" Not ranked, for want of runs: {words.listed(without)}."
     pictures = [
         line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "importance")
@@ -282,7 +290,9 @@ def _knobs(page: Page) -> list[str]:
 def _drawn(page: Page, dataset: str, model: str, what: str) -> list[str]:
     """A picture that the page of its model and data set has, too."""
     path = page.shelf.media / dataset / f"{model}_{what}.png"
-    return [f"![{name_of(model, dataset)}: {what}]({page.link(path)})", ""] if path in page.shelf.files else []
+    return (
+        [f"![{name_of(model, dataset)}: {PICTURES[what]}]({page.link(path)})", ""] if path in page.shelf.files else []
+    )
 
 
 def _next(page: Page) -> list[str]:
@@ -293,33 +303,43 @@ def _next(page: Page) -> list[str]:
 
 
 def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
-    """A row a knob: what holds everywhere, then the best value on each model and data set, and how sure that is. A
+    """A row a knob: what holds everywhere; then, a table a data set, each model's best value and how sure that is. A
     study of a knob stands in the row of the first sweep about it, before what the sweep says."""
-    pairs, rows = page.shelf.study.pairs, []
     kinds: dict[tuple[str, str], list[Answer]] = {}  # (subject, the sweep's name)
     for answer in sorted(found, key=lambda answer: answer.tuned):
         alike = [key for key in kinds if key[0] == answer.subject]
         key = alike[0] if answer.tuned and alike else (answer.subject, answer.judged.slug)
         kinds.setdefault(key, []).append(answer)
+    if not kinds:
+        return []
+    rules = []
     for mine in kinds.values():
         mine.sort(key=lambda answer: not answer.tuned)
-        title = next((answer.judged.title for answer in mine if not answer.tuned), mine[0].judged.title)
-        row = {"knob": title, "rule of thumb": recommendations.rule(mine)}
-        for dataset, model in pairs:
-            here = [answer for answer in mine if answer.pair == (dataset, model)]
-            row[name_of(model, dataset)] = "; at one setting ".join(_card(page, answer) for answer in here) or "-"
-        rows.append(row)
-    if not rows:
-        return []
+        rules.append({"knob": _title(mine), "rule of thumb": recommendations.rule(mine)})
     advice = f" In sentences: {_question(page, 'recommendations')}" if "recommendations" in page.shelf.answered else ""
-    return [
-        "Best values, how sure it is that no other is best, and how far worst and best lie apart, in points. That "
-        "range leaves out a hopeless value, one that alone makes over half of the spread. *Tuned*: each value at its "
-        f"own best setting.{advice}",
+    lines = [
+        tables.text_table(rules),
         "",
-        tables.text_table(rows),
+        "Below are the best values, and how sure it is that no other is best. The figure is how far worst and best lie "
+        "apart, in points. It leaves out a hopeless value, one that alone makes over half of the spread. *Tuned*: each "
+        f"value at its own best setting.{advice}",
         "",
     ]
+    for dataset in page.shelf.study.datasets:
+        here = [model for there, model in page.shelf.study.pairs if there == dataset]
+        rows = []
+        for mine in kinds.values():
+            cards = {model: [_card(page, one) for one in mine if one.pair == (dataset, model)] for model in here}
+            if any(cards.values()):
+                each = {model_title(model): "; at one setting ".join(cards[model]) or "-" for model in here}
+                rows.append({datasets.title(dataset): _title(mine), **each})
+        lines += [tables.text_table(rows), ""] if rows else []
+    return lines
+
+
+def _title(mine: Sequence[Answer]) -> str:
+    """What a row is called: as the first sweep is, where there is one."""
+    return next((answer.judged.title for answer in mine if not answer.tuned), mine[0].judged.title)
 
 
 def _card(page: Page, answer: Answer) -> str:
@@ -329,7 +349,8 @@ def _card(page: Page, answer: Answer) -> str:
         return f"{tuned}{page.to(judged, 'too few runs')}"
     if answer.matters is Certainty.UNKNOWN:
         return f"{tuned}{page.to(judged, 'no difference shown')}"
-    return f"{tuned}{page.to(judged, _named(answer))}, {answer.certainty.word}, {100 * answer.range:.2f}"
+    named = _named(answer, MOST_IN_A_CELL)
+    return f"{tuned}{page.to(judged, named)}, {answer.certainty.word}, {100 * answer.range:.2f}"
 
 
 def _models(study: Study) -> list[str]:

@@ -210,7 +210,7 @@ const explore = (() => {
           joined: sweep.knobs.length === 1 && points.every((point) => !Number.isNaN(Number(point.values[0]))) });
       }
       const said = [];
-      if (sweep.winner) said.push(`Best on validation: ${sweep.winner}${sweep.ties.length ? `; as far as these runs tell, ${sweep.ties.slice(0, 6).join(", ")} may be as good` : ""}.`);
+      if (sweep.winner) said.push(`Best on validation: ${sweep.winner}${sweep.ties.length ? `; as far as these runs tell, ${sweep.ties.slice(0, 6).join("; ")} may be as good` : ""}.`);
       if (sweep.hypothesis) said.push(`Hypothesis ${sweep.hypothesis}.`);
       questionCard.append(make("p", { class: "hint" }, said.join(" ")), below);
       if (picked && picked.one) {

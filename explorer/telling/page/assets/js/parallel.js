@@ -28,8 +28,8 @@ const parallel = (() => {
     place.append(box);
     const order = shuffled(rows);
     const kept = new Uint8Array(rows).fill(1);
-    const ys = axes.map(() => new Float32Array(rows));
-    let width = 0, height = 0, gap = 0, frame = 0;
+    const xs = new Float32Array(axes.length), ys = new Float32Array(rows * axes.length); // a row's places side by side
+    let width = 0, height = 0, gap = 0, frame = 0, hairline = 1;
     let emphasised = -1;
     let share = 300; // lines in a frame
     let before = 0; // when the last frame was drawn
@@ -53,6 +53,7 @@ const parallel = (() => {
       height = Math.max(260, Math.min(420, Math.round(innerHeight * 0.42)));
       gap = axes.length > 1 ? (width - 2 * SIDE) / (axes.length - 1) : 0;
       const dense = Math.min(devicePixelRatio || 1, 2);
+      hairline = 1 / dense; // of one pixel: wider lines are outlined and filled, which takes several times as long
       for (const canvas of [ghosts, behind, front, words]) {
         canvas.width = Math.round(width * dense);
         canvas.height = Math.round(height * dense);
@@ -63,9 +64,10 @@ const parallel = (() => {
       over.style.width = `${width}px`;
       over.style.height = `${height}px`;
       axes.forEach((axis, index) => {
-        for (let row = 0; row < rows; row++) {
+        xs[index] = xOf(index);
+        for (let row = 0, at = index; row < rows; row++, at += axes.length) {
           const value = axis.values[row];
-          ys[index][row] = Number.isNaN(value) ? height - 4 : yOf(axis, value);
+          ys[at] = Number.isNaN(value) ? height - 4 : yOf(axis, value);
         }
       });
       for (const axis of axes) axis.gaps = axis.values.some(Number.isNaN);
@@ -74,8 +76,9 @@ const parallel = (() => {
     }
 
     function line(context, row) {
-      context.moveTo(xOf(0), ys[0][row]);
-      for (let index = 1; index < axes.length; index++) context.lineTo(xOf(index), ys[index][row]);
+      const at = row * axes.length;
+      context.moveTo(xs[0], ys[at]);
+      for (let index = 1; index < axes.length; index++) context.lineTo(xs[index], ys[at + index]);
     }
 
     const SHADES = 12;
@@ -132,7 +135,7 @@ const parallel = (() => {
       context.clearRect(0, 0, width, height);
       let shown = 0;
       for (let row = 0; row < rows; row++) shown += kept[row];
-      context.lineWidth = shown > 2000 ? 1 : 1.1;
+      context.lineWidth = hairline;
       context.globalAlpha = Math.max(0.12, Math.min(0.85, 60 / Math.sqrt(shown * 40 + 1)));
       frameLines();
       if (emphasised >= 0) { emphasise(); return; }
@@ -144,8 +147,8 @@ const parallel = (() => {
       const context = ghosts.getContext("2d");
       context.clearRect(0, 0, width, height);
       context.strokeStyle = colour("ghost");
-      context.lineWidth = 0.6;
-      context.globalAlpha = 0.35;
+      context.lineWidth = hairline;
+      context.globalAlpha = 0.3;
       context.beginPath();
       for (let index = 0; index < Math.min(rows, GHOSTS); index++) line(context, order[index]);
       context.stroke();
@@ -234,6 +237,7 @@ const parallel = (() => {
       if (range === null) delete brushes[axis.name];
       else brushes[axis.name] = range;
       label(axis);
+      cancelAnimationFrame(frame); // what it would draw is wiped away in the same frame
       brushed(last);
     }
 

@@ -194,15 +194,31 @@ const play = (() => {
         charts2[0].lines(losses);
         charts2[1].lines(errors);
       }
-      last.replaceChildren(every.length ? make("table", { id: "last" }, make("thead", {}, make("tr", {}, ["", "run", "validation %", "test %", "steps/s", ""].map((head) => make("th", { scope: "col" }, head)))),
+      last.replaceChildren(every.length ? make("table", { id: "last" }, make("thead", {}, make("tr", {}, ["", "run", "validation %", "test %", "steps/s", "net", ""].map((head) => make("th", { scope: "col" }, head)))),
         make("tbody", {}, every.slice().reverse().map((run) => {
           const index = every.indexOf(run), mark = make("i", { class: "mark" });
           mark.style.background = run === now ? core.colour("accent") : charts.lineColour(index + 1);
           return make("tr", { "data-state": run.state, "data-id": run.id || "" }, make("td", {}, mark), make("td", { class: "name" }, run.name, run.state === "ok" ? null : make("span", { class: "lost" }, ` ${run.state}${run.why ? `: ${run.why}` : ""}`)),
             make("td", { class: "figure" }, run.validation === null && run.accuracies.length ? `${percent(run.accuracies[run.accuracies.length - 1])} so far` : percent(run.validation)),
             make("td", { class: "figure" }, percent(run.test)), make("td", { class: "figure" }, run.rate ? brief(Math.round(run.rate)) : "–"),
-            make("td", {}, make("a", { href: address.text("play", run.said) }, "knobs")));
+            make("td", {}, keeping(run)), make("td", {}, make("a", { href: address.text("play", run.said) }, "knobs")));
         }))) : make("p", { class: "hint" }, "Train: the curves grow here, and each further run leaves the last ones as ghosts behind it. Runs are recorded with your own results."));
+    }
+    /** What can be done with a run's net: keep it, or, where it is kept, draw for it. */
+    function keeping(run) {
+      if (run.state !== "ok") return null;
+      if (run.kept) return make("a", { href: address.text("draw", { data: run.said.dataset, [`net-${run.said.model}`]: run.id }) }, "kept: draw");
+      return make("button", { type: "button", class: "keep", title: "Keep its net, to draw for it and to ask it: as --keep does",
+        onclick: (event) => { event.target.disabled = true; keepNet(run).then((done) => { event.target.disabled = done; }); } }, "Keep");
+    }
+    async function keepNet(run) {
+      try {
+        await data.write("api/play/keep", { key: run.key });
+        return true;
+      } catch (error) {
+        say(error.message, true);
+        return false;
+      }
     }
     function told(run) {
       if (run.state === "compiling") return ["Getting ready: the first step of a new shape is compiled."];
