@@ -179,7 +179,10 @@ def link(judged: SweepResult | StudyResult) -> str:
 
 def page_name(judged: SweepResult | StudyResult) -> str:
     """The page that has the sweep's section, without its ending."""
-    return "own" if judged.origin == "own" else f"{judged.dataset}-{judged.model}"
+    if judged.origin == "own":
+        return "own"
+    together = isinstance(judged, SweepResult) and judged.role != "knob"
+    return f"{judged.dataset}-{judged.model}{'-grids' if together else ''}"
 
 
 def anchor(judged: SweepResult | StudyResult) -> str:

@@ -1,4 +1,5 @@
-"""The page of a model on a data set: its best configurations, what matters, and all its sweeps, each in a fold."""
+"""The page of a model on a data set: its best configurations, what matters, its studies and the sweeps of one knob,
+each in a fold. Its grids, recipes and published tables have a second page, so that neither grows too long to read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from explorer.telling.words import short_name
 STUDY_PLOTS = ("isolation", "moves", "tries", "spent", "size")
 SEARCH_PLOTS = ("moves", "tries")
 BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
+TOGETHER = "grids, recipes and published tables"
 WHOSE_TEST = (
     "Test figures with a star are of fresh seeds, which chose nothing. All others are of the seeds that chose the "
     "configuration. Those seeds were lucky on both splits, so the figures are a little too good."
@@ -44,10 +46,20 @@ def write(shelf: Shelf, dataset: str, model: str) -> None:
     page.section("Each value at its best", *studies(page, tuned_here))
     mine = [one for one in shelf.study.settled if (one.sweep.dataset, one.sweep.model) == (dataset, model)]
     page.section("Settled sweeps", *settled.section(mine))
-    if sweeps:
-        folds = (line for judged in sweeps for line in sweep(page, judged))
-        page.section("Sweep by sweep", on_the_way.LEGEND, "", *folds)
+    single = [judged for judged in sweeps if judged.role == "knob"]
+    page.section("Sweep by sweep", *_folds(page, single))
+    if together := [judged for judged in sweeps if judged.role != "knob"]:
+        further = page_behind(shelf, tables.page_name(together[0]), f"{page.title}: {TOGETHER}")
+        further.section("Sweep by sweep", *_folds(further, together))
+        further.save()
+        page.section(
+            "Several knobs at once", f"[{TOGETHER.capitalize()}]({page.link(further.path)}) have their own page."
+        )
     page.save()
+
+
+def _folds(page: Page, sweeps: Sequence[SweepResult]) -> list[str]:
+    return [on_the_way.LEGEND, "", *(line for judged in sweeps for line in sweep(page, judged))] if sweeps else []
 
 
 def _best(page: Page, dataset: str, model: str) -> list[str]:
