@@ -1,15 +1,19 @@
 """Runs on a Ray cluster, for real: nodes of this machine, in a network of loopback alone (see ray_nodes.py). Nodes,
 workers and drivers are killed, and no run is lost or made twice."""
 
+import json
 import os
 import resource
 import signal
+import subprocess
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from explorer import datasets
 from explorer.errors import UserError
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines import ray as ray_engine
@@ -17,8 +21,9 @@ from explorer.running.engines.ray import RayCluster, RayEngine, liaison
 from explorer.running.engines.ray import node as on_nodes
 from explorer.running.engines.waiting import Waiting
 from explorer.running.runner import Runner
+from explorer.running.store import Store
 from tests import ray_nodes
-from tests.conftest import on_the_cpu
+from tests.conftest import PROJECT, on_the_cpu
 from tests.engine_suite import EngineSuite, Notes, configs
 from tests.ray_nodes import Node, cluster, own_network, wait_until
 from tests.test_cli import explorer
@@ -151,12 +156,195 @@ def test_worker_gets_a_run_of_its_shape_then_of_one_nobody_has_then_the_first():
     assert len(waiting) == 2
 
 
-def test_without_ray_one_line_says_so(monkeypatch):
+def test_without_ray_and_without_a_cluster_one_line_says_so(head, monkeypatch):
+    with pytest.raises(UserError, match=r"^there is no Ray cluster at 127.0.0.1:1 \("):
+        RayCluster("127.0.0.1:1")
+    with pytest.raises(UserError, match=r"no node of the Ray cluster at .* has a GPU"):
+        RayCluster(head.address, device="CUDA")
+    with pytest.raises(UserError, match="has 64 CPUs"):
+        RayCluster(head.address, threads=64)
     monkeypatch.setattr(ray_engine, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"^--engine ray needs Ray; pip install -r requirements-ray.txt$"):
-        RayCluster()
+        RayCluster(head.address)
 
 
 def test_flags_of_clusters_are_refused_without_one():
     answer = explorer("mlp", "--sweep", "lr", "--dataset", "digits", "--threads", "2")
     assert (answer.returncode, "--engine ray" in answer.stderr) == (2, True)
+
+
+def test_nodes_with_another_program_package_or_data_are_left_out_by_name_and_one_without_data_is_sent_them(
+    head, digits, tmp_path
+):
+    """Five machines: the head, and four that differ from it as their file systems say."""
+    data, other = tmp_path / "mine.npz", tmp_path / "other.npz"
+    for path, images in ((data, digits.train_images), (other, digits.train_images[::-1])):
+        arrays = dict(x_train=images[:300], y_train=digits.train_labels[:300], x_test=images[:50])
+        np.savez(path, **arrays, y_test=digits.train_labels[:50])
+    program = tmp_path / "trainer.py"
+    program.write_text((PROJECT / "explorer/training/trainer.py").read_text() + "\n")
+    from importlib.metadata import distribution
+
+    metadata = (
+        Path(str(distribution("tinygrad").locate_file("."))) / f"tinygrad-{on_nodes.installed('tinygrad')}.dist-info"
+    )
+    old = tmp_path / "METADATA"
+    old.write_text(
+        (metadata / "METADATA").read_text().replace(f"Version: {on_nodes.installed('tinygrad')}", "Version: 0.1")
+    )
+    nothing = tmp_path / "nothing"
+    nothing.touch()
+    lies = {
+        "odd-program": (program, PROJECT / "explorer/training/trainer.py"),
+        "odd-package": (old, metadata / "METADATA"),
+        "odd-data": (other, data),
+        "no-data": (nothing, data),
+    }
+    nodes = [Node(tmp_path, 1, head.address, host, [lie]) for host, lie in lies.items()]
+    try:
+        for one in nodes:
+            one.wait()
+        mine = Runner(datasets.load(data))
+        with engine_at(head.address, mine, data=str(data), record_host=True) as engine:
+            trained = []
+            hosts = set()
+            for seeds in range(8):  # until both that may take part have
+                trained = list(engine.run(configs(4, lr=0.001 * (seeds + 1)), Notes()))
+                assert [one.record.status for one in trained] == ["ok"] * 4
+                hosts |= {one.record.environment.node for one in trained}
+                if "no-data" in hosts and len(engine.said) == 3:
+                    break
+    finally:
+        for one in nodes:
+            one.stop()
+    assert {line.split()[1]: line for line in engine.said}.keys() == {"odd-program", "odd-package", "odd-data"}
+    assert "no-data" in hosts
+    assert not hosts & {"odd-program", "odd-package", "odd-data"}
+    told = " ".join(engine.said)
+    assert all(words in told for words in ("another version of this program", "tinygrad 0.1", "another one than here"))
+
+
+MANY = """
+title = "Many"
+question = "Do all come back?"
+seeds = 5
+[grid]
+lr = [0.001, 0.002, 0.003, 0.004]
+batch_size = [16, 32]
+[base]
+steps = 600
+units = [24]
+"""
+
+
+def sweep_words(folder: Path, address: str) -> list[str]:
+    (folder / "many.toml").write_text(MANY)
+    places = ["--results", folder / "results", "--media", folder / "media", "--report", folder / "REPORT.md"]
+    words = ["mlp", "--sweep", folder / "many.toml", "--dataset", "digits", "--engine", "ray", "--address", address]
+    return [str(word) for word in (*words, "--json-lines", "--record-host", *places)]
+
+
+def kept(folder: Path) -> list:
+    try:
+        lines = (folder / "results" / "runs.jsonl").read_bytes().splitlines(keepends=True)
+    except OSError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith(b"\n")]
+
+
+def hosts(folder: Path) -> set[str]:
+    """The nodes that have ended a run."""
+    return {run["environment"]["node"] for run in kept(folder)}
+
+
+@contextmanager
+def held(process: subprocess.Popen):
+    """Stopped meanwhile, so that it is not over before a crowded machine has done the rest."""
+    process.send_signal(signal.SIGSTOP)
+    yield
+    process.send_signal(signal.SIGCONT)
+
+
+def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joins_takes_part(head, digits, tmp_path):
+    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
+    lost = Node(tmp_path, 1, head.address, "node-lost").wait()
+    joins = None
+    try:
+        with open(tmp_path / "said", "w") as said:
+            driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
+        wait_until(lambda: kept(tmp_path), "the first run has ended")
+        with held(driver):
+            wait_until(lost.ready, "the node that is to be lost has a worker")
+        wait_until(lambda: "node-lost" in hosts(tmp_path), "it has ended a run")
+        joins = Node(tmp_path, 1, head.address, "node-joins")
+        os.kill(lost.raylet(), signal.SIGKILL)
+        os.kill(head.workers()[0], signal.SIGKILL)
+        with held(driver):
+            joins.wait()
+            wait_until(joins.ready, "the node that joins has a worker")
+        wait_until(lambda: "node-joins" in hosts(tmp_path), "it has ended a run")
+        assert driver.poll() is None, (tmp_path / "said").read_text()
+        driver.kill()
+        driver.wait()
+        before = len(kept(tmp_path))
+        resumed = subprocess.run(words, capture_output=True, text=True)
+    finally:
+        lost.stop()
+        if joins:
+            joins.stop()
+    assert resumed.returncode == 0, resumed.stderr
+    assert before < 40
+    records = Store(tmp_path / "results", read_only=True).records()
+    assert len(records) == len({record.id for record in records}) == 40
+    assert {record.status for record in records} == {"ok"}
+    here = Runner(digits)
+    for record in sorted(records, key=lambda record: str(record.configuration.shape)):
+        again = here.run(record.configuration).record
+        assert (again.val_accuracy, again.test_accuracy, again.val_loss) == (
+            record.val_accuracy, record.test_accuracy, record.val_loss,
+        )  # fmt: skip
+        assert tuple(again.history) == tuple(record.history)
+
+
+@pytest.mark.parametrize("process", ["gcs_server", "raylet"])
+def test_a_lost_head_is_one_line_with_the_command_that_resumes(head, tmp_path, process):
+    with cluster(1, port=ray_nodes.PORT + 1) as other:
+        words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, other.address)]
+        driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
+        (lost,) = [one for one in ray_nodes.children(other.process.pid) if f"/{process} " in ray_nodes.called(one)]
+        os.kill(lost, signal.SIGKILL)
+        _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 2
+    (line,) = said.splitlines()
+    assert line.startswith(f"error: the Ray cluster at {other.address} is lost")
+    assert "--engine ray" in line
+    assert f"{len(kept(tmp_path))} records are kept" in line
+
+
+def test_ctrl_c_ends_it_keeps_what_had_ended_and_frees_the_nodes(head, tmp_path):
+    words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
+    driver = subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
+    os.killpg(driver.pid, signal.SIGINT)  # as a terminal does: the whole group hears it
+    _, said = driver.communicate(timeout=30)
+    assert driver.returncode == 130
+    assert f"{len(kept(tmp_path))} records are kept" in said
+    assert "Traceback" not in said
+    wait_until(lambda: not head.workers(), "the workers are gone")
+
+
+def test_with_a_token_only_who_knows_it_takes_part(head, runner, tmp_path, monkeypatch):
+    secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
+    with cluster(1, port=ray_nodes.PORT + 2, environment=secret) as guarded:
+        with pytest.raises(UserError, match="there is no Ray cluster at"):
+            RayCluster(guarded.address)
+        for name, value in secret.items():
+            monkeypatch.setenv(name, value)
+        with engine_at(guarded.address, runner) as engine:
+            assert [one.record.status for one in engine.run(configs(2), Notes())] == ["ok"] * 2
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+        with pytest.raises(UserError, match="there is no Ray cluster at"):
+            RayCluster(guarded.address)
