@@ -18,6 +18,7 @@ import argparse
 import heapq
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -132,9 +133,9 @@ def recorded_costs() -> list[list[Cost]]:
     slowest: dict[object, float] = {}
     fastest: dict[object, float] = {}
     for record in records:
-        shape, seconds = record.point.shape, record.seconds.compile
-        slowest[shape] = max(slowest.get(shape, 0.0), seconds)
-        fastest[shape] = min(fastest.get(shape, seconds), seconds)
+        shape, capture = record.point.shape, record.seconds.compile
+        slowest[shape] = max(slowest.get(shape, 0.0), capture)
+        fastest[shape] = min(fastest.get(shape, capture), capture)
     points: dict[Config, list[Cost]] = {}
     for record in records:
         shape, seconds = record.point.shape, record.seconds
@@ -150,7 +151,7 @@ def study(costs: Sequence[Sequence[Cost]], runs: int, seed: int = 0) -> list[lis
     for share in STAGES:
         drawn: list[Cost] = []
         while len(drawn) < round(share * runs):
-            drawn += costs[random.integers(len(costs))]
+            drawn += costs[int(random.integers(len(costs)))]
         stages.append(drawn[: round(share * runs)])
     return stages
 
@@ -170,10 +171,11 @@ def simulated(stages: Sequence[Sequence[Cost]], workers: int, keeping: float) ->
     """``keeping``: seconds in which one process records a run and hands out the next, one after the other."""
     spent, clock, free_at = Spent(), 0.0, 0.0
     shapes: list[object] = [None] * workers
+    held = Counter(shapes)
     for stage in stages:
         # a config may be drawn twice: each is waited for by its place
-        numbered = [(cost.config.model_copy(update={"seed": place}), cost) for place, cost in enumerate(stage)]
-        waiting, cost_of = Waiting([config for config, _ in numbered]), dict(numbered)
+        numbered = [cost.config.model_copy(update={"seed": place}) for place, cost in enumerate(stage)]
+        waiting = Waiting(numbered)
         events = [(clock, worker) for worker in range(workers)]
         ends = []
         while events:
@@ -183,10 +185,15 @@ def simulated(stages: Sequence[Sequence[Cost]], workers: int, keeping: float) ->
             if not waiting:
                 ends.append(asked)
                 continue
-            config = waiting.take(shapes[worker], [shape for other, shape in enumerate(shapes) if other != worker])
-            cost = cost_of[config]
-            capture = 0.0 if shapes[worker] == config.shape else cost.capture
-            shapes[worker] = config.shape
+            own = shapes[worker]
+            config = waiting.take(own, held)  # its own among them changes nothing: no run of it waits, or it is taken
+            cost, shape = stage[config.seed], config.shape
+            capture = 0.0 if own == shape else cost.capture
+            held[own] -= 1
+            if not held[own]:
+                del held[own]
+            held[shape] += 1
+            shapes[worker] = shape
             spent.served += served - asked
             spent.capturing += capture
             spent.running += cost.run
