@@ -79,9 +79,9 @@ def test_the_front_page_answers_with_tuned_values_first_and_one_setting_after(bo
     assert first < second
     assert "on fresh seeds" in line[first:second]
     assert "#digits-mlp-tuned" in line[first:second] and "#digits-mlp-act" in line[second:]
-    (row,) = [line for line in front.splitlines() if line.startswith("| Activation")]  # one row for both
+    rule, row = [line for line in front.splitlines() if line.startswith("| Activation")]  # one row for both
     assert row.index("tuned [relu]") < row.index("at one setting [tanh]")
-    assert "relu is among the best" in row
+    assert "relu is among the best" in rule
     asked = (tmp_path / "report" / "questions.md").read_text()
     assert "**Activation**: take relu (sure)." in asked and "take tanh" not in asked
     assert "report/questions.md#recommendations" in front

@@ -295,7 +295,7 @@ def test_a_run_trained_from_play_is_in_the_ledger_and_a_second_tab_saw_it(served
 
 
 def test_a_net_is_kept_from_play_and_drawn_for_and_a_link_without_the_token_keeps_none(served, folder, tab):
-    knobs = "dataset=digits&units=24&batch_size=32&steps=30&lr=0.02&seed=3"  # no run of seed 3 leads by itself
+    knobs = "dataset=digits&units=24&batch_size=32&steps=30&lr=0.02"
     page = tab(f"{served.link}#play?{knobs}", ready="#train:enabled")
     page.click("#train")
     page.wait_for_selector("#last tr[data-state=ok] button.keep")
@@ -308,9 +308,9 @@ def test_a_net_is_kept_from_play_and_drawn_for_and_a_link_without_the_token_keep
     page.click(f"#last tr[data-id='{id}'] button.keep")
     page.wait_for_selector(f"#last tr[data-id='{id}'] a:text('draw')")
     kept = nets.load(path)
-    assert (kept.record.id, kept.record.seed, kept.about.asked) == (id, 3, True)
+    assert (kept.record.id, kept.about.asked) == (id, True)
     page.click(f"#last tr[data-id='{id}'] a:text('draw')")
-    page.wait_for_selector(f"option[value='{id}']:checked")
+    page.wait_for_selector(f"option[value='{id}']:checked", state="attached")  # an option is never visible
 
 
 def test_a_run_that_is_stopped_is_not_recorded_and_a_link_without_the_token_only_shows(served, folder, tab):

@@ -132,8 +132,8 @@ def test_a_sweep_names_its_question_command_table_and_verdicts(tmp_path, undrawn
     assert "**Best on validation**: lr 0.003, 97.00 ± 2.48 % (n=3), test 96.00 ± 2.48 %" in section
     row = next(line for line in section.splitlines() if line.startswith("| lr 0.0003"))
     assert [cell.strip() for cell in row.strip("|").split("|")] == [
-        "lr 0.0003", "3", "91.01 ± 2.48", "90.01 ± 2.48", "-3.99 ± 2.27", "worse", "2.00", "worse",
-        "30 / -", "10.00", "0.100 / 0.200 (+0.100)", "+0.50",
+        "lr 0.0003", "3", "91.01 ± 2.48", "90.01 ± 2.48", "-3.99 ± 2.27", "worse", "2.00",
+        "30 / -", "10.00", "0.100 / 0.200 (+0.100)", "+0.50", "worse",
     ]  # fmt: skip
 
 

@@ -185,7 +185,7 @@ def overview(found: dict[str, list[Entry]], of: Sequence[str]) -> None:
             )
         rows.append(row)
     output.table(columns, rows)
-    print('\n"mlp on": the data it was run on; "mnist 5/70": 5 of 70 runs done; "-": not run yet.')
+    print('\n"mlp on": on which data it was run; "mnist 5/70": 5 of 70 runs; "-": not run.')
     print("list NAME has all of one.")
 
 
