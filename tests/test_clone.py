@@ -63,6 +63,7 @@ def test_a_published_run_typed_again_is_trained_here_kept_apart_and_then_shown(c
 
 
 def test_a_run_is_listed_once_with_whose_it_is(clone):
+    clone.run("mlp", *TINY)
     lines = clone.run("runs", "--dataset", "digits").splitlines()[2:]
     rows = [line.split() for line in lines if not line.startswith(" ")]  # a long configuration goes on below
     whose = {row[0]: row[-1] for row in rows}
