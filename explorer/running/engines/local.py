@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -24,6 +23,7 @@ from explorer.errors import UserError
 from explorer.record import Bar
 from explorer.running.engines import Engine, WorkerSetup, never, no_bars
 from explorer.running.engines.here import InProcess
+from explorer.running.engines.waiting import Waiting
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
@@ -92,17 +92,15 @@ class LocalProcesses:
         needless: Callable[[Config], bool] = never,
         bars: Callable[[Config], Sequence[Bar]] = no_bars,
     ) -> Iterator[Trained]:
-        waiting = deque(configs)
-        tries = dict.fromkeys(configs, 1)
+        waiting, tries = Waiting(configs), dict.fromkeys(configs, 1)
         while len(self.workers) < min(self.jobs, len(configs)):
             self.workers.append(_start(self.context, self.setup, self.threads))
         try:
             while True:
                 for worker in self.workers:
                     while worker.config is None and waiting:
-                        following = _next(
-                            worker, waiting, {other.shape for other in self.workers if other is not worker}
-                        )
+                        others = {other.shape for other in self.workers if other is not worker}
+                        following = waiting.take(worker.shape, others)
                         if needless(following):
                             continue
                         _give(worker, following, bars(following))
@@ -125,7 +123,7 @@ class LocalProcesses:
                         yield told
                     elif tries[config] < TRIES:
                         tries[config] += 1
-                        waiting.appendleft(config)
+                        waiting.put_first(config)
                         tracker.tried_again(self._tracked(config), told.reason)
                     else:
                         yield Trained(self.runner.failed(config, told.reason))
@@ -181,16 +179,6 @@ class LocalProcesses:
         """End a stuck worker; that it is dead comes by its connection."""
         worker.stuck = f"its worker process gave no sign of life for {self._patience(worker):g} s and was killed"
         worker.process.kill()
-
-
-def _next(worker: _Worker, waiting: deque[Config], elsewhere: set[object]) -> Config:
-    """Takes out the next config: one of the worker's own shape, else of a shape no other worker has, else the first."""
-    config = next(
-        (config for config in waiting if config.shape == worker.shape),
-        next((config for config in waiting if config.shape not in elsewhere), waiting[0]),
-    )
-    waiting.remove(config)
-    return config
 
 
 def _give(worker: _Worker, config: Config, bars: Sequence[Bar]) -> None:

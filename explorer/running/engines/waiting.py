@@ -12,13 +12,19 @@ class Waiting:
 
     def __init__(self, configs: Iterable[Config]) -> None:
         self._by_shape: dict[object, deque[tuple[int, Config]]] = {}
-        self._count = 0
+        self._count, self._first = 0, 0
         for place, config in enumerate(configs):
             self._by_shape.setdefault(config.shape, deque()).append((place, config))
             self._count += 1
 
     def __len__(self) -> int:
         return self._count
+
+    def put_first(self, config: Config) -> None:
+        """Before all others: a run that is to be tried once more."""
+        self._first -= 1
+        self._by_shape.setdefault(config.shape, deque()).appendleft((self._first, config))
+        self._count += 1
 
     def take(self, shape: object, elsewhere: Collection[object]) -> Config:
         """Takes out the next run for a worker that has captured ``shape``: one of that, else of a shape none has
