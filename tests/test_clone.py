@@ -64,12 +64,16 @@ def test_a_published_run_typed_again_is_trained_here_kept_apart_and_then_shown(c
 
 def test_a_run_is_listed_once_with_whose_it_is(clone):
     clone.run("mlp", *TINY)
-    lines = clone.run("runs", "--dataset", "digits").splitlines()[2:]
-    rows = [line.split() for line in lines if not line.startswith(" ")]  # a long configuration goes on below
+
+    def listed(*words: str) -> list[list[str]]:
+        lines = clone.run("runs", *words).splitlines()[2:]
+        return [line.split() for line in lines if not line.startswith(" ")]  # a long configuration goes on below
+
+    rows = listed("--dataset", "digits")
     whose = {row[0]: row[-1] for row in rows}
     assert len(whose) == len(rows) == 4  # the run trained here is one of the four that are published
     assert sorted(whose.values()) == ["own", "study", "study", "study"]
-    assert len(clone.run("runs", "--own").splitlines()) == 3
+    assert [row[0] for row in listed("--own")] == [key for key, owner in whose.items() if owner == "own"]
 
 
 def test_a_published_sweep_typed_again_takes_the_published_runs(clone):

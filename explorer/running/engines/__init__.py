@@ -1,15 +1,24 @@
 """Where runs are computed: in this process, in processes of this machine, or elsewhere."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from explorer.config import Config
 from explorer.errors import UserError
 from explorer.record import Bar
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import Tracker
+
+if TYPE_CHECKING:  # importing it for real imports tinygrad
+    from explorer.training.trainer import Progress
+
+TRIES = 2  # a run whose worker died or that raised is tried once more: another run may have taken its memory
+TICK_SECONDS = 0.5  # how often silent workers are looked after
+Patience: TypeAlias = Callable[[Config], float]
+"""Config -> seconds without a sign of life after which its worker is taken for stuck, and killed."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,24 @@ class WorkerSetup:
         return Runner(datasets.load(self.dataset, self.data_dir), self.keep)
 
 
+@dataclass(frozen=True)
+class Broken:
+    """A run could not be brought to an end."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Mistaken:
+    """A run met a person's mistake, which every run would meet."""
+
+    line: str
+
+
+News: TypeAlias = "Progress | Trained | Broken | Mistaken"
+"""What a worker says of its run."""
+
+
 class EngineLostError(UserError):
     """The machines that an engine computes on cannot be reached any more. What had ended is kept."""
 
@@ -40,6 +67,11 @@ def never(config: Config) -> bool:
 def no_bars(config: Config) -> Sequence[Bar]:
     """What a run has to clear on its way: nothing."""
     return ()
+
+
+def for_ever(config: Config) -> float:
+    """No silence is too long."""
+    return math.inf
 
 
 class Engine(Protocol):

@@ -3,8 +3,8 @@
 import os
 from typing import Protocol
 
-from explorer.running.engines import Engine, WorkerSetup
-from explorer.running.engines.local import Patience, local_engine
+from explorer.running.engines import Engine, Patience, WorkerSetup
+from explorer.running.engines.local import local_engine
 from explorer.running.prepare import device_for
 from explorer.running.runner import Runner
 from explorer.running.where import Where

@@ -5,7 +5,6 @@ of a shape starts at once. Workers write nothing: what they see and what comes o
 """
 
 import contextlib
-import math
 import multiprocessing
 import os
 import signal
@@ -15,61 +14,44 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from explorer import machine
 from explorer.config import Config, Json, make_config
 from explorer.errors import UserError
 from explorer.record import Bar
-from explorer.running.engines import Engine, WorkerSetup, never, no_bars
+from explorer.running.engines import (
+    TICK_SECONDS,
+    TRIES,
+    Broken,
+    Engine,
+    Mistaken,
+    News,
+    Patience,
+    WorkerSetup,
+    for_ever,
+    never,
+    no_bars,
+)
 from explorer.running.engines.here import InProcess
 from explorer.running.engines.waiting import Waiting
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
-if TYPE_CHECKING:  # importing it for real imports tinygrad
-    from explorer.training.trainer import Progress
-
-TRIES = 2  # a run whose worker died or that raised is tried once more: another run may have taken its memory
-TICK_SECONDS = 0.5  # how often silent workers are looked after
-Patience: TypeAlias = Callable[[Config], float]
-"""Config -> seconds without a sign of life after which its worker is taken for stuck, and killed."""
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """A run could not be brought to an end."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A worker met a person's mistake, which every run would meet."""
-
-    line: str
-
-
 _Task: TypeAlias = "tuple[Json, tuple[Bar, ...]]"
 """A configuration and what its run has to clear."""
-_Message: TypeAlias = "Progress | Trained | _Broken | _Refused"
 
 
 @dataclass
 class _Worker:
     process: SpawnProcess
-    connection: "Connection[_Task, _Message]"
+    connection: "Connection[_Task, News]"
     config: Config | None = None
     shape: object = None
     silent: float = 0.0
     """Seconds since it was last heard of."""
     stuck: str = ""
     """Why it was killed, if it was."""
-
-
-def for_ever(config: Config) -> float:
-    """No silence is too long."""
-    return math.inf
 
 
 class LocalProcesses:
@@ -113,9 +95,9 @@ class LocalProcesses:
                     config = worker.config
                     assert config is not None
                     told = self._hear(worker)
-                    if isinstance(told, _Refused):
+                    if isinstance(told, Mistaken):
                         raise UserError(told.line)
-                    if not isinstance(told, Trained | _Broken):
+                    if not isinstance(told, Trained | Broken):
                         tracker.looked(self._tracked(config), told)
                         continue
                     worker.config = None
@@ -152,14 +134,14 @@ class LocalProcesses:
                 self._kill(worker)
         return [worker for worker in busy if worker.connection in ready]
 
-    def _hear(self, worker: _Worker) -> _Message:
+    def _hear(self, worker: _Worker) -> News:
         """The worker's next message; where it has died, how, and another takes its place."""
         # a worker stopped in the middle of a message would have us wait for its rest
         watch = threading.Timer(min(self._patience(worker), threading.TIMEOUT_MAX), self._kill, [worker])
         watch.daemon = True
         watch.start()
         try:
-            message: _Message = worker.connection.recv()
+            message: News = worker.connection.recv()
             return message
         except (EOFError, OSError):
             worker.process.join()
@@ -167,7 +149,7 @@ class LocalProcesses:
             fresh = _start(self.context, self.setup, self.threads)
             worker.process, worker.connection, worker.shape = fresh.process, fresh.connection, None
             worker.silent, worker.stuck = 0.0, ""
-            return _Broken(reason)
+            return Broken(reason)
         finally:
             watch.cancel()
 
@@ -201,7 +183,7 @@ def _end(worker: _Worker) -> None:
     worker.connection.close()
 
 
-def _serve(connection: "Connection[_Message, _Task]", setup: WorkerSetup, threads: int) -> None:
+def _serve(connection: "Connection[News, _Task]", setup: WorkerSetup, threads: int) -> None:
     """A worker's life: configs in, looks and what came of each run out, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["KERNEL_THREADS"] = str(threads)
@@ -210,16 +192,16 @@ def _serve(connection: "Connection[_Message, _Task]", setup: WorkerSetup, thread
         while True:
             said, bars = connection.recv()
             config = make_config(said)
-            answer: _Message
+            answer: News
             try:
                 runner = runner or setup.runner()
                 answer = runner.run(config, connection.send, bars)
             except UserError as error:
-                answer = _Refused(str(error))
+                answer = Mistaken(str(error))
             except (BrokenPipeError, ConnectionResetError):
                 return
             except Exception as error:  # whatever went wrong in this run is this run's matter
-                answer = _Broken(f"{type(error).__name__}: {error}")
+                answer = Broken(f"{type(error).__name__}: {error}")
             connection.send(answer)
 
 

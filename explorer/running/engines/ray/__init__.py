@@ -22,20 +22,29 @@ from explorer.config import Config
 from explorer.errors import UserError
 from explorer.files import print_to_stderr
 from explorer.record import Bar
-from explorer.running.engines import EngineLostError, WorkerSetup, never, no_bars
+from explorer.running.engines import (
+    TICK_SECONDS,
+    TRIES,
+    Broken,
+    EngineLostError,
+    Mistaken,
+    News,
+    Patience,
+    WorkerSetup,
+    for_ever,
+    never,
+    no_bars,
+)
 from explorer.running.engines.ray import liaison, node
 from explorer.running.engines.ray.messages import (
     Begin,
     Begun,
-    Broken,
     Dismiss,
     Give,
     Joined,
     Left,
     Lost,
-    Mistaken,
     NeedsData,
-    News,
     Order,
     Refused,
     Report,
@@ -51,8 +60,6 @@ from explorer.running.prepare import NUMBERS
 from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
-TRIES = 2  # a run whose worker died or that raised is tried once more, on another node where there is one
-TICK_SECONDS = 0.5  # how often silent workers are looked after
 CONNECT_SECONDS = 120.0
 IDLE_SECONDS = 20.0  # without any worker, before a person is told what is waited for
 PASSED_ON = (*NUMBERS, "DEFAULT_FLOAT", *node.OWN_FILES)
@@ -155,11 +162,6 @@ def node_needs_gpu(device: str | None) -> bool:
     return (device or "").split(":")[0] in GPUS
 
 
-def for_ever(config: Config) -> float:
-    """No silence is too long."""
-    return float("inf")
-
-
 class RayEngine:
     """Workers of a cluster, at most ``jobs`` at once (None: as many as there is room for, also on nodes that join
     later), kept from run to run until `close`.
@@ -174,7 +176,7 @@ class RayEngine:
         runner: Runner,
         setup: WorkerSetup,
         jobs: int | None = None,
-        patience: Callable[[Config], float] = for_ever,
+        patience: Patience = for_ever,
     ):
         self.cluster, self.runner, self.setup, self.jobs, self.patience = cluster, runner, setup, jobs, patience
         self.workers: dict[int, _Worker] = {}

@@ -1,15 +1,11 @@
 """What is said between this process, the liaison that speaks with Ray, and the workers on the nodes."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from explorer.config import Json
 from explorer.record import Bar
 from explorer.running.engines import WorkerSetup
-
-if TYPE_CHECKING:  # importing these for real imports tinygrad
-    from explorer.running.runner import Trained
-    from explorer.training.trainer import Progress
 
 
 @dataclass(frozen=True)
@@ -33,24 +29,6 @@ class Task:
 
     config: Json
     bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A run could not be brought to an end."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Mistaken:
-    """A run met a person's mistake, which every run would meet."""
-
-    line: str
-
-
-News: TypeAlias = "Progress | Trained | Broken | Mistaken"
-"""What a worker says of its run."""
 
 
 # To the liaison

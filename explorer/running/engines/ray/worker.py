@@ -14,7 +14,8 @@ from explorer.config import make_config
 from explorer.datasets.dataset import Dataset
 from explorer.datasets.entry import Published
 from explorer.errors import UserError
-from explorer.running.engines.ray.messages import Broken, Mistaken, News, Task, Terms
+from explorer.running.engines import Broken, Mistaken, News
+from explorer.running.engines.ray.messages import Task, Terms
 from explorer.running.prepare import prepared
 from explorer.running.runner import Runner, Trained
 from explorer.training.device import NODE_VARIABLE
