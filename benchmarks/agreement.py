@@ -11,7 +11,6 @@ Rounding alone makes runs drift apart later: longer ones can only be compared by
 
 import argparse
 import dataclasses
-import os
 import statistics
 import sys
 
@@ -19,9 +18,10 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks import machine
+from explorer.config import make_config
 from explorer.datasets.dataset import Dataset
 from explorer.errors import UserError
-from explorer.training import compiler
+from explorer.running.prepare import prepared
 
 LOSSES, TOLERANCE = 20, 1e-3
 TEST_IMAGES = 500
@@ -40,19 +40,18 @@ HEADERS = (
 
 def trained(model: str, batch: int, steps: int, seeds: int, data: Dataset, kernels: bool) -> tuple[list[float], ...]:
     """(the losses of seed 0, the test accuracy of each seed)"""
-    os.environ["KERNELS"] = "1" if kernels else "0"
-    from explorer.config import make_config
-    from explorer.training.trainer import Trainer
-
     fields = {"model": model, "dataset": data.name, "batch_size": batch, "steps": steps, "train_on": "all"}
     configs = [make_config({**fields, "eval_every": steps, "seed": seed}) for seed in range(seeds)]
-    trainer = Trainer(configs[0], data.of)
-    results = []
-    for config in configs:
-        print(f"  {model}: {'own kernels' if kernels else 'tinygrad'}, seed {config.seed}", file=sys.stderr, flush=True)
-        results.append(trainer.run(config, data))
-        if results[-1].test_accuracy is None:
-            raise UserError(f"seed {config.seed} of the {model} did not end well: {results[-1].error}")
+    results, whose = [], "own kernels" if kernels else "tinygrad"
+    with prepared("CPU", kernels):
+        from explorer.training.trainer import Trainer  # importing it imports tinygrad, which reads its device once
+
+        trainer = Trainer(configs[0], data.of)
+        for config in configs:
+            print(f"  {model}: {whose}, seed {config.seed}", file=sys.stderr, flush=True)
+            results.append(trainer.run(config, data))
+            if results[-1].test_accuracy is None:
+                raise UserError(f"seed {config.seed} of the {model} did not end well: {results[-1].error}")
     return results[0].losses, [result.test_accuracy or 0.0 for result in results]
 
 
@@ -85,7 +84,6 @@ def main() -> int:
     options = parser.parse_args()
     if options.steps < LOSSES or options.seeds < 2 or options.batch < 1:
         parser.error(f"--steps must be at least {LOSSES}, --seeds at least 2, --batch at least 1")
-    compiler.ensure_compiler()
     data = machine.load_data()
     data = dataclasses.replace(
         data, test_images=data.test_images[:TEST_IMAGES], test_labels=data.test_labels[:TEST_IMAGES]
