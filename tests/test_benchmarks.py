@@ -121,15 +121,23 @@ def test_stock_rows_are_reckoned_from_a_sample_of_their_batch_size(monkeypatch):
 
 
 def test_nets_agree_where_their_losses_do_and_accuracies_differ_less_than_seeds():
-    losses, accuracies = [2.0] * 25, [0.80, 0.82, 0.84]
-    row, agree = agreement.row_of("cnn", 16, (losses, accuracies), ([2.001] * 25, [0.81, 0.83, 0.85]))
-    assert agree
-    assert row[:4] == ["cnn", "16", "25", "5.0e-04"]
-    assert row[4:8] == ["82.00 ± 2.00 %", "83.00 ± 2.00 %", "-1.00", "3"]
-    late = losses[:20] + [3.0] * 5  # beyond the first 20 they may drift apart
-    assert agreement.row_of("cnn", 16, (losses, accuracies), (late, accuracies))[1]
-    assert not agreement.row_of("cnn", 16, (losses, accuracies), ([2.0] * 19 + [2.01] * 6, accuracies))[1]
-    assert not agreement.row_of("cnn", 16, (losses, accuracies), (losses, [0.85, 0.87, 0.89]))[1]
+    def found(losses, accuracies=(0.80, 0.82, 0.84), moved=None) -> agreement.Found:
+        return agreement.Found(losses, moved or losses, list(accuracies))
+
+    def agree(ours, theirs) -> bool:
+        return agreement.row_of("cnn", 16, ours, theirs)[1]
+
+    flat = [2.0] * 25
+    row, same = agreement.row_of("cnn", 16, found(flat), found([2.001] * 25, (0.81, 0.83, 0.85)))
+    assert same
+    assert row[:6] == ["cnn", "16", "25", "5.0e-04", "5.0e-04", "0.0e+00"]
+    assert row[6:10] == ["82.00 ± 2.00 %", "83.00 ± 2.00 %", "-1.00", "3"]
+    assert agree(found(flat), found(flat[:20] + [3.0] * 5))  # beyond the first 20 they may drift apart
+    assert not agree(found(flat), found(flat, (0.85, 0.87, 0.89)))
+    late, early = [2.0] * 19 + [2.01] * 6, [2.01] * 25
+    assert not agree(found(flat), found(late))
+    assert agree(found(flat), found(late, moved=[2.0] * 18 + [2.03] * 7))  # a net that drifts as far by itself
+    assert not agree(found(flat), found(early, moved=[2.1] * 25))
 
 
 def test_a_section_is_replaced_between_its_markers_and_again():
