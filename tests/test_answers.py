@@ -77,7 +77,7 @@ def test_the_front_page_answers_with_tuned_values_first_and_one_setting_after(bo
     line = next(line for line in front.splitlines() if "MLP on digits: each tuned" in line)
     first, second = line.index("**relu** is best (sure)"), line.index("At one setting: **tanh** is best (sure)")
     assert first < second
-    assert "on fresh seeds" in line[first:second]
+    assert "On fresh seeds" in line[first:second]
     assert "#digits-mlp-tuned" in line[first:second] and "#digits-mlp-act" in line[second:]
     rule, row = [line for line in front.splitlines() if line.startswith("| Activation")]  # one row for both
     assert row.index("tuned [relu]") < row.index("at one setting [tanh]")

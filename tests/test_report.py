@@ -216,7 +216,7 @@ def test_without_the_data_the_picture_of_the_mistakes_stays_as_it_was(tmp_path, 
     _, before = rebuild(
         tmp_path, ledger, predict=lambda config: (np.eye(10)[[1, 2, 3]], np.array([1, 2, 4]), np.zeros((3, 28, 28)))
     )
-    assert "1 of 3 wrong; most often it takes 4 for 3 (1 time)." in before
+    assert "1 of 3 wrong; most often a true 4 is called 3 (1 time)." in before
     _, without = rebuild(tmp_path, ledger)
     assert without == before
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from explorer import datasets, models
 from explorer.asking import documents, questions, studies
+from explorer.asking.questions import Sweep
 from explorer.asking.studies import StudyQuestion
 from explorer.config import Config
 from explorer.errors import UserError
@@ -64,7 +65,12 @@ class Knobs:
 
     ranked: tuple[SweepResult, ...]
     too_few: tuple[SweepResult, ...]
-    not_run: tuple[str, ...]
+    not_run: tuple[Sweep, ...]
+
+    @property
+    def not_ranked(self) -> tuple[Sweep, ...]:
+        """For want of runs."""
+        return (*(judged.sweep for judged in self.too_few), *self.not_run)
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,8 @@ class Study:
         mine = [judged for judged in self.of(dataset, model) if judged.role == "knob"]
         enough = [judged for judged in mine if judged.importance.n >= MIN_RUNS and judged.importance.points > 1]
         run = {judged.sweep.knobs for judged in mine}
-        there = {name: _knobs_of(name, model, dataset) for name in documents.available(model, dataset)}
-        not_run = [name for name, knobs in there.items() if knobs and knobs not in run]
+        there = [_of_one_knob(name, model, dataset) for name in documents.available(model, dataset)]
+        not_run = [sweep for sweep in there if sweep and sweep.knobs not in run]
         return Knobs(
             tuple(sorted(enough, key=lambda judged: -judged.reach)),
             tuple(judged for judged in mine if judged not in enough),
@@ -150,18 +156,23 @@ class Study:
             found.append(Best(dataset, model, "accuracy per second", efficient))
         return found
 
+    @cached_property
+    def leaders(self) -> dict[tuple[str, str], ConfigResult]:
+        """Data set and model -> the most accurate configuration on validation."""
+        return {(item.dataset, item.model): item.result for item in self.best if item.why == "accuracy"}
+
 
 def _baseline(judged: SweepResult) -> Config:
     return judged.by_label[judged.baseline].config
 
 
-def _knobs_of(name: str, model: str, dataset: str) -> tuple[str, ...]:
-    """What a shipped sweep about one knob varies; empty for one about other things, or that cannot be read."""
+def _of_one_knob(name: str, model: str, dataset: str) -> Sweep | None:
+    """A shipped sweep about one knob; None for one about other things, or that cannot be read."""
     try:
         sweep = questions.load(name, model, dataset, yes=True)
     except UserError:
-        return ()
-    return sweep.knobs if sweep.role == "knob" else ()
+        return None
+    return sweep if sweep.role == "knob" and sweep.knobs else None
 
 
 def _gain_per_second(run: ConfigResult, count: int | None) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from explorer.asking.studies import SEARCH_FILE
 from explorer.config import Config, fields_for, make_config
-from explorer.fields import flag_of, text_of
+from explorer.fields import Value, flag_of, text_of
 from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.hypothesis import HypothesisVerdict, Reason
@@ -62,14 +62,19 @@ def seconds(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def difference(compared: Relation) -> str:
+def times(ratio: float) -> str:
+    """How many times as much, with the digits that crowded machines leave: ``1.4``, ``18``."""
+    return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}".removesuffix(".0")
+
+
+def difference(compared: Relation, digits: int = 2) -> str:
     """A difference of accuracies in points of a per cent: ``+0.21 ± 0.10``, or ``+0.21`` where it has no interval."""
-    value = signed(compared.difference)
+    value = signed(compared.difference, digits)
     if math.isnan(compared.low):
         return value
     if abs((compared.high - compared.difference) - (compared.difference - compared.low)) > 1e-9:
-        return f"{value} ({signed(compared.low)} to {signed(compared.high)})"
-    return f"{value} ± {100 * compared.half_width:.2f}"
+        return f"{value} ({signed(compared.low, digits)} to {signed(compared.high, digits)})"
+    return f"{value} ± {100 * compared.half_width:.{digits}f}"
 
 
 def estimate(compared: Relation) -> str:
@@ -78,10 +83,10 @@ def estimate(compared: Relation) -> str:
     return f"{worth(compared)}, {compared.word} (n={compared.n})"
 
 
-def worth(compared: Relation) -> str:
+def worth(compared: Relation, digits: int = 2) -> str:
     """A difference in points of a per cent: ``+0.21 ± 0.10``, or, where it is open, ``about +5.9 (0.6 to 11.2)``."""
     if compared.certainty is not Certainty.UNKNOWN or math.isnan(compared.low):
-        return difference(compared)
+        return difference(compared, digits)
     digits = 1 if compared.high - compared.low >= 0.02 else 2
     low, high = (f"{100 * end:.{digits}f}" for end in (compared.low, compared.high))
     return f"about {signed(compared.difference, digits)} ({low} to {high})"
@@ -120,13 +125,15 @@ def plural(count: int, noun: str) -> str:
 
 
 def listed(labels: Sequence[str], last: str = "and") -> str:
-    """``a, b and c``, or the first few and how many more. What has commas of its own is said without: see `item`."""
+    """``a, b and c``, or the first few and how many more. What has commas of its own is said without (see `item`), or,
+    where these are no words, between semicolons: ``8,8,16,16; 16,16,32,32 and 32,32,64,64``."""
     if len(labels) == 1:
         return labels[0]
     items = [item(label) for label in labels]
+    between = "; " if any("," in one for one in items) else ", "
     if len(items) > LISTED:
-        return f"{', '.join(items[:LISTED])} and {len(items) - LISTED} more"
-    return f" {last} ".join([", ".join(items[:-1]), items[-1]] if items else [])
+        return f"{between.join(items[:LISTED])} and {len(items) - LISTED} more"
+    return f" {last} ".join([between.join(items[:-1]), items[-1]] if items else [])
 
 
 def item(label: str) -> str:
@@ -179,6 +186,14 @@ def _usual(model: str, optimizer: str) -> Config:
 def value_of(label: str, knobs: Sequence[str]) -> str:
     """A point as its knob's value alone, where its label says which knob: ``0.003`` of ``lr 0.003``."""
     return label.removeprefix(f"{knob_name(knobs[0])} ") if knobs else label
+
+
+def values_of(values: Mapping[str, Value]) -> str:
+    """What a configuration has of one thing: ``0.003``; of several fields those that are above 0, ``angle 10, shift
+    1``, or ``none``."""
+    if len(values) == 1:
+        return text_of(next(iter(values.values())))
+    return ", ".join(f"{knob_name(field)} {text_of(value)}" for field, value in values.items() if value) or "none"
 
 
 def setting(values: Mapping[str, object] | None) -> str:

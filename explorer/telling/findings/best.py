@@ -11,13 +11,14 @@ from explorer.judging.runs import ConfigResult
 from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import aim_of, model_title, name_of
-from explorer.telling.words import points, seconds, short_name, tested, worth
+from explorer.telling.words import points, seconds, short_name, tested, times, worth
+
+TENTH = 0.001  # of a point, as a fraction
 
 
 def top(study: Study) -> list[Sentence]:
     sentences = []
-    first = {(item.dataset, item.model): item.result for item in study.best if item.why == "accuracy"}
-    for (dataset, model), run in first.items():
+    for (dataset, model), run in study.leaders.items():
         aim = aim_on(run)
         sentences.append(
             f"**{name_of(model, dataset)}**: the best on validation ({short_name(run.config)}) has "
@@ -54,7 +55,7 @@ def told(aim: AimVerdict) -> str:
 
 def leaders(study: Study, dataset: str) -> list[ConfigResult]:
     """The best configuration of each model that was run on a data set, in the models' order."""
-    return [item.result for item in study.best if (item.dataset, item.why) == (dataset, "accuracy")]
+    return [run for (there, _), run in study.leaders.items() if there == dataset]
 
 
 def against_one_another(study: Study, dataset: str) -> list[Sentence]:
@@ -74,15 +75,16 @@ def _against(study: Study, one: ConfigResult, other: ConfigResult) -> Sentence:
     if certainty is not Certainty.UNKNOWN:
         verdict = f"the {second} is {'better' if relation.is_better else 'worse'}"
     seeds = f"n={relation.n}{', fresh seeds' if found.fresh else ''}"
+    digits = 1 if relation.half_width >= TENTH else 2  # so that it is no other than that of the rounded means
     told = (
         f"**{second} against {first} on {datasets.title(one.config.dataset)}**: {verdict} ({certainty.word}). The best "
-        f"{second} has {worth(relation)} points of validation accuracy against the best {first} ({seeds})."
+        f"{second} has {worth(relation, digits)} points of validation accuracy against the best {first} ({seeds})."
     )
     return told if math.isnan(cost) else f"{told} It trains {_times(cost)}."
 
 
 def _times(cost: float) -> str:
-    return f"{cost:.1f} times as long" if cost >= 1 else f"in {100 * cost:.0f} % of the time"
+    return f"{times(cost)} times as long" if cost >= 1 else f"in {100 * cost:.0f} % of the time"
 
 
 FINDING = Finding("best", top=top)

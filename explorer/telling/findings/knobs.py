@@ -19,7 +19,7 @@ def _of_model(study: Study, dataset: str, model: str) -> list[Sentence]:
     if not found.ranked:
         return []
     by = {word: [j for j in found.ranked if j.relations.effect is word] for word in Certainty}
-    of = len(found.ranked) + len(found.too_few) + len(found.not_run)
+    of = len(found.ranked) + len(found.not_ranked)
     parts = []
     if by[Certainty.SURE]:
         alone = len(found.ranked) <= FEW_KNOBS
@@ -28,18 +28,17 @@ def _of_model(study: Study, dataset: str, model: str) -> list[Sentence]:
     if by[Certainty.LIKELY]:
         parts.append(f"likely there is one of {listed([_effect(judged) for judged in by[Certainty.LIKELY]])}")
     if by[Certainty.UNKNOWN]:
-        parts.append(f"not settled: {listed([judged.slug for judged in by[Certainty.UNKNOWN]])}")
-    without = [*(judged.slug for judged in found.too_few), *found.not_run]
-    if without:
-        parts.append(f"not run often enough to say: {listed(without)}")
+        parts.append(f"not settled: {listed([judged.title for judged in by[Certainty.UNKNOWN]])}")
+    if found.not_ranked:
+        parts.append(f"not run often enough to say: {listed([sweep.title for sweep in found.not_ranked])}")
     ranked = f"{len(found.ranked)} of {plural(of, 'knob')} run"
     spread = "standard deviations over each grid, seed noise taken out, the hopeless point of a grid left out and named"
     return [f"**Knobs, {name_of(model, dataset)}** ({ranked}): {'; '.join(parts)} ({spread})."]
 
 
 def _effect(judged: SweepResult) -> str:
-    """``lr (1.80 points against the seed's 0.44; 8.69 with lr 1e-05)``"""
-    told = f"{judged.slug} ({points(judged.reach)} against the seed's {100 * judged.noise:.2f}"
+    """``Learning rate (1.80 points against the seed's 0.44; 8.69 with lr 1e-05)``"""
+    told = f"{judged.title} ({points(judged.reach)} against the seed's {100 * judged.noise:.2f}"
     hopeless = judged.hopeless
     return told + (f"; {100 * judged.importance.corrected:.2f} with {hopeless.label})" if hopeless else ")")
 

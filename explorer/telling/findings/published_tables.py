@@ -55,16 +55,16 @@ def verdicts(study: Study) -> list[Sentence]:
     """A sentence a table: how many of its figures lie where one more run would."""
     sentences = []
     for table in tables(study):
-        kinds = [("as stated" if table.run else "", judged) for judged in table.stated]
-        kinds += [("as really run", judged) for judged in table.run]
+        kinds = [("with the settings that it states, " if table.run else "", judged) for judged in table.stated]
+        kinds += [("with those that its program really used, ", judged) for judged in table.run]
         told: list[str] = []
         for kind, judged in kinds:
             words = [word for outcome in judged.outcomes if (word := _place(study, judged, outcome)[0])]
             if placed := [word for word in words if word in ("inside", "below", "above")]:
-                of = "published figures" if not told else "figures"
-                told.append(f"{placed.count('inside')} of {len(placed)} {of}{f' {kind}' if kind else ''}")
+                again = "" if told else " figures come out again"
+                told.append(f"{kind}{placed.count('inside')} of {len(placed)}{again}")
         if told:
-            sentences.append(f"**{table.name}**: one more run like ours could give {'; '.join(told)}.")
+            sentences.append(f"**{table.name}**: {'; '.join(told)}.")
     return sentences
 
 

@@ -52,7 +52,8 @@ def facts(predicted: Predictions) -> ConfusionFacts:
     surest = wrong[:MOST]
     return ConfusionFacts(
         title=title(predicted.dataset, predicted.model, predicted.own),
-        caption=f"{predicted.configuration}, seed 0: {len(wrong)} of {len(labels)} test images wrong.",
+        caption=f"{predicted.configuration}, seed 0: {len(wrong):,} of {len(labels):,} test images wrong. "
+        "The shades are on a log scale.",
         classes=class_names(predicted.dataset, classes),
         counts=tuple(tuple(map(int, row)) for row in counts),
         wrong=tuple(
@@ -107,7 +108,7 @@ def draw(facts: ConfusionFacts) -> "Figure":
     labels = [picture.wrapped(name, 24) for name in facts.classes]
     axes.set_xticks(places, labels, rotation=90 if upright else 0, fontsize=size)
     axes.set_yticks(places, labels, fontsize=size)
-    axes.set_xlabel("predicted (errors shaded, right ones grey)", fontsize=14)
+    axes.set_xlabel("predicted (right: grey figures; wrong: blue fields)", fontsize=14)
     axes.set_ylabel("true", fontsize=14)
     if facts.wrong:
         columns = 3

@@ -66,24 +66,27 @@ def facts(pair: Pair) -> ImportanceFacts | None:
         title=f"Which knobs matter: {pair.name}",
         caption="Standard deviation of validation accuracy over a knob's values, "
         f"{seeds_words([row.n for row in rows])}. A knob's grid sets its reach: a wider one moves more. "
-        "Cross: with a hopeless point, one that alone makes more than half of it; the dot is without it.",
+        "A hopeless value alone makes more than half of it: the cross is with it, the dot without.",
         rows=tuple(rows),
     )
 
 
 def draw(facts: ImportanceFacts) -> "Figure":
     count = len(facts.rows)
-    figure = picture.frame(9, 2.3 + 0.48 * max(count, 3), facts.title, facts.caption)
+    figure = picture.frame(9, 2.3 + 0.56 * max(count, 3), facts.title, facts.caption)
     axes = figure.subplots()
     floor = 0.01  # in points of a per cent, where a log axis needs an end: an effect of 0 lies at it
     shown = [max(100 * value, floor) for row in facts.rows for value in (row.effect, row.reach, row.noise)]
-    low, high = min(shown) / 3, max(shown) * 2.5
+    low, high = min(shown) / 5, max(shown) * 2.5
     middle = (low * high) ** 0.5
     for y, row in enumerate(facts.rows):
         effect, noise = max(100 * row.reach, floor), max(100 * row.noise, floor)
+        away = 1 if effect >= noise else -1  # from the seed's mark
         # Only places mean something on a log axis, lengths do not: the line leads from the seed's spread to the knob's.
         axes.plot([noise, effect], [y, y], color="#c8c8c8", linewidth=2, zorder=2)
-        axes.plot(noise, y, "|", color=GREY, markersize=15, markeredgewidth=3, label="the seed" if y == 0 else None)
+        axes.plot(
+            noise, y, "|", color=GREY, markersize=15, markeredgewidth=3, label="the seeds alone" if y == 0 else None
+        )
         axes.plot(effect, y, "o", color=BLUE, mfc=FACES[row.matters], markersize=9, zorder=4)
         if row.without is not None:
             whole = max(100 * row.effect, floor)
@@ -92,7 +95,7 @@ def draw(facts: ImportanceFacts) -> "Figure":
             axes.annotate(
                 f"{100 * row.effect:.2f} with {row.worst}",
                 (whole, y),
-                xytext=(0, 12),
+                xytext=(5 if whole > middle else -5, 13),  # above the line, as the knob's own figure is below it
                 textcoords="offset points",
                 ha="right" if whole > middle else "left",
                 va="center",
@@ -102,15 +105,15 @@ def draw(facts: ImportanceFacts) -> "Figure":
         axes.annotate(
             f"{100 * row.reach:.2f}" if 100 * row.reach >= floor else f"< {floor}",
             (effect, y),
-            xytext=(10 if effect >= noise else -10, 0),
+            xytext=(0, -13) if row.without is not None else (10 * away, 0),  # off the line to the cross
             textcoords="offset points",
-            ha="left" if effect >= noise else "right",  # away from the seed's mark
+            ha="center" if row.without is not None else "left" if away > 0 else "right",
             va="center",
             fontsize=12,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
             zorder=4,
         )
-    for certainty, label in ((2, "the knob: surely matters"), (1, "likely"), (0, "not settled")):
+    for certainty, label in ((2, "knob matters: sure"), (1, "likely"), (0, "unknown")):
         axes.plot([], [], "o", color=BLUE, mfc=FACES[Certainty(certainty)], label=label)
     picture.log_axis(axes, "x", (low, high))
     picture.row_labels(axes, [row.title for row in facts.rows])

@@ -41,11 +41,14 @@ def facts(pair: Pair) -> ParetoFacts | None:
     # A long front cannot name every point: its ends and some between.
     named = seen if len(seen) <= NAMED else [seen[round(i * (len(seen) - 1) / (NAMED - 1))] for i in range(NAMED)]
     names = names_of_configs([runs[place].config for place in named])
+    hidden = sum(scale.is_beyond(bar.mean) for bar in accuracy)
     return ParetoFacts(
-        title=f"Accuracy against training time: {pair.name}",
+        title=f"{'Error' if scale.error else 'Accuracy'} against training time: {pair.name}",
         caption=f"{len(runs)} configurations, {seeds_words([shown.n for shown in accuracy])}; "
         "training seconds without compiling and looking."
-        + (f" All that are named: {names.shared}." if names.shared else ""),
+        + (f" {hidden} of them are so bad that they lie beyond the axis." if hidden else "")
+        + (f" {len(named)} of the {sum(front)} orange points have a number." if len(named) < sum(front) else "")
+        + (f" All that have one: {names.shared}." if names.shared else ""),
         seconds=tuple(run.mean_seconds for run in runs),
         accuracy=tuple(accuracy),
         front=tuple(map(bool, front)),
@@ -60,8 +63,6 @@ def draw(facts: ParetoFacts) -> "Figure":
         for number, label in enumerate(facts.labels, 1)
     ]
     scale = picture.scale(facts.accuracy)
-    hidden = sum(scale.is_beyond(bar.mean) for bar in facts.accuracy)
-    key += [f"{hidden} of them lie beyond the axis"] if hidden else []
     lines = sum(part.count("\n") + 1 for part in key)
     figure = picture.frame(8, 5.0 + 0.21 * lines, facts.title, facts.caption)
     axes = figure.subplots()

@@ -69,7 +69,7 @@ def frame(width: float, height: float, title: str, caption: str) -> "Figure":
 
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(textwrap.fill(title, int(width * 8.4)), x=0.01, ha="left", fontsize=14, fontweight="bold")
-    figure.supxlabel(textwrap.fill(caption, int(width * 12)), x=0.01, ha="left", fontsize=SMALL, color=GREY)
+    figure.supxlabel(textwrap.fill(caption, int(width * 11.7)), x=0.01, ha="left", fontsize=SMALL, color=GREY)
     return figure
 
 

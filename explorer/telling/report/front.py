@@ -1,12 +1,14 @@
 """REPORT.md: what a reader takes in within a minute, then within five. Everything else lies behind it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 from explorer import datasets, models
 from explorer.config import fields_for
-from explorer.judging.answers import Answer, answers
+from explorer.fields import text_of
+from explorer.judging.answers import Answer, about, answers, names_among_the_best, used_by, usual_baseline
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.relations import Word
 from explorer.judging.studies import StudyResult
@@ -18,27 +20,48 @@ from explorer.telling.findings.best import against_one_another
 from explorer.telling.names import model_title, name_of
 from explorer.telling.report.group import WHOSE_TEST
 from explorer.telling.report.shelf import Page, Shelf, bullets
-from explorer.telling.report.try_next import suggestions
+from explorer.telling.report.try_next import fresh_seeds, suggestions
 from explorer.telling.words import plural, short_name
 
 GLOSSARY = (
-    ("sure", "a t test shows it, corrected for all the points of its sweep"),
-    ("likely", "only a second test shows it, which borrows spreads from the whole study; or the seeds chose, too"),
-    ("unknown", "neither shows it, or there are too few runs"),
+    ("sure", "shown by a t test, the usual test of two means, corrected for all the points of its sweep"),
+    (
+        "likely",
+        "shown only by a second, bolder test, which knows how runs of the whole study spread; or by the very seeds "
+        "that chose the configuration",
+    ),
+    ("unknown, no difference shown", "neither test shows it, or there are too few runs; it may still be so"),
     ("97.93 ± 0.12 (n=5)", "mean of 5 seeds, in per cent, and half the width of its 95 % interval"),
     ("seed", "sets first weights, order of the data and chance; runs that differ in it alone differ by luck"),
-    ("fresh seed", "a seed that had no part in any choice; a star marks figures of such seeds"),
-    ("sweep, point", "a question asked with many runs; one of the settings it compares"),
+    ("fresh seed", "a seed that had no part in any choice"),
+    ("knob, sweep, point", "a hyperparameter; a question about it, asked with many runs; a setting that it compares"),
     ("baseline", "the point that the others of a sweep are compared with"),
     ("tied", "as good as the best, as far as these runs can tell"),
     ("points", "differences of accuracies, in percentage points"),
+    ("spread", "the standard deviation over a knob's values of the mean accuracy, the part of the seeds taken out"),
+    ("hopeless", "a worst value that alone makes over half of the spread"),
     (
         "equal steps, images",
         "larger batches see more images in equal steps; smaller ones take more steps over equal images",
     ),
     ("validation, test", "10,000 images that choose and judge; 10,000 that are measured once, at the end"),
     ("seconds", "of training alone, on one core that shares its machine: small differences mean nothing"),
+    (
+        "sgd, adam, adamw, rmsprop, muon, lamb, lars",
+        "optimizers: rules by which a gradient moves the weights; a good learning rate for one is none for another",
+    ),
+    ("relu, gelu, silu, tanh and others", "activations: what a hidden layer makes of its sums"),
+    (
+        "cosine, plateau, warm-up",
+        "learning rates that fall along half a cosine, or when the loss stands still; that rise in the first steps",
+    ),
+    (
+        "angle, scale, shift",
+        "augmentation: training images are turned by up to so many degrees, zoomed by up to this share, moved by up to "
+        "so many pixels; bilinear sampling blends neighbouring pixels",
+    ),
 )
+STARRED = ("*", "behind a test figure: it is of fresh seeds")
 BEHIND = {
     "questions": "questions to the whole study", "published": "published figures", "statistics": "how it is judged",
 }  # fmt: skip
@@ -46,30 +69,39 @@ NAMED = ("recommendations", "surprises", "worst", "top-tenth", "returns", "trans
 """Questions to the whole study that the index names: those that many ask first."""
 MOST_NAMED = 3  # values that tie for the best
 MOST_IN_A_CELL = 2  # of them, in a table
+FEW = 50
+"""Where no more configurations could win, the best is the best of few."""
 PICTURES = {
-    "importance": "how far each knob moves the accuracy", "pareto": "training time against error",
+    "importance": "how far each knob moves the accuracy", "pareto": "what more training time brings",
     "confusion": "what it takes for what",
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Question:
-    """A main question, and the subjects whose sweeps and studies answer it."""
+    """A main question, the subjects whose sweeps and studies answer it, and what to beware of in their answers."""
 
     asks: str
     subjects: tuple[str, ...]
+    beware: str = ""
 
 
+MORE_IMAGES = "In equal steps a batch twice as large sees twice the images: it trains longer."
 QUESTIONS = (
     Question("Which learning rate?", ("lr",)),
-    Question("Which batch size, at equal steps?", ("batch_size at equal steps",)),
-    Question("Which batch size, at equal images?", ("batch_size at equal images",)),
+    Question("Which batch size, at equal steps?", ("batch_size at equal steps",), MORE_IMAGES),
+    Question(
+        "Which batch size, at equal images?",
+        ("batch_size at equal images",),
+        "Over equal images a batch half as large takes twice the steps.",
+    ),
     Question("Which optimizer?", ("optimizer",)),
     Question("Which activation?", ("activation",)),
     Question("How deep?", ("depth",)),
     Question("How wide?", ("width", "filters")),
     Question("How long?", ("steps",)),
 )
+MOST_RANKED = 3  # knobs of a model
 MOST_COMPARED = 10  # points of a sweep whose standing to the baseline is told at the front
 
 
@@ -96,57 +128,102 @@ def write(shelf: Shelf) -> None:
 
 
 def _preface(page: Page) -> str:
-    counted = page.shelf.runs.counted
+    runs, counted = page.shelf.runs, page.shelf.runs.counted
     hours = sum(record.seconds.total for record in counted) / 3600
+    able = sum(_candidates(page, dataset, model) for dataset, model in page.shelf.study.pairs)
     return (
-        f"{plural(len(counted), 'run')} of {plural(len(page.shelf.runs.configurations), 'configuration')}, {hours:.1f} "
-        "hours of computing. Validation chooses and judges; the test set is measured once, at the end. Each answer "
-        "says how sure it is: [sure, likely or unknown](#how-to-read-it). `python mnist_explorer.py report` rebuilds "
-        "this page and all behind it."
+        f"{plural(len(counted), 'run')} of {plural(len(runs.configurations), 'configuration')}, {hours:.1f} hours of "
+        f"computing. {able:,} of the configurations have enough seeds to be ranked. Validation chooses and judges; the "
+        "test set is measured once, at the end. Each answer says how sure it is: "
+        "[sure, likely or unknown](#how-to-read-it). `python mnist_explorer.py report` rebuilds this page and all "
+        "behind it."
     )
+
+
+def _candidates(page: Page, dataset: str, model: str) -> int:
+    """Of how many configurations the best was chosen."""
+    return len(page.shelf.runs.ranked(model, dataset))
 
 
 def _best(page: Page) -> list[str]:
     study, rows, commands = page.shelf.study, [], []
-    for item in study.best:
-        if item.why != "accuracy":
-            continue
-        run = item.result
+    for (dataset, model), run in study.leaders.items():
         rows.append(
             {
-                "data": datasets.title(item.dataset),
-                "model": f"[{model_title(item.model)}]({page.link(page.shelf.behind(f'{item.dataset}-{item.model}'))})",
+                "data": datasets.title(dataset),
+                "model": f"[{model_title(model)}]({page.link(page.shelf.behind(f'{dataset}-{model}'))})",
                 "best configuration": short_name(run.config),
-                "n": len(run.validation),
+                "best of": f"{_candidates(page, dataset, model):,}",
+                "seeds": len(run.validation),
                 "validation %": words.figure(run.validation),
                 "test %": tables.marked(run),
                 "seconds": words.seconds(run.mean_seconds),
             }
         )
-        commands += [f"# {name_of(item.model, item.dataset)}", words.training_command(run.config)]
+        commands += [f"# {name_of(model, dataset)}", words.training_command(run.config)]
     if not rows:
         return []
-    told = WHOSE_TEST if any(item.result.test_figure.fresh for item in study.best) else _NO_FRESH
-    told += " What a configuration does not name is at its default, which `--help` tells."
     shown = ["The commands that train them:", "", "```sh", "\n".join(commands), "```", ""]
-    return [tables.text_table(rows), "", told, "", *shown]
+    return [tables.text_table(rows), "", " ".join(_about_the_best(page)), "", *shown]
 
 
-_NO_FRESH = (
-    "These test figures are of the seeds that chose the configurations. Such seeds were lucky on both splits, so the "
-    "figures are a little too good. [Try next](#try-next) has the commands that measure them on fresh seeds."
-)
+def _about_the_best(page: Page) -> list[str]:
+    """What to beware of in the table of the best."""
+    study = page.shelf.study
+    told = ["*Best of* counts the configurations that it was chosen from."]
+    if few := [name_of(model, dataset) for dataset, model in study.leaders if _candidates(page, dataset, model) < FEW]:
+        told.append(f"For {words.listed(few)} these are few: a better one may well be found.")
+    if any(run.test_figure.fresh for run in study.leaders.values()):
+        told.append(WHOSE_TEST)
+    else:
+        told.append(
+            "The seeds of these test figures also chose the configurations. A choice favours lucky seeds, so the "
+            "figures are a little too good."
+        )
+    stale = [pair for pair, run in study.leaders.items() if not run.test_figure.fresh]
+    offered = [pair for pair in stale if any(one.pair == pair for one in fresh_seeds(study))]
+    if offered:
+        which = "" if offered == stale else f" of {words.listed([name_of(model, data) for data, model in offered])}"
+        told.append(f"[Try next](#try-next) has the commands that measure them{which} on fresh seeds.")
+    return [*told, "What a configuration does not name is at its default, which `--help` tells."]
 
 
-_AT_ONE_SETTING = (
-    "Each answer changes one knob and leaves the others as the sweep's baseline has them. The best configurations "
-    "above combine several, and train longer: values may differ there."
-)
-_EACH_TUNED = (
-    "*Each tuned*: every value has its own best setting of some other knobs, and fresh seeds alone judge. Otherwise "
-    "one knob changes and the others stay as the sweep's baseline has them. The best configurations above combine "
-    "several, and train longer: values may differ there."
-)
+def _how_asked(page: Page, found: Sequence[Answer]) -> list[str]:
+    """What kind of runs the answers come from, and how far these are from the best configurations."""
+    told = ["A sweep changes one knob of a baseline."]
+    times, baselines = [], []
+    for model in dict.fromkeys(model for _, model in page.shelf.study.pairs):
+        if (base := usual_baseline(found, model)) is None:
+            continue
+        seen = (base.steps or 0) * base.batch_size
+        baselines.append(
+            f"for the {model_title(model)} {base.steps:,} steps of {base.batch_size} images with {base.optimizer} at "
+            f"learning rate {base.lr:g}"
+        )
+        for (_, other), best in page.shelf.study.leaders.items():
+            if other == model and best.total_steps:
+                times.append(best.total_steps * best.config.batch_size / seen)
+    if baselines:
+        told.append(f"That is mostly a short run: {words.listed(baselines)}.")
+    if times and min(times) > 1:
+        low, high = words.times(min(times)), words.times(max(times))
+        told.append(
+            f"The best configurations above see {low if low == high else f'{low} to {high}'} times as many images and "
+            "change several knobs at once. What is best in a short run need not be best in theirs: where they use "
+            "another value, the answer says so."
+        )
+    else:
+        told.append(
+            "The best configurations above change several at once: where they use another value, the answer says so."
+        )
+    lines = [" ".join(told), ""]
+    if any(answer.tuned for answer in found):
+        lines += [
+            "*Each tuned*: every value has its own best setting of some other knobs, and fresh seeds alone judge. *At "
+            "one setting*: the other knobs stay as the baseline has them.",
+            "",
+        ]
+    return lines
 
 
 def _main_answers(page: Page, found: Sequence[Answer]) -> list[str]:
@@ -164,13 +241,20 @@ def _main_answers(page: Page, found: Sequence[Answer]) -> list[str]:
                 told.append(f"{name_of(model, dataset)}: {each}")
             elif question.subjects[0].split()[0] in fields_for(model):
                 told.append(f"{name_of(model, dataset)}: not run.")
-        lines.append(words.nested(f"- **{question.asks}**", told))
+        beware = question.beware or _for_one_optimizer(mine)
+        lines.append(words.nested(f"- **{question.asks}**{f' {beware}' if beware else ''}", told))
     if lines:
-        lines[:0] = [
-            _EACH_TUNED if any(answer.tuned for answer in found) else _AT_ONE_SETTING,
-            "",
-        ]
+        lines[:0] = _how_asked(page, found)
     return [*lines, ""]
+
+
+def _for_one_optimizer(mine: Sequence[Answer]) -> str:
+    """Of learning rates: whose they are, for those of other optimizers lie elsewhere. Empty where several have them,
+    and for other questions."""
+    optimizers = {config.optimizer for answer in mine for config in answer.judged.configs.values()}
+    if any(about(answer.judged) != ("lr",) for answer in mine) or len(optimizers) != 1:
+        return ""
+    return f"For {optimizers.pop()}: other optimizers have other good rates."
 
 
 def _with_evidence(page: Page, answer: Answer, beside: Sequence[Answer]) -> str:
@@ -178,52 +262,77 @@ def _with_evidence(page: Page, answer: Answer, beside: Sequence[Answer]) -> str:
     how = "each tuned: " if answer.tuned else "at one setting: " if any(other.tuned for other in beside) else ""
     if answer is not beside[0]:
         how = how[:1].upper() + how[1:]
-    return f"{how}{_in_words(answer)} {page.to(answer.judged, 'Evidence')}."
+    last = _elsewhere(page.shelf.study, beside) if answer is beside[-1] else ""
+    return f"{how}{_in_words(answer)}{last} {page.to(answer.judged, 'Evidence')}."
+
+
+def _elsewhere(study: Study, here: Sequence[Answer]) -> str:
+    """`` The best configuration has lr 0.02, with muon.``, where none of a model's answers on a data set names that among
+    the best; empty where one does."""
+    best, fields = study.leaders.get(here[0].pair), about(here[0].judged)
+    values = used_by(best, fields) if best else None
+    if best is None or values is None or any(names_among_the_best(answer, values) for answer in here):
+        return ""
+    optimizers = {config.optimizer for answer in here for config in answer.judged.configs.values()}
+    other = "" if best.config.optimizer in optimizers else f", with {best.config.optimizer}"
+    (field, value), *more = values.items()
+    told = words.values_of(values) if more or isinstance(value, str) else f"{words.knob_name(field)} {text_of(value)}"
+    return f" The best configuration has {f'{value:,} steps' if field == 'steps' else told}{other}."
 
 
 def _in_words(answer: Answer) -> str:
-    """``**0.003** is best (sure), by +0.35 ± 0.33 points against 0.001.``"""
+    """``**0.003** is best (sure). It has 0.35 ± 0.33 points more than 0.001.``"""
     if answer.n < MIN_RUNS:
         return f"unknown: {plural(answer.n, 'seed')} can settle nothing."
     if isinstance(answer.judged, StudyResult) and not answer.judged.complete:
         return "not finished (unknown)."
     first = _value(answer, answer.best[0])
     if answer.matters is Certainty.UNKNOWN:
-        return f"no difference shown (unknown); {first} leads."
+        return f"no difference shown (unknown); {first} has the best mean."
     told = f"**{_named(answer)}**"
     if answer.certainty is Certainty.UNKNOWN:
-        told += f" {'leads' if answer.alone else 'lead'}; whether others are as good is open (unknown)"
+        told += f" {'is' if answer.alone else 'are'} ahead, but not all others are shown to be worse (unknown)."
     elif answer.alone:
-        told += f" is best ({answer.certainty.word})"
+        told += f" is best ({answer.certainty.word})."
     else:
-        told += f" tie, the others are worse ({answer.certainty.word})"
+        told += f" are tied for best; all others are worse ({answer.certainty.word})."
     found = answer.estimate
-    if found is not None and found.certainty is not Certainty.UNKNOWN:
-        told += f". {first} has {words.difference(found)} points against {_value(answer, found.against)}"
+    if found is not None and found.is_better:
+        more = words.difference(found).removeprefix("+")
+        told += f" {first} has {more} points more than {_value(answer, found.against)}."
+    if not math.isnan(price := answer.price(answer.best[0])) and answer.beside is not None:
+        told += f" {first} trains {words.times(price)} times as long as {_value(answer, answer.beside)}."
     if answer.tuned:
-        told += f"; {first} has {words.with_n(answer.judged.validation[answer.best[0]])} on fresh seeds"
-    return f"{told}.{_beside_the_baseline(answer)}"
+        told += f" On fresh seeds {first} has {words.with_n(answer.judged.validation[answer.best[0]])}."
+    return f"{told}{_beside_the_baseline(answer)}"
 
 
 def _beside_the_baseline(answer: Answer) -> str:
-    """Of few values that are no numbers: how each stands to the baseline, or to the best where there is none,
-    `` Against adam: muon is better. adamw and lamb are not settled.``"""
+    """Of few values that are words: how each stands to the baseline, or to the best where there is none, `` Against
+    adam, muon is better; for adamw and lamb no difference is shown.``"""
     judged = answer.judged
-    if judged.numeric_knob or not 2 < len(judged.validation) <= MOST_COMPARED:
+    knob = judged.fields[0]
+    of_words = all(isinstance(config.axis(knob), str) for config in judged.configs.values())
+    if not of_words or not 2 < len(judged.validation) <= MOST_COMPARED:
         return ""
     base = judged.baseline if isinstance(judged, SweepResult) else answer.best[0]
     if base not in judged.validation:
         return ""
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[Word, list[str]] = {}
     for label in judged.validation:
         if label != base:
             kinds.setdefault(judged.relations.of(label, base).word, []).append(_value(answer, label))
-    told = " ".join(
-        f"{words.listed(kinds[word])} {'is' if len(kinds[word]) == 1 else 'are'} {word}."
-        for word in get_args(Word)
-        if word in kinds
-    )
-    return f" Against {_value(answer, base)}: {told}" if told else ""
+    told = "; ".join(_standing(word, kinds[word]) for word in get_args(Word) if word in kinds)
+    return f" Against {_value(answer, base)}, {told}." if told else ""
+
+
+def _standing(word: Word, values: Sequence[str]) -> str:
+    """``muon is better``, ``for adamw and lamb no difference is shown``"""
+    if word == "not settled":
+        return f"for {words.listed(values)} no difference is shown"
+    if word == "too few runs":
+        return f"{words.listed(values)} {'has' if len(values) == 1 else 'have'} too few runs"
+    return f"{words.listed(values)} {'is' if len(values) == 1 else 'are'} {word}"
 
 
 def _named(answer: Answer, most: int = MOST_NAMED) -> str:
@@ -265,26 +374,32 @@ def _own(page: Page) -> list[str]:
 
 def _knobs(page: Page) -> list[str]:
     lines: list[str] = []
+    first: list[SweepResult] = []
     for dataset, model in page.shelf.study.pairs:
         found = page.shelf.study.knobs(dataset, model)
         if not found.ranked:
             continue
-        first = found.ranked[0]
-        named = [page.to(judged, judged.sweep.title) for judged in found.ranked[:3]]
-        rest = f", then {' and '.join(named[1:])}" if named[1:] else ""
-        sure = first.relations.effect.word
-        lines.append(
-            f"- **{name_of(model, dataset)}**: {named[0]} spreads the accuracy most{rest}. That it matters is {sure}."
-        )
-        if without := [f"`{name}`" for name in (*(judged.slug for judged in found.too_few), *found.not_run)]:
-            lines[-1] += f" Not ranked, for want of runs: {words.listed(without)}."
+        first += found.ranked[:MOST_RANKED]
+        named = [
+            f"{page.to(judged, judged.sweep.title)} ({judged.relations.effect.word})"
+            for judged in found.ranked[:MOST_RANKED]
+        ]
+        lines.append(f"- **{name_of(model, dataset)}**: {', then '.join(named)}.")
+        if found.not_ranked:
+            without = words.listed([sweep.title for sweep in found.not_ranked])
+            lines[-1] += f" Not ranked, for want of runs: {without}."
+    if not lines:
+        return []
+    told = (
+        "The knobs that spread the accuracy most, in this order. The word says how sure it is that a knob matters at "
+        "all, not which of its values is best; the order itself is not tested. A hopeless value is left out."
+    )
+    if any(judged.equal == "steps" or set(judged.fields) & {"steps", "epochs"} for judged in first):
+        told += " More steps, and larger batches in equal steps, are longer training."
     pictures = [
         line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "importance")
     ]
-    measure = (
-        "Spread is the standard deviation of a sweep's means, as in the pictures; a hopeless value is left out of it."
-    )
-    return [*lines, "", measure, "", *pictures] if lines else []
+    return [told, "", *lines, "", *pictures]
 
 
 def _drawn(page: Page, dataset: str, model: str, what: str) -> list[str]:
@@ -313,16 +428,23 @@ def _cards(page: Page, found: Sequence[Answer]) -> list[str]:
     if not kinds:
         return []
     rules = []
+    used = f"in the {plural(len(page.shelf.study.leaders), 'best configuration')}"
     for mine in kinds.values():
         mine.sort(key=lambda answer: not answer.tuned)
-        rules.append({"knob": _title(mine), "rule of thumb": recommendations.rule(mine)})
+        rules.append(
+            {
+                "knob": _title(mine),
+                "in its sweeps": recommendations.rule(mine),
+                used: recommendations.used_by_the_best(page.shelf.study, mine) or "-",
+            }
+        )
     advice = f" In sentences: {_question(page, 'recommendations')}" if "recommendations" in page.shelf.answered else ""
     lines = [
         tables.text_table(rules),
         "",
-        "Below are the best values, and how sure it is that no other is best. The figure is how far worst and best lie "
-        "apart, in points. It leaves out a hopeless value, one that alone makes over half of the spread. *Tuned*: each "
-        f"value at its own best setting.{advice}",
+        "Below stand the best values: several where these runs cannot tell them apart. In brackets stands how sure it "
+        "is that all others are worse. Then comes how far worst and best lie apart, in percentage points, with a "
+        f"hopeless value and without it. *Tuned*: each value at its own best setting.{advice}",
         "",
     ]
     for dataset in page.shelf.study.datasets:
@@ -343,14 +465,17 @@ def _title(mine: Sequence[Answer]) -> str:
 
 
 def _card(page: Page, answer: Answer) -> str:
-    """``[relu; gelu](link), sure, 0.31``, after ``tuned`` where each value is."""
+    """``[512](link) (sure), 5.20``, after ``tuned`` where each value is."""
     judged, tuned = answer.judged, "tuned " if answer.tuned else ""
     if answer.n < MIN_RUNS:
         return f"{tuned}{page.to(judged, 'too few runs')}"
     if answer.matters is Certainty.UNKNOWN:
         return f"{tuned}{page.to(judged, 'no difference shown')}"
     named = _named(answer, MOST_IN_A_CELL)
-    return f"{tuned}{page.to(judged, named)}, {answer.certainty.word}, {100 * answer.range:.2f}"
+    told = f"{tuned}{page.to(judged, named)} ({answer.certainty.word}), {100 * answer.range:.2f}"
+    if worst := answer.hopeless:
+        told += f"; {100 * worst.rest.spread.range:.2f} without {words.item(_value(answer, worst.label))}"
+    return told
 
 
 def _models(study: Study) -> list[str]:
@@ -379,11 +504,16 @@ def _published(page: Page) -> list[str]:
     if not told:
         return []
     more = f"Row by row: [published figures beside measured ones]({page.link(page.shelf.behind('published'))})."
-    return [*bullets(told), "", more]
+    lead = (
+        "Earlier studies, done by hand, published tables of single runs. Here each of their configurations is run with "
+        "several seeds. A figure *comes out again* where it lies inside the 95 % interval of one more such run."
+    )
+    return [lead, "", *bullets(told), "", more]
 
 
 def _reading(page: Page) -> list[str]:
-    rows = [{"word": word, "meaning": meaning} for word, meaning in GLOSSARY]
+    starred = any(run.test_figure.fresh for run in page.shelf.study.leaders.values())
+    rows = [{"word": word, "meaning": meaning} for word, meaning in (*GLOSSARY, *([STARRED] if starred else []))]
     machines = sorted({record.environment.cpu for record in page.shelf.runs.counted})
     link = page.link(page.shelf.behind("statistics"))
     return [

@@ -148,8 +148,8 @@ def _importance(page: Page, dataset: str, model: str) -> list[str]:
         "",
     ]
     found = page.shelf.study.knobs(dataset, model)
-    if without := [*(judged.slug for judged in found.too_few), *found.not_run]:
-        lines += [f"Not ranked, for want of runs: {', '.join(without)}.", ""]
+    if found.not_ranked:
+        lines += [f"Not ranked, for want of runs: {words.listed([sweep.title for sweep in found.not_ranked])}.", ""]
     return [*lines, *page.pair_picture(dataset, model, "importance")]
 
 
@@ -180,11 +180,15 @@ class Mistakes:
     truth: str
     taken: str
     times: int
+    also: tuple[tuple[str, str], ...] = ()
+    """What is taken for what as often."""
 
     @property
     def told(self) -> str:
-        """``82 of 10,000 wrong; most often it takes 4 for 9 (8 times).``"""
-        most = f"; most often it takes {self.truth} for {self.taken} ({words.plural(self.times, 'time')})"
+        """``82 of 10,000 wrong; most often a true 4 is called 9 (8 times).``"""
+        pairs = [f"a true {truth} is called {taken}" for truth, taken in ((self.truth, self.taken), *self.also)]
+        each = " each" if self.also else ""
+        most = f"; most often {words.listed(pairs, 'or')} ({words.plural(self.times, 'time')}{each})"
         return f"{self.wrong:,} of {self.of:,} wrong{most if self.wrong else ''}."
 
 
@@ -226,8 +230,9 @@ def _mistakes(dataset: str, configuration: str, logits: NDArray[np.float32], lab
     np.add.at(counts, (labels, said), 1)
     np.fill_diagonal(counts, 0)
     names = class_names(dataset, classes)
-    truth, taken = np.unravel_index(counts.argmax(), counts.shape)
-    return Mistakes(configuration, int(counts.sum()), len(labels), names[truth], names[taken], int(counts.max()))
+    (truth, taken), *also = [(names[a], names[b]) for a, b in np.argwhere(counts == counts.max())]
+    most = int(counts.max())
+    return Mistakes(configuration, int(counts.sum()), len(labels), truth, taken, most, tuple(also) if most else ())
 
 
 def studies(page: Page, judged: Sequence[StudyResult]) -> list[str]:

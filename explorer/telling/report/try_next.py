@@ -35,6 +35,8 @@ class Suggestion:
     command: str
     why: str
     seconds: float | None
+    pair: tuple[str, str]
+    """Data set and model."""
 
     @property
     def cost(self) -> str:
@@ -45,9 +47,11 @@ Link = Callable[[SweepResult], str]
 
 
 def suggestions(study: Study, link: Link) -> list[Suggestion]:
-    """A few of each kind, the cheapest first within it. ``link`` makes a sweep's link."""
-    kinds = (_fresh(study), _edges(study, link), _open(study, link), _not_run(study))
-    return [one for kind in kinds for one in sorted(kind, key=_cost)[:EACH]]
+    """Fresh seeds for every winner without them, then a few of each kind, the cheapest first within it. ``link`` makes
+    a sweep's link."""
+    kinds = (_edges(study, link), _open(study, link), _not_run(study))
+    few = [one for kind in kinds for one in sorted(kind, key=_cost)[:EACH]]
+    return [*fresh_seeds(study), *few]
 
 
 def _cost(suggestion: Suggestion) -> float:
@@ -59,17 +63,17 @@ def _of_a_run(run: ConfigResult) -> float:
     return sum(record.seconds.total for record in records) / len(records) if records else 0.0
 
 
-def _fresh(study: Study) -> list[Suggestion]:
+def fresh_seeds(study: Study) -> list[Suggestion]:
     """Sweeps whose winner is the best of its model and data set and has no fresh seeds."""
     found = []
-    for best in study.best:
-        if best.why != "accuracy" or best.result.test_figure.fresh:
+    for (dataset, model), best in study.leaders.items():
+        if best.test_figure.fresh:
             continue
-        for judged in study.of(best.dataset, best.model):
-            if judged.winner and judged.by_label[judged.winner.label].config == best.result.config:
+        for judged in study.of(dataset, model):
+            if judged.winner and judged.by_label[judged.winner.label].config == best.config:
                 command = f"{words.sweep_command(judged.request)} --fresh-seeds {FRESH_SEEDS}"
-                why = f"A fair test figure for the best {name_of(best.model, best.dataset)}: fresh seeds."
-                found.append(Suggestion(command, why, FRESH_SEEDS * _of_a_run(best.result)))
+                why = f"A fair test figure for the best {name_of(model, dataset)}: fresh seeds."
+                found.append(Suggestion(command, why, FRESH_SEEDS * _of_a_run(best), (dataset, model)))
                 break
     return found
 
@@ -88,9 +92,10 @@ def _edges(study: Study, link: Link) -> list[Suggestion]:
         if config is None:
             continue
         where = name_of(judged.model, judged.dataset)
-        why = f"{link(judged)}, {where}: the {side}est {knob_name(knob)} tried is among the best; go on."
+        longer = " It sees more images, too." if judged.equal == "steps" else ""
+        why = f"{link(judged)}, {where}: the {side}est {knob_name(knob)} tried is among the best; go on.{longer}"
         cost = _of_a_run(winner) * (BEYOND if knob in ("steps", "epochs") and side == "high" else 1.0)
-        found.append(Suggestion(words.training_command(config), why, cost))
+        found.append(Suggestion(words.training_command(config), why, cost, (judged.dataset, judged.model)))
     return found
 
 
@@ -117,8 +122,8 @@ def _open(study: Study, link: Link) -> list[Suggestion]:
         command = words.sweep_command(replace(judged.request, seeds=power.needed))
         tied = f"{plural(len(won.ties), 'value')} {'tie' if len(won.ties) > 1 else 'ties'} with the best"
         where = name_of(judged.model, judged.dataset)
-        why = f"{link(judged)}, {where}: {tied}; {plural(more, 'more seed')} would show half a point."
-        found.append(Suggestion(command, why, cost))
+        why = f"{link(judged)}, {where}: {tied}. With {plural(more, 'more seed')} half a point between them would show."
+        found.append(Suggestion(command, why, cost, (judged.dataset, judged.model)))
     return found
 
 
@@ -134,14 +139,14 @@ def _not_run(study: Study) -> list[Suggestion]:
         if entry is None or model not in models.names():
             continue
         estimator = Estimator(records, partial(_training_images, entry))
-        for name in study.knobs(dataset, model).not_run:
+        for sweep in study.knobs(dataset, model).not_run:
             try:
-                sweep = questions.load(name, model, dataset, yes=True)
                 runs = questions.configs(sweep, sweep.seeds_default, yes=True)
             except UserError:
                 continue
-            command = words.asking_command(model, name, dataset)
+            command = words.asking_command(model, sweep.name, dataset)
             costs = [estimator(run) for run in runs]
             seconds = None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
-            found.append(Suggestion(command, f"{sweep.title}, {name_of(model, dataset)}: not run yet.", seconds))
+            why = f"{sweep.title}, {name_of(model, dataset)}: not run yet."
+            found.append(Suggestion(command, why, seconds, (dataset, model)))
     return found
