@@ -88,8 +88,8 @@ class Config(BaseModel):
     lr_schedule: Annotated[str, *one_of(lambda: SCHEDULES)] = Field(
         "constant", description="how the learning rate moves"
     )
-    lr_decay: float | None = Field(None, gt=0, lt=1, description="factor at a plateau")
-    patience: int | None = Field(None, ge=1, le=10_000, description="looks without gain before it")
+    lr_decay: float | None = Field(None, gt=0, lt=1, description="what a plateau multiplies the learning rate by")
+    patience: int | None = Field(None, ge=1, le=10_000, description="looks without gain that make a plateau")
     warmup_steps: int = Field(0, ge=0, le=1_000_000, description="steps of linear warm-up")
     net: SerializeAsAny[Model] = Field(description="the model's own hyperparameters")
     angle: float = Field(0.0, ge=0, le=180, description="augmentation: rotation up to ± so many degrees")

@@ -47,4 +47,4 @@ def best(results: Path | None, which: str | None, on: str | None = None) -> int:
     return 0
 
 
-COMMAND = Command("best", "the best configuration, as the command that trains it", add_arguments, run)
+COMMAND = Command("best", "the best configuration of each model, as the command that trains it", add_arguments, run)

@@ -48,4 +48,4 @@ def compare(options: CompareOptions) -> int:
     return 0
 
 
-COMMAND = Command("compare", "test between two configurations", add_arguments, run)
+COMMAND = Command("compare", "whether one configuration is better than another: a test of the two", add_arguments, run)

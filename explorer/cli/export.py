@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="tensorboard[:DIR]: event files; mlflow[:URL]: a server's address or sqlite:///FILE; parquet[:DIR]: "
         "runs.parquet, a row a run, and looks.parquet, a row a look (default: beside the records)",
     )  # fmt: skip
-    parser.add_argument("--dataset", metavar="NAME", help="on this data set alone")
+    parser.add_argument("--dataset", metavar="NAME", help="runs on this data set alone")
     parser.add_argument("--status", choices=("ok", "diverged", "failed", "cut"), help="that ended so")
-    parser.add_argument("--own", action="store_true", help="your own, not those of the published study")
+    parser.add_argument("--own", action="store_true", help="your own runs, not those of the published study")
     add_results(parser.add_argument_group("where"))
 
 
@@ -126,4 +126,4 @@ def progress(runs: "Sequence[Exported]") -> "Iterable[Exported]":
     return track(runs, "exporting", console=console, transient=True)
 
 
-COMMAND = Command("export", "the runs for TensorBoard, MLflow, or as Parquet files", add_arguments, run)
+COMMAND = Command("export", "the recorded runs for TensorBoard or MLflow, or as Parquet files", add_arguments, run)

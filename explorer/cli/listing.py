@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="WORD", help="a model: its sweeps (list mlp); a sweep: all of it (list lr)"
     )
-    parser.add_argument("--dataset", metavar="NAME", help="what has been run on this data set")
+    parser.add_argument("--dataset", metavar="NAME", help="only what has been run on this data set")
     add_results(parser.add_argument_group("where"))
 
 
@@ -213,4 +213,4 @@ def details(name: str, these: Sequence[Entry]) -> None:
     print()
 
 
-COMMAND = Command("list", "the sweeps there are, a line each; of one named, all", add_arguments, run)
+COMMAND = Command("list", "the sweeps there are, a line each; list NAME tells all of one", add_arguments, run)

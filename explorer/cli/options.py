@@ -72,7 +72,7 @@ class Places:
     def add_arguments(group: argparse._ArgumentGroup) -> None:
         add_results(group)
         add_place(group, "media", "folder of the pictures")
-        add_place(group, "report", "the report's file", "REPORT.md")
+        add_place(group, "report", "the report's file", "FILE", "REPORT.md")
 
     @classmethod
     def of(cls, namespace: argparse.Namespace) -> "Places":
@@ -84,9 +84,9 @@ class Places:
 
 def add_results(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--results", type=path,
-        help="folder of the ledger and the tables, to be read and written alone (default: results with the published "
-        "study, which is only read, and results/own with your own runs)",
+        "--results", type=path, metavar="FOLDER",
+        help="records and tables are read from this folder and written to it, and to no other (default: the published "
+        "study in results, which is only read, and your own runs in results/own)",
     )  # fmt: skip
 
 
@@ -101,8 +101,14 @@ def results_of(namespace: argparse.Namespace, there: bool = False) -> Path | Non
     return named if named or CHECKOUT else places.default("results")
 
 
-def add_place(group: argparse._ArgumentGroup, name: str, meaning: str, default: str = "") -> None:
-    group.add_argument(f"--{name}", type=path, help=f"{meaning} (default: {default or name})")
+def add_place(group: argparse._ArgumentGroup, name: str, meaning: str, kind: str = "FOLDER", default: str = "") -> None:
+    group.add_argument(f"--{name}", type=path, metavar=kind, help=f"{meaning} (default: {default or name})")
+
+
+def add_data_dir(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--data-dir", type=path, metavar="FOLDER", help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)"
+    )
 
 
 def data_dir_of(namespace: argparse.Namespace) -> Path | None:
@@ -123,7 +129,9 @@ class Machine:
     @staticmethod
     def add_arguments(group: argparse._ArgumentGroup) -> None:
         group.add_argument(
-            "--device", help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)"
+            "--device",
+            metavar="NAME",
+            help="tinygrad device: CPU, CUDA, NV, AMD, METAL, CL, ... (env DEV; default: the best)",
         )
         group.add_argument(
             "--kernels", choices=("on", "off"), help="own C kernels on the CPU device (env KERNELS=1|0; default on)"
@@ -145,7 +153,7 @@ def add_where(group: argparse._ArgumentGroup) -> None:
         "--jobs",
         type=whole,
         metavar="N",
-        help="so many runs at once (default: as many as cores, 1 on a GPU; "
+        help="how many runs go on at once (default: as many as cores, 1 on a GPU; "
         "with --engine ray as many as there is room for)",
     )
     group.add_argument(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, add_results, data_dir_of, path, results_of
+from explorer.cli.options import Machine, add_data_dir, add_results, data_dir_of, results_of
 from explorer.errors import UserError
 
 PORT = 8642
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "reaches it can look, and whoever has the link can train)",
     )  # fmt: skip
     add_results(where)
-    where.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_data_dir(where)
     Machine.add_arguments(parser.add_argument_group("what PLAY trains on"))
 
 

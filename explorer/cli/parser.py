@@ -15,7 +15,8 @@ from explorer.config import fields_for, meaning
 from explorer.errors import UserError
 from explorer.fields import ENVIRONMENT_ALIASES, flag_of, near, nearest
 
-ABOUT = """Hyperparameters of an MLP and a CNN on MNIST and Fashion-MNIST, explored in tinygrad.
+ABOUT = """Which hyperparameters matter for an MLP and a CNN on MNIST and Fashion-MNIST?
+A study in tinygrad: train, compare with error bars, look at what came out.
 
   train one net and watch it
     JIT=1 python mnist_explorer.py mlp
@@ -29,6 +30,7 @@ ABOUT = """Hyperparameters of an MLP and a CNN on MNIST and Fashion-MNIST, explo
 
 Every run is recorded in results/own/runs.jsonl.
 A recorded run is shown, not trained again; --force trains it.
+Each command has a --help of its own; that of mlp and cnn has all hyperparameters.
 """
 LONGEST_TITLE = 3  # words: a longer beginning of a field's meaning is no name for it
 
@@ -61,7 +63,9 @@ def parser() -> tuple[Parser, dict[str, Parser]]:
         "--completion", choices=SHELLS, action=PrintCompletion,
         help='print what the shell needs to complete commands and flags: eval "$(mnist-explorer --completion bash)"',
     )  # fmt: skip
-    subparsers = top.add_subparsers(dest="command", metavar="command", prog=program, parser_class=Parser)
+    subparsers = top.add_subparsers(
+        title="commands", dest="command", metavar="command", prog=program, parser_class=Parser
+    )
     parts: dict[str, Parser] = {}
     for name, command in commands().items():
         about = command.help[0].upper() + command.help[1:] + "."

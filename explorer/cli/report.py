@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Places, data_dir_of, path, results_of
+from explorer.cli.options import Places, add_data_dir, data_dir_of, path, results_of
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--html", type=path, metavar="FILE",
         help="write the page of the command `page` as one file that opens from disk, and nothing else",
     )  # fmt: skip
-    parser.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_data_dir(parser)
 
 
 def run(namespace: argparse.Namespace) -> int:
@@ -108,4 +108,6 @@ def write_html(store: "Store", path: Path, published_only: bool, data_dir: Path 
     return path
 
 
-COMMAND = Command("report", "rebuild REPORT.md, its tables and pictures from the ledger", add_arguments, run)
+COMMAND = Command(
+    "report", "make REPORT.md, its tables and pictures anew from all that is recorded", add_arguments, run
+)

@@ -36,12 +36,16 @@ class RunsOptions:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="?", choices=models.names(), help="of this model alone")
-    parser.add_argument("--dataset", metavar="NAME", help="on this data set alone")
-    parser.add_argument("--status", choices=("ok", "diverged", "failed"), help="that ended so")
-    parser.add_argument("--own", action="store_true", help="your own, not those of the published study")
-    parser.add_argument("--best", action="store_true", help="by validation accuracy, the best last, not by time")
-    parser.add_argument("--last", type=whole, default=LAST, metavar="N", help=f"so many (default: {LAST})")
+    parser.add_argument("model", nargs="?", choices=models.names(), help="runs of this model alone")
+    parser.add_argument("--dataset", metavar="NAME", help="runs on this data set alone")
+    parser.add_argument("--status", choices=("ok", "diverged", "failed"), help="runs that ended so")
+    parser.add_argument("--own", action="store_true", help="your own runs, not those of the published study")
+    parser.add_argument(
+        "--best",
+        action="store_true",
+        help="the best by validation accuracy, the best of all last, in place of the newest",
+    )
+    parser.add_argument("--last", type=whole, default=LAST, metavar="N", help=f"how many runs (default: {LAST})")
     add_results(parser.add_argument_group("where"))
 
 
@@ -109,4 +113,4 @@ def _row(record: "Record", kept: bool) -> dict[str, str]:
     }  # fmt: skip
 
 
-COMMAND = Command("runs", "the runs there are, by time or by figure", add_arguments, run)
+COMMAND = Command("runs", "the runs that are recorded: the newest, or the best", add_arguments, run)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, Places, data_dir_of, path, whole
+from explorer.cli.options import Machine, Places, add_data_dir, data_dir_of, whole
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ShiftOptions:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ids", metavar="ID", nargs="*", help="a kept net: its record's id, whose first letters do")
+    parser.add_argument("ids", metavar="ID", nargs="*", help="a kept net: its record's id, or how that begins")
     parser.add_argument(
         "--sweep", metavar="NAME", help=f"without ID: the nets of this sweep or TOML file (default: {SWEEP})"
     )
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print the table alone")
     place = parser.add_argument_group("where")
     Places.add_arguments(place)
-    place.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_data_dir(place)
     Machine.add_arguments(place)
 
 
@@ -182,4 +182,6 @@ def _note(options: ShiftOptions, store: "Store", net: "Net", data: "Dataset") ->
         print(f"{config.model} {config.dataset}, {short_name(config)}, seed {config.seed}: {told} %", flush=True)
 
 
-COMMAND = Command("shift", "how right nets are on test images moved by 0 to 4 pixels", add_arguments, run)
+COMMAND = Command(
+    "shift", "the test accuracy of kept nets where the images are moved by 0 to 4 pixels", add_arguments, run
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, add_results, data_dir_of, path, results_of
+from explorer.cli.options import Machine, add_data_dir, add_results, data_dir_of, results_of
 from explorer.config import config_as_toml
 from explorer.errors import UserError
 
@@ -29,13 +29,15 @@ class ShowOptions:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="the record's id; its first letters do")
-    parser.add_argument("--measure", action="store_true", help="measure its kept net again: exit code 1 if it differs")
+    parser.add_argument("id", metavar="ID", help="the record's id, or how that begins")
+    parser.add_argument(
+        "--measure", action="store_true", help="measure its kept net again; exit code 1 if a figure differs"
+    )
     parser.add_argument("--json", action="store_true", help="print the record alone, as JSON")
     parser.add_argument("--toml", action="store_true", help="print its configuration alone, as --config takes it")
     place = parser.add_argument_group("where")
     add_results(place)
-    place.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_data_dir(place)
     Machine.add_arguments(place)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from explorer import models
 from explorer.asking.rules import RISKS, STOP_RULES
 from explorer.cli.command import Command
-from explorer.cli.options import Machine, Places, TrainOptions, add_where, path, time_span, whole
+from explorer.cli.options import Machine, Places, TrainOptions, add_data_dir, add_where, path, time_span, whole
 from explorer.cli.tracking import add_track
 from explorer.config import bounds, default_text, field_info, fields_for, meaning
 from explorer.fields import environment_names, flag_of, type_of
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     many.add_argument(
         "--sweep",
         metavar="NAME",
-        help="run a sweep or a study: a name, names with commas, all (sweeps), or a TOML file",
+        help="run a sweep or a study: its name (the command list has them), several with commas, all, or a TOML file",
     )
     many.add_argument(
         "--search", choices=("random", "qmc", "tpe"),
@@ -88,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     )  # fmt: skip
     many.add_argument(
         "--settle", action="store_true",
-        help="give seeds only to points whose question is open: looks at 3, 5, 7, 10, 14 and 20 seeds, from 500 on",
+        help="give more seeds only to points whose question is still open after 3, 5, 7, 10, 14 and 20 seeds (these start at "
+        "500)",
     )  # fmt: skip
     many.add_argument("--cap", type=whole, metavar="N", help="the most seeds of a point with --settle (default: 20)")
     add_where(many)
@@ -96,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     many.add_argument("--yes", action="store_true", help="run a sweep of more than 10,000 points or runs")
     place = parser.add_argument_group("where")
     Machine.add_arguments(place)
-    place.add_argument("--data-dir", type=path, help="folder holding mnist/ and fashion/ (env MNIST_EXPLORER_DATA)")
+    add_data_dir(place)
     place.add_argument(
         "--strict-data", action="store_true",
         help="refuse to take the small digits in place of an MNIST that is nowhere to be had",

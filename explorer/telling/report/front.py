@@ -267,8 +267,8 @@ def _with_evidence(page: Page, answer: Answer, beside: Sequence[Answer]) -> str:
 
 
 def _elsewhere(study: Study, here: Sequence[Answer]) -> str:
-    """`` The best configuration has lr 0.02, with muon.``, where none of a model's answers on a data set names that among
-    the best; empty where one does."""
+    """`` The best configuration has lr 0.02, with muon.``, where none of a model's answers on a data set names that
+    among the best; empty where one does."""
     best, fields = study.leaders.get(here[0].pair), about(here[0].judged)
     values = used_by(best, fields) if best else None
     if best is None or values is None or any(names_among_the_best(answer, values) for answer in here):
