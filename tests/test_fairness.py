@@ -181,15 +181,15 @@ def test_an_effect_is_ranked_without_its_hopeless_point_which_is_named(tmp_path)
     assert found.hopeless.label == "lr 0.0003"
     assert found.reach == found.hopeless.rest.corrected < 0.01 < 0.3 < found.importance.corrected
     (told,) = knobs.FINDING.top(Study(Runs(records), (found,)))
-    assert re.search(r"mine \(0\.\d\d points against the seed's 0\.\d\d; 36\.\d\d with lr 0\.0003\)", told)
+    assert re.search(r"Learning rate \(0\.\d\d points against the seed's 0\.\d\d; 36\.\d\d with lr 0\.0003\)", told)
 
 
 def test_knobs_are_ranked_only_among_those_run_and_the_others_are_named(tmp_path):
     found = judged(tmp_path, LR, four_rates())
     (told,) = knobs.FINDING.top(Study(Runs(four_rates()), (found,)))
     assert "depends most" not in told
-    assert re.search(r"\(1 of \d+ knobs run\): an effect is shown of mine", told)
-    assert "not run often enough to say: act, augment" in told
+    assert re.search(r"\(1 of \d+ knobs run\): an effect is shown of Learning rate", told)
+    assert "not run often enough to say: Activation, Augmentation" in told
 
 
 # 11. "45.85 ± 241.29 %"; 40 % against 93 % "no difference shown"; the luckiest single run as "best so far".

@@ -88,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser, model: str) -> None:
     )  # fmt: skip
     many.add_argument(
         "--settle", action="store_true",
-        help="give more seeds only to points whose question is still open after 3, 5, 7, 10, 14 and 20 seeds (these start at "
-        "500)",
+        help="give more seeds only to points whose question is still open after 3, 5, 7, 10, 14 and 20 seeds; these "
+        "start at 500",
     )  # fmt: skip
     many.add_argument("--cap", type=whole, metavar="N", help="the most seeds of a point with --settle (default: 20)")
     add_where(many)

@@ -73,7 +73,7 @@ def facts(pair: Pair) -> ImportanceFacts | None:
 
 def draw(facts: ImportanceFacts) -> "Figure":
     count = len(facts.rows)
-    figure = picture.frame(9, 2.3 + 0.56 * max(count, 3), facts.title, facts.caption)
+    figure = picture.frame(9, 2.3 + 0.51 * max(count, 3), facts.title, facts.caption)
     axes = figure.subplots()
     floor = 0.01  # in points of a per cent, where a log axis needs an end: an effect of 0 lies at it
     shown = [max(100 * value, floor) for row in facts.rows for value in (row.effect, row.reach, row.noise)]
