@@ -7,10 +7,10 @@ Compiler, device and data are set up inside, and the environment is put back as 
 import functools
 import os
 import tempfile
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from explorer import places
 from explorer.errors import UserError
@@ -20,12 +20,14 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     import pandas as pd
     from numpy.typing import NDArray
 
+    from explorer.asking.questions import Sweep
     from explorer.asking.rules import StopRule
     from explorer.asking.search import Search
     from explorer.asking.stopping import Stopping
+    from explorer.asking.studies import StudyQuestion
     from explorer.config import Config
     from explorer.judging.comparing import Comparison
-    from explorer.judging.runs import ConfigResult
+    from explorer.judging.runs import ConfigResult, Runs
     from explorer.judging.settled import SettledSweep
     from explorer.judging.studies import StudyResult
     from explorer.judging.sweeps import SweepResult
@@ -35,10 +37,14 @@ if TYPE_CHECKING:  # importing these for real takes up to a second, and `from ex
     from explorer.running.runner import Runner
     from explorer.running.store import Store
     from explorer.running.trackers import Tracker
+    from explorer.running.trackers.elsewhere import Everywhere, Homes
+    from explorer.running.trackers.facts import Home
     from explorer.running.where import Where
 
 Folder = str | Path
 FieldValue = bool | int | float | str | list[int] | tuple[int, ...]
+Track = str | Sequence[str]
+Judged = TypeVar("Judged", "SweepResult", "SettledSweep", "StudyResult")
 
 
 def run(
@@ -51,15 +57,18 @@ def run(
     force: bool = False,
     keep: bool = False,
     tracker: "Tracker | None" = None,
+    track: Track = (),
     **fields: FieldValue,
 ) -> "Record":
     """Train one run in this process and return its record: ``run(model="mlp", lr=0.003)`` or ``run(config)``.
 
     ``fields`` are hyperparameters by name, over those of ``config`` where both are given; ``dataset`` may be the path
     of a person's own data. With ``results`` the record is kept there, and a run recorded there is returned, not
-    trained again, unless ``force``; with ``keep`` its trained net is kept there as well, for `predict`. ``tracker``
-    hears of it while it goes on. ``record.status`` says how it ended: a run that diverged or ran out of memory is no
-    exception. Runs that differ in numbers alone start at once after the first.
+    trained again, unless ``force``; with ``keep`` its trained net is kept there as well, for `predict`. ``track`` names
+    tools that it is kept in too, as the flag does: ``"tensorboard:logs"``, ``"mlflow:sqlite:///runs.db"``, or several;
+    those without a place lie in ``results``. ``tracker`` hears of it while it goes on. ``record.status`` says how it
+    ended: a run that diverged or ran out of memory is no exception. Runs that differ in numbers alone start at once
+    after the first.
 
     Raises UserError for what cannot be run.
     """
@@ -71,35 +80,42 @@ def run(
     from explorer.running.prepare import check, prepared
     from explorer.running.recorder import Recorder, answer
     from explorer.running.store import Store
-    from explorer.running.trackers import Silent, TrackedRun
+    from explorer.running.trackers import Several, Silent, TrackedRun
 
     known = config.to_json() if config else {}
     word = str(fields.get("dataset", known.get("dataset", "mnist")))
     name, path = datasets.locate(word, data_dir)
     wanted = make_config(merge(known, {**fields, "dataset": name}))
-    tracker = tracker or Silent()
+    kept = _kept(track, results)
     runner = _runner(str(path or name), _text(data_dir), device, kernels, os.environ.get("KERNEL_THREADS"))
     runner.check([wanted])
     check(device, kernels)
     recorder = Recorder(Store(Path(results)), runner.data.digest) if results is not None else None
+
+    def homes(config: "Config") -> "list[Home]":
+        from explorer.telling.homes import home_of  # only where it is asked: it takes a second
+
+        return home_of(config, runner.data.digest)
+
     if keep and recorder is None:
         raise UserError("keep says to keep the net, and results where; give results too")
-    if recorder and not force and (found := recorder.recorded(wanted)):
-        has_all = not keep or found.status != "ok" or nets.ask_for(recorder.store.folder, found.id)
-        if has_all:
-            return found
+    if recorder and not force and (there := recorder.recorded(wanted)):
+        if not keep or there.status != "ok" or nets.ask_for(recorder.store.folder, there.id):
+            with kept(homes, lambda: [there]):
+                return there
         force = True
     runner.keep = keep
-    with prepared(device, kernels):
+    with prepared(device, kernels), kept(homes, list) as elsewhere:
+        both = Several(tracker or Silent(), elsewhere)
         if recorder:
             # none where another process trained it meanwhile
-            made = list(answer(Listed([wanted]), InProcess(runner), recorder, tracker, force))
+            made = list(answer(Listed([wanted]), InProcess(runner), recorder, both, force))
             found = next(iter(made), None) or recorder.recorded(wanted)
             assert found is not None
             return found
-        (trained,) = InProcess(runner).run([wanted], tracker)
-    tracker.finished(TrackedRun(trained.record.id, wanted), trained.record)
-    return trained.record
+        (trained,) = InProcess(runner).run([wanted], both)
+        both.finished(TrackedRun(trained.record.id, wanted), trained.record)
+        return trained.record
 
 
 def sweep(
@@ -117,6 +133,7 @@ def sweep(
     kernels: bool | None = None,
     force: bool = False,
     tracker: "Tracker | None" = None,
+    track: Track = (),
     **fields: FieldValue,
 ) -> "SweepResult":
     """Answer a question: train every point of a sweep with every seed, and judge.
@@ -126,25 +143,25 @@ def sweep(
     no sign of life for ``run_timeout`` seconds (None: ten times the longest run recorded of its kind, at least 300) is
     killed, and its run tried once more. With ``address`` runs go to the Ray cluster there, at most ``jobs`` at once
     (None: as many as there is room for). With ``results`` records are kept there and those that are there are not
-    trained again.
+    trained again. ``track`` and ``tracker`` as of `run`.
 
     Raises UserError for what cannot be asked.
     """
     from explorer.asking import questions
     from explorer.asking.search import Listed
-    from explorer.judging.runs import Runs
     from explorer.judging.sweeps import judge
     from explorer.running.requests import Request
     from explorer.running.where import at
 
-    own = _OwnData.of(dataset, data_dir)
-    asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
+    work = _Work(dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker, track)
+    asked = questions.load(str(which), model, work.dataset, fields, named={field: field for field in fields})
     runs = questions.configs(asked, asked.seeds_default if seeds is None else seeds)
     request = Request(
-        asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path, own.path
+        asked.name, model, asked.dataset, dict(fields), 1 + max(run.seed for run in runs), asked.path, work.path
     )
-    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
-    return judge([(request, asked)], Runs(work.done(Listed(runs), request, force, keeps_best=True)))[0]
+    return work.answered(
+        asked, request, Listed(runs), lambda runs: judge([(request, asked)], runs)[0], force, keeps_best=True
+    )
 
 
 def settle(
@@ -161,6 +178,7 @@ def settle(
     device: str | None = None,
     kernels: bool | None = None,
     tracker: "Tracker | None" = None,
+    track: Track = (),
     **fields: FieldValue,
 ) -> "SettledSweep":
     """Give a sweep's points seeds where its question is open, look by look, ``cap`` at most, and say what is settled.
@@ -169,16 +187,16 @@ def settle(
     cannot be asked.
     """
     from explorer.asking import questions
-    from explorer.judging.runs import Runs
     from explorer.judging.settled import search, settled
     from explorer.running.requests import Request
     from explorer.running.where import at
 
-    own = _OwnData.of(dataset, data_dir)
-    asked = questions.load(str(which), model, own.name, fields, named={field: field for field in fields})
-    request = Request(asked.name, model, asked.dataset, dict(fields), cap, asked.path, own.path, settle=True)
-    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
-    return settled(request, asked, Runs(work.done(search(asked, cap), request, keeps_best=True)))
+    work = _Work(dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker, track)
+    asked = questions.load(str(which), model, work.dataset, fields, named={field: field for field in fields})
+    request = Request(asked.name, model, asked.dataset, dict(fields), cap, asked.path, work.path, settle=True)
+    return work.answered(
+        asked, request, search(asked, cap), lambda runs: settled(request, asked, runs), keeps_best=True
+    )
 
 
 def study(
@@ -199,6 +217,7 @@ def study(
     kernels: bool | None = None,
     force: bool = False,
     tracker: "Tracker | None" = None,
+    track: Track = (),
     **fields: FieldValue,
 ) -> "StudyResult":
     """Tune each value of what a study asks about, and judge their best settings on fresh seeds; with ``search``, look
@@ -210,72 +229,75 @@ def study(
     from explorer.asking import studies
     from explorer.asking.stopping import policy
     from explorer.asking.tuning import StudySearch
-    from explorer.judging.runs import Runs
     from explorer.judging.studies import judge
     from explorer.running.requests import Request
     from explorer.running.where import at
 
-    own = _OwnData.of(dataset, data_dir)
+    work = _Work(dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker, track)
     asked = studies.load(
-        str(which), model, own.name, fields, {field: field for field in fields},
+        str(which), model, work.dataset, fields, {field: field for field in fields},
         method=search, tries=tries, fresh_seeds=fresh_seeds,
     )  # fmt: skip
     tuning = StudySearch(asked)
     request = Request(
-        asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path, own.path, search, tries,
+        asked.name, model, asked.dataset, dict(fields), asked.seeds, asked.path, work.path, search, tries,
         fresh_seeds or 0,
     )  # fmt: skip
-    work = _Work(own.path or asked.dataset, at(address, jobs, run_timeout), results, data_dir, device, kernels, tracker)
     stopping = None if stop == "off" else policy(stop, tuning.contender_of)
-    records = work.done(tuning, request, force, stopping=stopping)
-    return judge([(request, asked)], Runs(records), [request])[0]
+    return work.answered(
+        asked, request, tuning, lambda runs: judge([(request, asked)], runs, [request])[0], force, stopping=stopping
+    )
 
 
-@dataclass(frozen=True)
-class _OwnData:
-    """What a person named as data set: its name, and the path where the data are their own; None where nothing was."""
+class _Work:
+    """How the runs of one question are trained, kept and followed: what `sweep`, `settle` and `study` are asked
+    alike."""
 
-    name: str | None
-    path: str | None
-
-    @classmethod
-    def of(cls, dataset: Folder | None, data_dir: Folder | None) -> "_OwnData":
+    def __init__(
+        self,
+        dataset: Folder | None,
+        where: "Where",
+        results: Folder | None,
+        data_dir: Folder | None,
+        device: str | None,
+        kernels: bool | None,
+        tracker: "Tracker | None",
+        track: Track,
+    ):
         from explorer import datasets
 
+        self.where, self.results, self.data_dir, self.device, self.kernels = where, results, data_dir, device, kernels
+        self.tracker, self.kept = tracker, _kept(track, results)
         name, path = datasets.locate(dataset, data_dir) if dataset is not None else (None, None)
-        return cls(name, str(path.resolve()) if path else None)
+        self.dataset: str | None = name
+        self.path = str(path.resolve()) if path else None
+        """Of a person's own data."""
 
-
-@dataclass(frozen=True)
-class _Work:
-    """How the runs of one question are trained, and where they are kept."""
-
-    data: str
-    where: "Where"
-    results: Folder | None
-    data_dir: Folder | None
-    device: str | None
-    kernels: bool | None
-    tracker: "Tracker | None"
-
-    def done(
+    def answered(
         self,
-        search: "Search",
+        question: "Sweep | StudyQuestion",
         request: "Request",
+        search: "Search",
+        judged: "Callable[[Runs], Judged]",
         force: bool = False,
         keeps_best: bool = False,
         stopping: "Stopping | None" = None,
-    ) -> "list[Record]":
-        """Train what the search asks for; the records there are then, in ``results`` or of these runs alone."""
+    ) -> Judged:
+        """What is ``judged`` of the runs that the search asks for, once they are trained and with what else there is in
+        ``results``."""
+        from explorer.asking.tuning import StudySearch
+        from explorer.judging.runs import Runs
         from explorer.running.engines import WorkerSetup
         from explorer.running.engines.choice import computers
         from explorer.running.estimates import patience
         from explorer.running.prepare import prepared
         from explorer.running.recorder import Recorder, answer
         from explorer.running.store import Store
-        from explorer.running.trackers import Silent
+        from explorer.running.trackers import Several, Silent
+        from explorer.telling.homes import Shelves, label_of, records_of
 
-        runner = _runner(self.data, _text(self.data_dir), self.device, self.kernels, os.environ.get("KERNEL_THREADS"))
+        data = self.path or request.dataset
+        runner = _runner(data, _text(self.data_dir), self.device, self.kernels, os.environ.get("KERNEL_THREADS"))
         to_come = search.upcoming()
         runner.check(to_come)
         with ExitStack() as stack:
@@ -286,10 +308,31 @@ class _Work:
             stack.enter_context(closing(place))
             stack.enter_context(prepared(self.device, self.kernels))
             store.note(request)
-            setup = WorkerSetup(self.data, Path(self.data_dir) if self.data_dir else None)
+            setup = WorkerSetup(data, Path(self.data_dir) if self.data_dir else None)
             engine = stack.enter_context(closing(place.engine(runner, setup, patience(store.records()))))
-            records = list(answer(search, engine, recorder, self.tracker or Silent(), force, stopping=stopping))
-            return records if self.results is None else store.records()
+            shelves = Shelves(lambda dataset: runner.data.digest)
+            shelves.add(request, label_of(question, Runs(store.records())))
+            if isinstance(search, StudySearch):
+                shelves.add(request, search.label)  # of what comes up as it goes on
+
+            def recorded() -> "list[Record]":
+                runs = Runs(store.records())
+                return records_of(judged(runs), runs)
+
+            both = Several(self.tracker or Silent(), stack.enter_context(self.kept(shelves, recorded)))
+            records = list(answer(search, engine, recorder, both, force, stopping=stopping))
+            return judged(Runs(records if self.results is None else store.records()))
+
+
+def _kept(
+    track: Track, results: Folder | None
+) -> "Callable[[Homes, Callable[[], Iterable[Record]]], AbstractContextManager[Everywhere]]":
+    """`kinds.kept` in the tools that are named. Raises UserError where one is none, or its package is missing."""
+    from explorer.running.trackers import kinds
+
+    places = kinds.distinct([kinds.place(name) for name in ([track] if isinstance(track, str) else track)])
+    folder = None if results is None else Path(results)
+    return lambda homes, recorded: kinds.kept(places, folder, homes, recorded, lambda place: "the same call")
 
 
 def load(results: Folder | None = None, looks: bool = False) -> "pd.DataFrame":

@@ -7,14 +7,17 @@ import shutil
 import subprocess
 import sys
 import venv
+from collections import Counter
 
 import pytest
 from PIL import Image
 
 import explorer
+from explorer.cli.export import ExportOptions, export
 from explorer.config import make_config
 from explorer.running.engines.here import InProcess
 from explorer.running.runner import Runner
+from explorer.running.trackers.kinds import Place
 from tests.conftest import PROJECT
 from tests.engine_suite import BASE, Notes, configs
 
@@ -141,6 +144,25 @@ def test_a_sweep_is_settled_with_seeds_of_its_own(notebook, tmp_path):
     assert notes.heard == [] and again.settlement.seeds == found.settlement.seeds == (3, 3)
     with pytest.raises(explorer.UserError, match="must be from 3 to 20"):
         explorer.settle(folder / "tiny.toml", dataset="digits", cap=2, steps=20)
+
+
+def test_runs_are_kept_in_the_tools_that_are_named_those_recorded_before_as_well(notebook, tmp_path, capsys):
+    folder, _ = notebook
+    results, logs = tmp_path / "results", tmp_path / "logs"
+    shutil.copytree(folder / "results", results)
+    asked = dict(dataset="digits", steps=20, results=results, track=f"tensorboard:{logs}")
+    explorer.sweep(folder / "tiny.toml", seeds=3, **asked)
+    explorer.settle(folder / "tiny.toml", cap=3, **asked)
+    explorer.run(**{**BASE, **asked})
+    experiments = Counter(path.relative_to(logs).parts[2] for path in logs.rglob("*tfevents*"))
+    assert experiments["tiny, steps 20"] == experiments["tiny, steps 20 settled"] == 6
+    assert experiments.total() == 13
+    export(ExportOptions(Place("tensorboard", str(logs)), (), None, None, own=False, results=results))
+    assert capsys.readouterr().out.startswith("0 runs written")
+    with pytest.raises(explorer.UserError, match="no folder of records is named to put tensorboard beside"):
+        explorer.run(**BASE, track="tensorboard")
+    with pytest.raises(explorer.UserError, match="did you mean 'mlflow'"):
+        explorer.run(**BASE, track=["tensorboard:logs", "mlflo"])
 
 
 STUDY = """

@@ -7,21 +7,31 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Generator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from explorer import datasets
+from explorer.asking import studies
+from explorer.asking.tuning import StudySearch
 from explorer.errors import UserError
-from explorer.running.engines import WorkerSetup
+from explorer.record import Record
+from explorer.running.engines import Engine, WorkerSetup
 from explorer.running.engines import ray as ray_engine
-from explorer.running.engines.ray import RayCluster, RayEngine, liaison
+from explorer.running.engines.here import InProcess
+from explorer.running.engines.ray import RayCluster, RayEngine, liaison, worker
 from explorer.running.engines.ray import node as on_nodes
+from explorer.running.engines.ray.messages import Terms
 from explorer.running.engines.waiting import Waiting
+from explorer.running.recorder import Recorder, answer
 from explorer.running.runner import Runner
 from explorer.running.store import Store
+from explorer.running.trackers import Silent
+from explorer.seeds import fresh
 from tests import ray_nodes
 from tests.conftest import PROJECT, on_the_cpu
 from tests.engine_suite import EngineSuite, Notes, configs
@@ -36,7 +46,7 @@ GIGABYTES_3 = 3 << 30
 def head():
     if why := ray_nodes.missing():
         pytest.skip(why)
-    with own_network(), cluster(cpus=2) as node:
+    with own_network(), cluster(cpus=3) as node:
         yield node
 
 
@@ -60,21 +70,43 @@ class TestRay(EngineSuite):
     @pytest.fixture(scope="class")
     @classmethod
     def engine(cls, head, runner):
-        with engine_at(head.address, runner) as engine:
+        with engine_at(head.address, runner, jobs=2) as engine:
             yield engine
 
     @pytest.fixture
-    def broken_engine(self, engine, head, runner):
-        engine.close()  # its workers have all the processors
-        with engine_at(head.address, runner, device="TPU") as broken:
+    def broken_engine(self, head, runner):
+        with engine_at(head.address, runner, jobs=1, device="TPU") as broken:
             yield broken
 
     @pytest.fixture
-    def cramped_engine(self, engine, head, runner, monkeypatch):
-        engine.close()
+    def cramped_engine(self, head, runner, monkeypatch):
         monkeypatch.setattr(liaison, "serve", serve_cramped_workers)
-        with engine_at(head.address, runner) as cramped:
+        with engine_at(head.address, runner, jobs=1) as cramped:
             yield cramped
+
+    @pytest.mark.parametrize("method", [None, "tpe"])
+    def test_a_study_and_a_search_propose_and_record_the_same_as_here_and_go_on_where_they_stopped(
+        self, engine, runner, tmp_path, method
+    ):
+        (tmp_path / "tiny.toml").write_text(SEARCH if method else STUDY)
+        question = studies.load(str(tmp_path / "tiny.toml"), "mlp", "digits", {}, {}, method=method)
+
+        def begun(name: str, engine: Engine) -> tuple[StudySearch, Generator[Record, None, None]]:
+            search, recorder = StudySearch(question), Recorder(Store(tmp_path / name), runner.data.digest)
+            return search, answer(search, engine, recorder, Silent())
+
+        interrupted = begun("there", engine)[1]
+        first = {next(interrupted).id for _ in range(3)}
+        interrupted.close()
+        found, rest = begun("there", engine)
+        there = [record.id for record in rest]
+        expected, all_here = begun("here", InProcess(runner))
+        here = {figures(record) for record in all_here}
+        assert {figures(record) for record in Store(tmp_path / "there").records()} == here
+        assert len(here) == len(first) + len(there)
+        assert not first & set(there)
+        assert [one.winner for one in found.tunings] == [one.winner for one in expected.tunings]
+        assert {run.seed for run in found.runs} == {0, 1, *fresh(2)}
 
     def test_closed_it_leaves_no_worker_behind_and_serves_again(self, engine, head):
         list(engine.run(configs(2), Notes()))
@@ -86,19 +118,16 @@ class TestRay(EngineSuite):
     @pytest.fixture
     def lone(self, engine, monkeypatch):
         """The engine with a single worker."""
-        engine.close()
+        if len(engine.workers) > 1:
+            engine.close()
         monkeypatch.setattr(engine, "jobs", 1)
-        yield engine
-        engine.close()
+        return engine
 
-    def test_a_killed_worker_has_its_run_tried_again_and_the_rest_goes_on(self, lone, head):
-        notes = Deadly(head, 1, signal.SIGKILL)
-        assert [one.record.status for one in lone.run(configs(3), notes)] == ["ok"] * 3
-        assert [event for event, run, _ in notes.heard if run.config.seed == 0].count("started") == 2
-
-    def test_a_run_whose_worker_dies_twice_fails_with_the_reason(self, lone, head):
-        ended = list(lone.run(configs(3), Deadly(head, 2, signal.SIGKILL)))
+    def test_a_run_whose_worker_dies_is_tried_again_and_fails_with_the_reason_where_that_dies_too(self, lone, head):
+        notes = Deadly(head, 2, signal.SIGKILL)
+        ended = list(lone.run(configs(3), notes))
         assert {one.record.seed: one.record.status for one in ended} == {0: "failed", 1: "ok", 2: "ok"}
+        assert [event for event, run, _ in notes.heard if run.config.seed == 0].count("started") == 2
         (failed,) = (one.record for one in ended if one.record.status == "failed")
         assert "died" in failed.error.reason
 
@@ -110,6 +139,39 @@ class TestRay(EngineSuite):
         assert [one.record.status for one in lone.run(configs(3), notes)] == ["ok"] * 3
         ((_, run, reason),) = [heard for heard in notes.heard if heard[0] == "tried again"]
         assert (run.config.seed, "no sign of life for 1 s" in reason) == (0, True)
+
+
+STUDY = """
+[study]
+scientific.activation = ["relu", "sigmoid"]
+nuisance.lr = { low = 1e-4, high = 1e-1, log = true }
+tries = 2
+finalists = 1
+seeds = 2
+fresh_seeds = 2
+[base]
+steps = 20
+units = [24]
+"""
+SEARCH = """
+[search]
+ranges.lr = { low = 1e-4, high = 1e-1, log = true }
+tries = 12
+finalists = 1
+seeds = 2
+fresh_seeds = 2
+[base]
+steps = 20
+units = [24]
+"""
+
+
+def figures(record: Record) -> tuple:
+    """Everything that is the same to the bit wherever a run is trained."""
+    return (
+        record.id, record.status, record.train_loss, record.val_loss, record.val_accuracy, record.test_accuracy,
+        tuple(record.history),
+    )  # fmt: skip
 
 
 class Deadly(Notes):
@@ -173,55 +235,50 @@ def test_flags_of_clusters_are_refused_without_one():
     assert (answer.returncode, "--engine ray" in answer.stderr) == (2, True)
 
 
-def test_nodes_with_another_program_package_or_data_are_left_out_by_name_and_one_without_data_is_sent_them(
-    head, digits, tmp_path
-):
-    """Five machines: the head, and four that differ from it as their file systems say."""
-    data, other = tmp_path / "mine.npz", tmp_path / "other.npz"
-    for path, images in ((data, digits.train_images), (other, digits.train_images[::-1])):
-        arrays = dict(x_train=images[:300], y_train=digits.train_labels[:300], x_test=images[:50])
-        np.savez(path, **arrays, y_test=digits.train_labels[:50])
-    program = tmp_path / "trainer.py"
+def test_a_node_with_another_program_is_left_out_by_name_and_one_without_data_is_sent_them(head, digits, tmp_path):
+    """Three machines: the head, and two that differ from it as their file systems say."""
+    data, program, nothing = tmp_path / "mine.npz", tmp_path / "trainer.py", tmp_path / "nothing"
+    save(data, digits.train_images, digits.train_labels)
     program.write_text((PROJECT / "explorer/training/trainer.py").read_text() + "\n")
-    from importlib.metadata import distribution
-
-    metadata = (
-        Path(str(distribution("tinygrad").locate_file("."))) / f"tinygrad-{on_nodes.installed('tinygrad')}.dist-info"
-    )
-    old = tmp_path / "METADATA"
-    old.write_text(
-        (metadata / "METADATA").read_text().replace(f"Version: {on_nodes.installed('tinygrad')}", "Version: 0.1")
-    )
-    nothing = tmp_path / "nothing"
     nothing.touch()
-    lies = {
-        "odd-program": (program, PROJECT / "explorer/training/trainer.py"),
-        "odd-package": (old, metadata / "METADATA"),
-        "odd-data": (other, data),
-        "no-data": (nothing, data),
-    }
+    lies = {"odd-program": (program, PROJECT / "explorer/training/trainer.py"), "no-data": (nothing, data)}
     nodes = [Node(tmp_path, 1, head.address, host, [lie]) for host, lie in lies.items()]
     try:
         for one in nodes:
             one.wait()
         mine = Runner(datasets.load(data))
         with engine_at(head.address, mine, data=str(data), record_host=True) as engine:
-            trained = []
             hosts = set()
-            for seeds in range(8):  # until both that may take part have
+            for seeds in range(8):  # until the one that may take part has
                 trained = list(engine.run(configs(4, lr=0.001 * (seeds + 1)), Notes()))
                 assert [one.record.status for one in trained] == ["ok"] * 4
                 hosts |= {one.record.environment.node for one in trained}
-                if "no-data" in hosts and len(engine.said) == 3:
+                if "no-data" in hosts and engine.said:
                     break
     finally:
         for one in nodes:
             one.stop()
-    assert {line.split()[1]: line for line in engine.said}.keys() == {"odd-program", "odd-package", "odd-data"}
-    assert "no-data" in hosts
-    assert not hosts & {"odd-program", "odd-package", "odd-data"}
-    told = " ".join(engine.said)
-    assert all(words in told for words in ("another version of this program", "tinygrad 0.1", "another one than here"))
+    (line,) = engine.said
+    assert line.startswith("node odd-program (127.0.0.1) is left out: it has another version of this program")
+    assert "no-data" in hosts and "odd-program" not in hosts
+
+
+def test_a_machine_with_another_package_or_other_data_says_so(digits, tmp_path, monkeypatch):
+    wanted = on_nodes.Wanted(str(PROJECT), "", {"tinygrad": "0.1"}, {}, b"", "")
+    assert on_nodes.difference(wanted).startswith(f"it has tinygrad {on_nodes.installed('tinygrad')}, and 0.1 is used")
+    save(tmp_path / "mine.npz", digits.train_images[::-1], digits.train_labels)
+    setup = WorkerSetup(str(tmp_path / "mine.npz"))
+    terms = Terms(setup, setup.runner().data.digest, None, None, None, 1)
+    assert worker.found(terms).digest == terms.digest
+    with pytest.raises(UserError, match=r"its data set mine in .* is another one than here"):
+        worker.found(replace(terms, digest="another"))
+    (tmp_path / "mine.npz").unlink()
+    assert worker.found(terms) is None
+
+
+def save(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """A few of the images as a person's own data set."""
+    np.savez(path, x_train=images[:300], y_train=labels[:300], x_test=images[:50], y_test=labels[:50])
 
 
 MANY = """
@@ -306,22 +363,6 @@ def test_forty_runs_outlive_a_node_a_worker_and_their_driver_and_a_node_that_joi
         assert tuple(again.history) == tuple(record.history)
 
 
-@pytest.mark.parametrize("process", ["gcs_server", "raylet"])
-def test_a_lost_head_is_one_line_with_the_command_that_resumes(head, tmp_path, process):
-    with cluster(1, port=ray_nodes.PORT + 1) as other:
-        words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, other.address)]
-        driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
-        (lost,) = [one for one in ray_nodes.children(other.process.pid) if f"/{process} " in ray_nodes.called(one)]
-        os.kill(lost, signal.SIGKILL)
-        _, said = driver.communicate(timeout=60)
-    assert driver.returncode == 2
-    (line,) = said.splitlines()
-    assert line.startswith(f"error: the Ray cluster at {other.address} is lost")
-    assert "--engine ray" in line
-    assert f"{len(kept(tmp_path))} records are kept" in line
-
-
 def test_ctrl_c_ends_it_keeps_what_had_ended_and_frees_the_nodes(head, tmp_path):
     words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, head.address)]
     driver = subprocess.Popen(
@@ -336,15 +377,26 @@ def test_ctrl_c_ends_it_keeps_what_had_ended_and_frees_the_nodes(head, tmp_path)
     wait_until(lambda: not head.workers(), "the workers are gone")
 
 
-def test_with_a_token_only_who_knows_it_takes_part(head, runner, tmp_path, monkeypatch):
+def test_a_token_shuts_out_whoever_does_not_know_it_and_a_lost_head_is_one_line_with_the_command_that_resumes(
+    head, tmp_path, monkeypatch
+):
     secret = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "a" * 64}
-    with cluster(1, port=ray_nodes.PORT + 2, environment=secret) as guarded:
+    with cluster(1, port=ray_nodes.PORT + 1, environment=secret) as guarded:
         with pytest.raises(UserError, match="there is no Ray cluster at"):
             RayCluster(guarded.address)
-        for name, value in secret.items():
-            monkeypatch.setenv(name, value)
-        with engine_at(guarded.address, runner) as engine:
-            assert [one.record.status for one in engine.run(configs(2), Notes())] == ["ok"] * 2
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
         monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
         with pytest.raises(UserError, match="there is no Ray cluster at"):
             RayCluster(guarded.address)
+        monkeypatch.setenv("RAY_AUTH_TOKEN", secret["RAY_AUTH_TOKEN"])
+        words = [sys.executable, str(PROJECT / "mnist_explorer.py"), *sweep_words(tmp_path, guarded.address)]
+        driver = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: len(kept(tmp_path)) >= 2 or driver.poll() is not None, "two runs have ended")
+        (lost,) = [one for one in ray_nodes.children(guarded.process.pid) if "/gcs_server " in ray_nodes.called(one)]
+        os.kill(lost, signal.SIGKILL)
+        _, said = driver.communicate(timeout=60)
+    assert driver.returncode == 2
+    (line,) = said.splitlines()
+    assert line.startswith(f"error: the Ray cluster at {guarded.address} is lost")
+    assert "--engine ray" in line
+    assert f"{len(kept(tmp_path))} records are kept" in line

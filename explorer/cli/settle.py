@@ -114,7 +114,7 @@ def run(options: SweepOptions) -> int:
 def recorded(asked: Sequence[Asked], store: Store) -> list[Record]:
     """What is recorded of these at the seeds that settle them."""
     runs = Runs(store.records())
-    return [record for one in asked for record in homes.settled_records(settled(one.request, one.sweep, runs))]
+    return [record for one in asked for record in homes.records_of(settled(one.request, one.sweep, runs), runs)]
 
 
 def followed(one: Asked, store: Store) -> Follower:

@@ -2,8 +2,8 @@
 
 import argparse
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from explorer.errors import UserError
@@ -48,46 +48,29 @@ def _place(text: str, known: Sequence[str]) -> "Place":
 
 def tracked(namespace: argparse.Namespace) -> "tuple[Place, ...]":
     """The tools that a person named. Raises UserError where one is named twice, or its package is missing."""
-    places: list[Place] = namespace.track
-    for at, one in enumerate(places):
-        if one.name in {other.name for other in places[:at]}:
-            raise UserError(f"--track {one.name} is given twice; each tool is tracked in once")
-        one.check()
-    return tuple(places)
+    if not namespace.track:
+        return ()
+    from explorer.running.trackers import kinds
+
+    return kinds.distinct(namespace.track)
 
 
-@contextmanager
 def kept(
     places: "Sequence[Place]",
     store: "Store",
     homes: "Homes",
     quiet: bool,
     recorded: "Callable[[], Iterable[Record]]",
-) -> "Iterator[Everywhere]":
-    """The tracker that keeps runs in all these tools until it is left, and those ``recorded``, asked for at the
-    beginning and at the end, as well. Unless ``quiet`` it is said where to look.
+) -> "AbstractContextManager[Everywhere]":
+    """As `kinds.kept`; unless ``quiet`` it is said where to look."""
+    from explorer.running.trackers import kinds
 
-    Raises UserError for a place that cannot be one.
-    """
-    from explorer.running.trackers.elsewhere import Elsewhere, Everywhere
+    def catch_up(place: "Place") -> str:
+        results = ["--results", str(store.folder)] if store.alone else []
+        return shlex.join(["python", "mnist_explorer.py", "export", "--to", str(place), *results])
 
-    opened = [(one, one.open(store.folder)) for one in places]
-    for one, destination in opened:
+    def say(line: str) -> None:
         if not quiet:
-            print(f"{one.name}: {one.kind.watch(destination.where)}", flush=True)
-    results = ["--results", str(store.folder)] if store.alone else []
-    with Everywhere(
-        *(
-            Elsewhere(one.name, destination, homes, command("export", "--to", str(one), *results))
-            for one, destination in opened
-        )
-    ) as everywhere:
-        if opened:
-            everywhere.complete(recorded())
-        yield everywhere
-        if opened:  # a study may have asked for what was recorded for another reason
-            everywhere.complete(recorded())
+            print(line, flush=True)
 
-
-def command(*words: str) -> str:
-    return shlex.join(["python", "mnist_explorer.py", *words])
+    return kinds.kept(places, store.folder, homes, recorded, catch_up, say)

@@ -64,7 +64,7 @@ def _asked(study: Study) -> Iterable[tuple[Request, Label, Sequence[Record]]]:
     for tuned in study.studies:
         yield tuned.request, label_of(tuned.question, study.runs), records_of(tuned, study.runs)
     for settled in study.settled:
-        yield settled.request, label_of(settled.sweep), settled_records(settled)
+        yield settled.request, label_of(settled.sweep), records_of(settled, study.runs)
 
 
 def label_of(question: Sweep | StudyQuestion, runs: Runs | None = None) -> Label:
@@ -75,15 +75,13 @@ def label_of(question: Sweep | StudyQuestion, runs: Runs | None = None) -> Label
     return replayed(question, runs or Runs([])).label
 
 
-def records_of(judged: SweepResult | StudyResult, runs: Runs) -> list[Record]:
+def records_of(judged: SweepResult | StudyResult | SettledSweep, runs: Runs) -> list[Record]:
     """The records that a sweep, a study or a search is made of, its fresh seeds among them."""
+    if isinstance(judged, SettledSweep):
+        return [record for point in judged.points.values() for record in point.records.values()]
     if isinstance(judged, SweepResult):
         return [
             record for outcome in judged.distinct for record in (*outcome.records.values(), *outcome.fresh.values())
         ]
     found = [runs.find(run) or runs.cut.get(run.point, {}).get(run.seed) for run in judged.runs]
     return [record for record in found if record is not None]
-
-
-def settled_records(settled: SettledSweep) -> list[Record]:
-    return [record for point in settled.points.values() for record in point.records.values()]

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from explorer.config import Config
+from explorer.errors import UserError
 from explorer.files import print_to_stderr
-from explorer.record import Look, Record
+from explorer.record import Record
 from explorer.running.trackers import Several, Silent, TrackedRun
-from explorer.running.trackers.facts import Home
+from explorer.running.trackers.facts import Home, Seen
 
 if TYPE_CHECKING:
     from explorer.training.trainer import Progress
@@ -26,13 +28,6 @@ HURRY_SECONDS = 2.0  # at the end after Ctrl-C
 LONGEST_REASON = 200  # characters: what a server answers may be a page
 _PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
 Homes = Callable[[Config], Sequence[Home]]
-
-
-class Seen(NamedTuple):
-    """A look, and when it was: seconds since 1970."""
-
-    look: Look
-    at: float
 
 
 class Destination(Protocol):
@@ -65,6 +60,13 @@ class Destination(Protocol):
     def close(self) -> None:
         """What began and did not end was interrupted."""
         ...
+
+
+def beside(results: Path | None, name: str, example: str) -> Path:
+    """Where runs are kept if nobody says where: beside their records. Raises UserError where these have no place."""
+    if results is None:
+        raise UserError(f"no folder of records is named to put {name} beside; name one, or a place, as in {example}")
+    return results / name
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import datetime
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from explorer.config import Config
 from explorer.fields import text_of
@@ -15,6 +16,13 @@ from explorer.seeds import is_fresh
 Setting = bool | int | float | str
 LOOKS = "looks/"  # before the figures of a look: those at the end are of all validation images
 SETTLED = " settled"
+
+
+class Seen(NamedTuple):
+    """A look, and when it was: seconds since 1970."""
+
+    look: Look
+    at: float
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,9 @@ def last_step(record: Record) -> int:
     return record.steps_done or last
 
 
-def looked_at(record: Record) -> list[float]:
-    """When it looked, as far as a record tells: its steps took the same time each, after it was compiled."""
+def looks_of(record: Record) -> list[Seen]:
+    """Its looks, and when they were as far as a record tells: its steps took the same time each, after it was
+    compiled."""
     steps, seconds = max(last_step(record), 1), record.seconds
     each = (seconds.train + seconds.eval) / steps
-    return [began(record) + seconds.compile + look.step * each for look in record.history]
+    return [Seen(look, began(record) + seconds.compile + look.step * each) for look in record.history]

@@ -1,21 +1,23 @@
 """The tools that runs can be kept in besides the ledger: what each needs, and how it is opened."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from explorer.errors import UserError
 from explorer.fields import nearest
+from explorer.record import Record
 from explorer.running.trackers import mlflow, tensorboard
-from explorer.running.trackers.elsewhere import Destination, without_password
+from explorer.running.trackers.elsewhere import Destination, Elsewhere, Everywhere, Homes, without_password
 
 
 class Open(Protocol):
-    def __call__(self, where: str | None, results: Path) -> Destination:
+    def __call__(self, where: str | None, results: Path | None) -> Destination:
         """``where`` as a person said it; without, a place in the folder of ``results``. Raises UserError for a place
-        that cannot be one."""
+        that cannot be one, and where neither is given."""
         ...
 
 
@@ -59,7 +61,7 @@ class Place:
         if importlib.util.find_spec(self.kind.package) is None:
             raise UserError(self._needs(self.kind.package))
 
-    def open(self, results: Path) -> Destination:
+    def open(self, results: Path | None) -> Destination:
         """Raises UserError as `check`, and for a place that cannot be one."""
         self.check()
         assert self.kind.open, "it is only exported to"
@@ -81,3 +83,38 @@ def place(text: str, known: Sequence[str] = TRACKERS) -> Place:
     if colon and not where:
         raise UserError(f"{name}: names no place after the colon; {name} alone takes the usual one")
     return Place(name, where or None)
+
+
+def distinct(places: Sequence[Place]) -> tuple[Place, ...]:
+    """The tools that a person named. Raises UserError where one is named twice, or its package is missing."""
+    names = [one.name for one in places]
+    for one in places:
+        if names.count(one.name) > 1:
+            raise UserError(f"{one.name} is given twice; each tool is tracked in once")
+        one.check()
+    return tuple(places)
+
+
+@contextmanager
+def kept(
+    places: Sequence[Place],
+    results: Path | None,
+    homes: Homes,
+    recorded: Callable[[], Iterable[Record]],
+    catch_up: Callable[[Place], str],
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Everywhere]:
+    """The tracker that keeps runs in all these tools until it is left, and those ``recorded``, asked for at the
+    beginning and at the end, as well. ``say`` hears where to look; ``catch_up``: as of `Elsewhere`.
+
+    Raises UserError for a place that cannot be one.
+    """
+    opened = [(one, one.open(results)) for one in places]
+    for one, destination in opened:
+        say(f"{one.name}: {one.kind.watch(destination.where)}")
+    with Everywhere(*(Elsewhere(one.name, there, homes, catch_up(one)) for one, there in opened)) as everywhere:
+        if opened:
+            everywhere.complete(recorded())
+        yield everywhere
+        if opened:  # a study may have asked for what was recorded for another reason
+            everywhere.complete(recorded())

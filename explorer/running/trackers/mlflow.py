@@ -17,15 +17,16 @@ from explorer.errors import UserError
 from explorer.fields import text_of
 from explorer.record import Record, Status
 from explorer.running.trackers import TrackedRun
-from explorer.running.trackers.elsewhere import Seen, reason, without_password
+from explorer.running.trackers.elsewhere import beside, reason, without_password
 from explorer.running.trackers.facts import (
     Home,
+    Seen,
     began,
     ended,
     figures,
     last_step,
     look_figures,
-    looked_at,
+    looks_of,
     seeds_of,
     settings,
 )  # fmt: skip
@@ -87,7 +88,7 @@ class MLflow:
 
     def looked(self, id: str, seen: Sequence[Seen]) -> None:
         for there in self._open.get(id, {}).values():
-            self._log(there, [metric for look, at in seen for metric in _metrics(look_figures(look), look.step, at)])
+            self._log(there, _looks(seen))
 
     def forget(self, id: str) -> None:
         self._open.pop(id, None)
@@ -106,9 +107,7 @@ class MLflow:
                 for old in there:
                     self.client.delete_run(old.info.run_id)
                 new = self._create_seed(run, home, began(record))
-                looks = zip(record.history, looked_at(record), strict=True)
-                seen = [one for look, at in looks for one in _metrics(look_figures(look), look.step, at)]
-                self._end_seed(new, record, ended(record), seen, _seed_params(run))
+                self._end_seed(new, record, ended(record), _looks(looks_of(record)), _seed_params(run))
             self._behind.add(self._point(run, home, began(record)))
             wrote = True
         return wrote
@@ -187,13 +186,13 @@ class MLflow:
         there: str,
         record: Record,
         at: float,
-        seen: "Sequence[Metric]" = (),
+        looks: "Sequence[Metric]" = (),
         params: "Sequence[Param]" = (),
     ) -> None:
-        """Its tag ``status`` says that all of it is there; ``seen`` and ``params`` are what is not there yet."""
+        """Its tag ``status`` says that all of it is there; ``looks`` and ``params`` are what is not there yet."""
         about = record.environment
         tags = {"status": record.status, "commit": about.commit or "", "device": about.device, "why": record.error}
-        self._log(there, [*seen, *_metrics(figures(record), last_step(record), at)], params, _tags(tags))
+        self._log(there, [*looks, *_metrics(figures(record), last_step(record), at)], params, _tags(tags))
         self.client.set_terminated(there, STATUS[record.status], _milliseconds(at))
 
     def _log(
@@ -240,8 +239,9 @@ class MLflow:
         return found
 
 
-def open_at(where: str | None, results: Path) -> MLflow:
-    uri = where or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{(results / FILE).absolute()}"
+def open_at(where: str | None, results: Path | None) -> MLflow:
+    uri = where or os.environ.get("MLFLOW_TRACKING_URI") or ""
+    uri = uri or f"{SQLITE}{beside(results, FILE, f'mlflow:{SQLITE}runs.db').absolute()}"
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if uri.startswith(SQLITE):
@@ -298,6 +298,10 @@ def _metrics(values: Mapping[str, float], step: int, at: float) -> "list[Metric]
     from mlflow.entities import Metric
 
     return [Metric(name, value, _milliseconds(at), step) for name, value in values.items()]
+
+
+def _looks(seen: Sequence[Seen]) -> "list[Metric]":
+    return [metric for look, at in seen for metric in _metrics(look_figures(look), look.step, at)]
 
 
 def _params(values: Mapping[str, object]) -> "list[Param]":

@@ -19,15 +19,16 @@ from explorer.errors import UserError
 from explorer.files import write_atomically
 from explorer.record import Record
 from explorer.running.trackers import TrackedRun
-from explorer.running.trackers.elsewhere import Seen
+from explorer.running.trackers.elsewhere import beside
 from explorer.running.trackers.facts import (
     Home,
+    Seen,
     began,
     ended,
     figures,
     last_step,
     look_figures,
-    looked_at,
+    looks_of,
     seeds_of,
     settings,
 )
@@ -65,7 +66,7 @@ class TensorBoard:
 
     def looked(self, id: str, seen: Sequence[Seen]) -> None:
         for path in self._open.get(id, ()):
-            _append(path, b"".join(_scalars(look_figures(look), look.step, at) for look, at in seen))
+            _append(path, _looks(seen))
 
     def forget(self, id: str) -> None:
         self._open.pop(id, None)
@@ -95,8 +96,9 @@ class TensorBoard:
         return self.folder.joinpath(*map(_fit, folders), f"events.out.tfevents.{run.id}")
 
 
-def open_at(where: str | None, results: Path) -> TensorBoard:
-    return TensorBoard(Path(os.path.expanduser(where)) if where else results / FOLDER)
+def open_at(where: str | None, results: Path | None) -> TensorBoard:
+    found = Path(os.path.expanduser(where)) if where else beside(results, FOLDER, "tensorboard:my/folder")
+    return TensorBoard(found)
 
 
 def watch_command(where: str) -> str:
@@ -125,14 +127,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _whole(run: TrackedRun, record: Record, home: Home) -> bytes:
-    looks = zip(record.history, looked_at(record), strict=True)
-    return b"".join(
-        (
-            _opening(run, home, began(record)),
-            *(_scalars(look_figures(look), look.step, at) for look, at in looks),
-            _ending(record, ended(record)),
-        )
-    )
+    return _opening(run, home, began(record)) + _looks(looks_of(record)) + _ending(record, ended(record))
 
 
 def _opening(run: TrackedRun, home: Home, at: float) -> bytes:
@@ -173,6 +168,10 @@ def _about(tag: str, content: "HParamsPluginData", at: float) -> bytes:
 
     plugin = SummaryMetadata.PluginData(plugin_name=PLUGIN, content=content.SerializeToString())
     return _event(Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin))]), 0, at)
+
+
+def _looks(seen: Sequence[Seen]) -> bytes:
+    return b"".join(_scalars(look_figures(look), look.step, at) for look, at in seen)
 
 
 def _scalars(values: Mapping[str, float], step: int, at: float) -> bytes:

@@ -316,7 +316,7 @@ class RayEngine:
             raise UserError(f"no node of the Ray cluster at {self.cluster.address} can take part; {self.refused[-1]}")
         before, self.idle = self.idle, self.idle + passed
         if before <= IDLE_SECONDS < self.idle:
-            self.cluster.say("no node of the Ray cluster has room for a run now; waiting for one")
+            self.cluster.say("no worker of the Ray cluster is ready for a run yet, or its nodes have no room; waiting")
 
 
 class _Again:

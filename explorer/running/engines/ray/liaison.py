@@ -133,9 +133,9 @@ def serve(connection: "Connection[Report, Order]", cluster: Cluster) -> None:
         os.dup2(nowhere, stream)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
+        knock(cluster.address)
         import ray
 
-        knock(cluster.address)
         ray.init(cluster.address, log_to_driver=False, logging_level=logging.CRITICAL)
         liaison = Liaison(connection, cluster)
     except BaseException as error:
