@@ -106,11 +106,11 @@ class TestRay(EngineSuite):
         assert len(here) == len(first) + len(there)
         assert not first & set(there)
         assert [one.winner for one in found.tunings] == [one.winner for one in expected.tunings]
-        assert {run.seed for run in found.runs} == {0, 1, *fresh(2)}
+        assert {run.seed for run in found.runs} == {0, 1, *fresh(3)}
 
     def test_closed_it_leaves_no_worker_behind_and_serves_again(self, engine, head):
         list(engine.run(configs(2), Notes()))
-        assert len(head.workers()) == 2
+        wait_until(lambda: len(head.workers()) == 2, "both workers are there")
         engine.close()
         wait_until(lambda: not head.workers(), "the workers are gone")
         assert len(list(engine.run(configs(1), Notes()))) == 1
@@ -148,7 +148,7 @@ nuisance.lr = { low = 1e-4, high = 1e-1, log = true }
 tries = 2
 finalists = 1
 seeds = 2
-fresh_seeds = 2
+fresh_seeds = 3
 [base]
 steps = 20
 units = [24]
@@ -159,7 +159,7 @@ ranges.lr = { low = 1e-4, high = 1e-1, log = true }
 tries = 12
 finalists = 1
 seeds = 2
-fresh_seeds = 2
+fresh_seeds = 3
 [base]
 steps = 20
 units = [24]
