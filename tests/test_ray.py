@@ -249,8 +249,8 @@ def test_a_node_with_another_program_is_left_out_by_name_and_one_without_data_is
         mine = Runner(datasets.load(data))
         with engine_at(head.address, mine, data=str(data), record_host=True) as engine:
             hosts = set()
-            for seeds in range(8):  # until the one that may take part has
-                trained = list(engine.run(configs(4, lr=0.001 * (seeds + 1)), Notes()))
+            for _ in range(200):  # until the one that may take part has
+                trained = list(engine.run(configs(4), Notes()))
                 assert [one.record.status for one in trained] == ["ok"] * 4
                 hosts |= {one.record.environment.node for one in trained}
                 if "no-data" in hosts and engine.said:
@@ -289,7 +289,7 @@ seeds = 5
 lr = [0.001, 0.002, 0.003, 0.004]
 batch_size = [16, 32]
 [base]
-steps = 600
+steps = 900
 units = [24]
 """
 
