@@ -207,3 +207,15 @@ def test_a_settled_sweep_is_another_request_than_the_same_with_fixed_seeds():
     fixed, asked = Request("lr", "mlp", "mnist", seeds=20), Request("lr", "mlp", "mnist", seeds=20, settle=True)
     assert fixed.key != asked.key
     assert json.loads(fixed.key)[-1] is None  # as it was before there were such
+
+
+def test_how_long_it_may_take_is_told_before_it_begins(tmp_path):
+    from explorer.cli.settle import Asked, announcement
+
+    path = tmp_path / "mine.toml"
+    path.write_text(LR)
+    sweep = questions.load(str(path), "mlp", "digits")
+    asked = Asked(sweep, Request("mine", "mlp", "digits", {}, 5, str(path), settle=True), search(sweep, 5))
+    told = announcement(asked, 5, lambda config: 2.0)
+    assert told.endswith("4 points, looks at 3 and 5 seeds: 12 to 20 runs, about 24 s to 40 s on one process")
+    assert announcement(asked, 5, lambda config: None).endswith("no run like these has been timed yet")

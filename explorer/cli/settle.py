@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
 from explorer.running.trackers import Several, Tracker
+from explorer.running.trackers.terminal import duration
 from explorer.telling import homes, tables
 from explorer.telling import settled as telling
 from explorer.telling.homes import Shelves
@@ -77,12 +78,12 @@ def run(options: SweepOptions) -> int:
     runners: dict[str, Runner] = {}
     asked = plan(options, runners)
     quiet = options.quiet or options.json_lines
+    expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     for one in asked:
         if not quiet:
-            print(announcement(one, options.cap), flush=True)
+            print(announcement(one, options.cap, expected), flush=True)
     if options.dry_run:
         return 0
-    expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0])
     budget = Budget(options.budget, expected) if options.budget else None
     failed = 0
     shelves = Shelves(lambda dataset: runners[dataset].data.digest)
@@ -155,11 +156,17 @@ def plan(options: SweepOptions, runners: dict[str, Runner]) -> list[Asked]:
     return asked
 
 
-def announcement(one: Asked, cap: int) -> str:
+def announcement(one: Asked, cap: int, expected: Callable[[Config], float | None]) -> str:
+    """How many runs it takes, at least and at most, and how long these are, where runs like them have been timed."""
     points, schedule = len(one.search.points), [n for n, _ in racing.looks(cap)]
     counts = ", ".join(map(str, schedule[:-1])) + f" and {schedule[-1]}" if schedule[1:] else str(schedule[0])
     least, most = points * schedule[0], points * schedule[-1]
-    return f"{one.name}: {points} points, looks at {counts} seeds: {least:,} to {most:,} runs"
+    told = f"{one.name}: {points} points, looks at {counts} seeds: {least:,} to {most:,} runs"
+    seconds = [found for point in one.labels if (found := expected(point)) is not None]
+    if not seconds:
+        return f"{told}; no run like these has been timed yet"
+    each = sum(seconds) / len(seconds)
+    return f"{told}, about {duration(least * each)} to {duration(most * each)} on one process"
 
 
 def settle(
