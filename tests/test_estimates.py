@@ -57,3 +57,16 @@ def test_runs_together_take_their_share_the_longest_at_least_and_a_start():
     assert together([4.0, 4.0, 4.0, 4.0], 2) == pytest.approx(START_SECONDS + 8.0)
     assert together([10.0, 1.0], 2) == pytest.approx(START_SECONDS + 10.0)
     assert together([], 2) == 0.0
+
+
+def test_the_optimizer_tells_more_of_a_runs_time_than_the_data_set():
+    records = [timed(1.0), timed(20.0, dataset="mnist", optimizer="muon")]
+    assert estimate(config(optimizer="muon"), records, 1200) == pytest.approx(20.0)
+
+
+def test_runs_that_only_shift_or_zoom_are_timed_by_augmented_ones():
+    records = [timed(1.0), timed(5.0, angle=10)]
+    assert estimate(config(shift=1), records, 1200) == pytest.approx(5.0)
+    assert estimate(config(), records, 1200) == pytest.approx(1.0)
+    expected = Estimator(records, lambda run: 1200)
+    assert (expected(config()), expected(config(scale=0.1))) == (pytest.approx(1.0), pytest.approx(5.0))

@@ -1,15 +1,29 @@
 """How long runs should take, going by the recorded runs most like them: from their start to their record."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from explorer import machine
 from explorer.config import Config
 from explorer.record import Record
 
-# What a run's time depends on beside its model and batch size, the most telling first.
-ALIKE = ("units", "filters", "kernel_size", "dataset", "optimizer", "batchnorm", "angle", "train_on")
+
+def _has(field: str) -> Callable[[Mapping[str, object]], object]:
+    return lambda fields: fields.get(field)
+
+
+def _augments(fields: Mapping[str, object]) -> bool:
+    """As `Config.augments`, of a record's fields."""
+    return any(fields.get(field) for field in ("angle", "scale", "shift"))
+
+
+# What a run's time depends on beside its model and batch size, the most telling first. Muon's steps take up to twenty
+# times as long as Adam's, augmented ones several times as long as plain ones; most data sets take the same.
+ALIKE = (
+    _has("units"), _has("filters"), _has("kernel_size"), _has("optimizer"), _augments, _has("dataset"),
+    _has("batchnorm"), _has("train_on"),
+)  # fmt: skip
 NEAREST = 15  # records to go by: of those alike, the ones of the nearest length
 START_SECONDS = 3.0  # until workers train: Python, tinygrad, the data set
 
@@ -57,8 +71,8 @@ def estimate(run: Config, records: Sequence[Record], training_images: int, where
 def _wanted(run: Config, where: Where | None) -> Iterator[Callable[[Record], bool]]:
     """What a record should have, the most telling first."""
     fields = run.to_json()
-    for field in ALIKE:
-        yield lambda record, field=field: record.config.get(field) == fields.get(field)  # type: ignore[misc]
+    for of in ALIKE:
+        yield lambda record, of=of: of(record.config) == of(fields)  # type: ignore[misc]
     if where is not None:
         yield lambda record: record.environment.device == where.device
         yield lambda record: (record.environment.kernels > 0) == where.kernels
@@ -103,7 +117,8 @@ class Estimator:
     def __call__(self, run: Config) -> float | None:
         """Seconds, None where no run like it has been timed."""
         images = self.training_images(run)
-        key = (run.model, run.batch_size, run.total_steps(images), *(run.get(field) for field in ALIKE))
+        fields = run.to_json()
+        key = (run.model, run.batch_size, run.total_steps(images), *(repr(of(fields)) for of in ALIKE))
         if key not in self.known:
             self.known[key] = estimate(run, self.records, images, self.where)
         return self.known[key]
