@@ -4,5 +4,7 @@
 class UserError(Exception):
     """A person's mistake or a machine's lack, told in one line: what was wrong and what would be right.
 
-    The command line prints it after ``error:`` and exits with code 2, without a traceback.
+    The command line prints it after ``error:`` and exits with `exit_code`, without a traceback.
     """
+
+    exit_code = 2

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
-from explorer.errors import UserError
 from explorer.record import Environment, Record
 from explorer.running import nets
 from explorer.running.engines import EngineLostError
@@ -92,7 +91,7 @@ def told_of_interruption(store: Store, what: str) -> Iterator[None]:
         raise KeyboardInterrupt(f"{what}; {_kept(store)}") from None
     except EngineLostError as error:
         command = shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]])
-        raise UserError(f"{error}; {_kept(store)}; this goes on where it stopped: {command}") from None
+        raise EngineLostError(f"{error}; {_kept(store)}; this goes on where it stopped: {command}") from None
 
 
 def _kept(store: Store) -> str:

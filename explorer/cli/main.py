@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return commands()[namespace.command].run(namespace)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return error.exit_code
     except ModuleNotFoundError as error:
         print(f"error: the package {error.name} is missing; pip install -r requirements.txt", file=sys.stderr)
         return 2

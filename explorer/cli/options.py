@@ -25,6 +25,7 @@ SETTLE_REFUSES = {
     "search": "compares the points of a sweep",
     "stop": "runs every run to its end",
     "force": "looks at each seed once",
+    "keep": "trains seeds whose nets never lead, so none is kept",
 }
 LONGEST_NAME = 255  # bytes of a file's or folder's name, on every file system in use
 

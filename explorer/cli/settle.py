@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from explorer.running.engines.choice import computers
 from explorer.running.estimates import Estimator, patience
 from explorer.running.following import Follower
 from explorer.running.prepare import prepared
-from explorer.running.recorder import Recorder, answer
+from explorer.running.recorder import Recorder, answer, foresee
 from explorer.running.requests import Request
 from explorer.running.runner import Runner
 from explorer.running.store import Store
@@ -100,14 +100,15 @@ def run(options: SweepOptions) -> int:
             runner = runners[one.sweep.dataset]
             setup = WorkerSetup(options.asked.data or one.sweep.dataset, options.data_dir)
             engine = place.engine(runner, setup, patience(store.records()))
-            with closing(engine), followed(one, store) as follower:
+            total = len(still_to_do(one, options, store, runners))
+            with closing(engine), followed(one, store, total) as follower:
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
                 others = Several(follower, elsewhere)
                 failed += settle(one, options, engine, recorder, budget, expected, place.jobs, others)
             if budget and budget.spent:
                 break
     if budget and budget.spent and not quiet:
-        left = sum(len(one.search.upcoming()) for one in asked)
+        left = sum(len(still_to_do(one, options, store, runners)) for one in asked)
         print(f"The time is over; the same command goes on, with {left:,} runs more at most", flush=True)
     return conclude(options, store, asked, failed, quiet)
 
@@ -118,7 +119,12 @@ def recorded(asked: Sequence[Asked], store: Store) -> list[Record]:
     return [record for one in asked for record in homes.records_of(settled(one.request, one.sweep, runs), runs)]
 
 
-def followed(one: Asked, store: Store) -> Follower:
+def still_to_do(one: Asked, options: SweepOptions, store: Store, runners: Mapping[str, Runner]) -> Sequence[Config]:
+    """The runs that it takes at most, those that are recorded left out."""
+    return foresee(search(one.sweep, options.cap), Recorder(store, runners[one.sweep.dataset].data.digest))
+
+
+def followed(one: Asked, store: Store, total: int) -> Follower:
     """What lets the page follow it. How many seeds a point will have is not known."""
     return Follower(
         store.folder,
@@ -128,7 +134,7 @@ def followed(one: Asked, store: Store) -> Follower:
         points=[point.config for point in one.sweep.points if point.same_as is None],
         label=lambda config: one.labels[config.point],
         seeds=0,
-        total=len(one.search.upcoming()),
+        total=total,
     )
 
 

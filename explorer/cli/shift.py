@@ -1,7 +1,8 @@
 """``shift``: how right nets are on test images moved by 0 to 4 pixels: kept ones, or those of a sweep."""
 
 import argparse
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,13 @@ def shift(options: ShiftOptions) -> int:
     again = "the same command goes on where this one stopped"
     with console.told_of_interruption(store, again):
         ids = _kept(options, store) if options.ids else _of_sweep(options, store)
-    found = moved(Runs(store.records()), {id: one for id, one in shifted.read(store.folders).items() if id in ids})
+    records, measured = store.records(), shifted.read(store.folders)
+    found = moved(Runs(records), {id: one for id, one in measured.items() if id in ids})
+    without = len(ids - measured.keys())
+    if without:
+        print(f"{without} of {len(ids)} runs came to nothing, so there is no net to ask", file=sys.stderr)
+    if strange := ids & measured.keys() - {record.id for record in records}:
+        print(f"measured, but in no table, for it is not recorded here: {', '.join(sorted(strange))}", file=sys.stderr)
     files = rebuild(store, options.places, options.data_dir)
     for one in found:
         print(f"\n{shifts.what(one)}, test images moved by 0 to {one.pixels} pixels")
@@ -90,7 +97,7 @@ def shift(options: ShiftOptions) -> int:
         print("\n".join(sentence.replace("**", "") for sentence in shifts.sentences(one)))
     if not options.quiet:
         print(f"  {files[-1]}")
-    return int(not found)
+    return int(bool(without))
 
 
 def _kept(options: ShiftOptions, store: "Store") -> set[str]:
@@ -154,8 +161,10 @@ def _of_sweep(options: ShiftOptions, store: "Store") -> set[str]:
 
 def _trained(config: "Config", runner: "Runner", recorder: "Recorder") -> "Net | None":
     """The net of a run: the kept one, else trained, and recorded where it was not. None where it came to nothing."""
+    from explorer.asking.search import Listed
     from explorer.running import nets
-    from explorer.running.engines.here import InProcess
+    from explorer.running.engines.here import HoldingNets
+    from explorer.running.recorder import answer
     from explorer.running.trackers import Silent
 
     for kept in nets.kept_of(recorder.store.folders, runner.id_of(config)):
@@ -163,10 +172,12 @@ def _trained(config: "Config", runner: "Runner", recorder: "Recorder") -> "Net |
     record = recorder.recorded(config)
     if record is not None and record.status != "ok":
         return None
-    (trained,) = InProcess(runner).run([config], Silent())
-    if record is None:
-        recorder.keep(replace(trained, net=None))
-    return trained.net
+    engine = HoldingNets(runner)
+    if record is None:  # the recorder's way: it leaves a run to the process that is training it already
+        list(answer(Listed([config]), engine, recorder, Silent()))
+    if (id := runner.id_of(config)) not in engine.nets:
+        list(engine.run([config], Silent()))
+    return engine.nets[id]
 
 
 def _note(options: ShiftOptions, store: "Store", net: "Net", data: "Dataset") -> None:

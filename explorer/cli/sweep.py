@@ -80,6 +80,7 @@ def run(options: SweepOptions) -> int:
     if options.dry_run:
         return 0
     budget = Budget(options.budget, expected) if options.budget else None
+    ended: list[Record] = []
     shelves = shelves_of(options, store, planned, runners)
     kept = tracking.kept(options.track, store, shelves, quiet, lambda: recorded(planned, store))
     if place is None:
@@ -107,9 +108,10 @@ def run(options: SweepOptions) -> int:
                             all_three, cutting = Several(tracker, follower, elsewhere), stopping(search, options)
                             for record in answer(search, engine, recorder, all_three, options.force, budget, cutting):
                                 expected.add(record)
+                                ended.append(record)
     if budget and budget.spent and not quiet:
         print(left_over(options, store, runners, planned, expected, jobs), flush=True)
-    return conclude(options, store, planned)
+    return conclude(options, store, planned, ended)
 
 
 def shelves_of(
@@ -255,6 +257,8 @@ def left_over(
     jobs: int,
 ) -> str:
     """What the budget left undone, and what it would still take."""
+    if options.force:  # what is recorded does not say what was trained again
+        return f"the budget of {duration(options.budget or 0)} is over; the same command begins from the first run"
     left: list[Config] = []
     for one in planned:
         recorder = Recorder(store, runners[one.question.dataset].data.digest)
@@ -361,8 +365,11 @@ def spent(search: Search) -> str:
     return ", ".join(f"{stage.name} {stage.done}/{stage.planned}" for stage in stages) if len(stages) > 1 else ""
 
 
-def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int:
-    """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt."""
+def conclude(options: SweepOptions, store: Store, planned: list[Planned], ended: Sequence[Record]) -> int:
+    """The comparison tables of these sweeps in the terminal, then where everything lies; the report rebuilt.
+
+    ``ended``: of the runs trained just now; a winner's on fresh seeds are no part of its sweep.
+    """
     places = options.places
     runs, known = Runs(store.records()), store.requests()
     judged = [judged_of(one, runs, known) for one in planned]
@@ -372,10 +379,10 @@ def conclude(options: SweepOptions, store: Store, planned: list[Planned]) -> int
     swept = {(one.question.model, one.question.dataset) for one in planned}
     keep_best(options, store, swept, {run.point for run in ran})
     files = rebuild(store, places, options.data_dir)
-    records = [runs.find(config) for config in ran]
-    failed = sum(record is not None and record.status == "failed" for record in records)
+    last = {record.id: record for record in (*ended, *filter(None, map(runs.find, ran)))}
+    failed = sum(record.status == "failed" for record in last.values())
     if failed:
-        print(f"{failed} of {len(records)} runs failed; the same command tries them again", file=sys.stderr)
+        print(f"{failed} of {len(last)} runs failed; the same command tries them again", file=sys.stderr)
     if options.quiet or options.json_lines:
         return int(bool(failed))
     for one in judged:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from explorer.fields import Value, text_of
 from explorer.judging.runs import mean
 from explorer.judging.sweeps import PointResult, SweepResult
+from explorer.running.leader import covered
 from explorer.telling import tables
 from explorer.telling.words import figure, knob_name, listed, seconds
 
@@ -18,7 +19,8 @@ def best(judged: SweepResult) -> list[PointResult]:
     won = judged.winner
     if won is None or len(judged.sweep.knobs) < KNOBS or len(judged.validation) <= MOST:
         return []
-    others = sorted(judged.validation, key=lambda label: (label != won.label, -mean(judged.validation[label])))
+    may_lead = covered({label: len(scores) for label, scores in judged.validation.items()})
+    others = sorted(may_lead, key=lambda label: (label != won.label, -mean(judged.validation[label])))
     return [judged.by_label[label] for label in others[:MOST]]
 
 
@@ -33,7 +35,7 @@ def told(judged: SweepResult) -> list[str]:
             **{knob_name(knob): text_of(one.point.values.get(knob)) for knob in judged.sweep.knobs},
             "n": len(one.validation),
             "validation %": figure(one.validation),
-            "test %": figure(one.test),
+            "test %": tables.marked(one),
             "to the best": judged.winner.standing(one.label),
             "seconds": seconds(one.mean_seconds),
         }

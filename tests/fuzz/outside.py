@@ -54,6 +54,7 @@ HOW = {  # what else is said with --sweep, and whether it is a mistake
         *[("--seeds 1", False)] * 3, ("--settle --cap 3", False), ("--seeds 1 --fresh-seeds 1", False),
         ("--seeds 1 --budget 90s", False), ("--seeds 1 --run-timeout 90s", False), ("--seeds 1 --keep", False),
         ("--seeds 0", True), ("--cap 3", True), ("--settle --seeds 1", True), ("--tries 2", True),
+        ("--settle --keep", True),
         ("--stop half", True), ("--seeds 1 --config run.toml", True), ("--seeds 1 --budget 0s", True),
         ("--seeds 1 --json", True),
     ],
@@ -356,6 +357,10 @@ def _seen(folder: Path) -> dict[str, object]:
     return found
 
 
+def _ids(lines: list[bytes]) -> list[str]:
+    return [json.loads(line)["id"] for line in lines]
+
+
 def _lines(path: Path) -> list[bytes]:
     """The whole lines of a regular file."""
     if path.is_symlink() or not path.is_file():
@@ -377,8 +382,11 @@ def _run(case: Case, alone: bool = True) -> str | None:
     for place, seen in kept.items():
         if (now := _seen(folder / place)) != seen:
             wrong = wrong or f"{place}/ was changed: {sorted(set(now.items()) ^ set(seen.items()))}"
-    if _lines(folder / "results" / "runs.jsonl")[: len(before)] != before:
+    after = _lines(folder / "results" / "runs.jsonl")
+    if after[: len(before)] != before:
         wrong = wrong or "records were lost"
+    if len(set(new := _ids(after[len(before) :]))) < len(new):
+        wrong = wrong or f"a run was trained twice: {new}"
     if left := list((folder / "temporary").iterdir()):
         wrong = wrong or f"left behind: {left}"
     return f"{case}: {wrong}; exit code {answer.returncode}\n{said.decode(errors='replace')[-2000:]}" if wrong else None

@@ -58,6 +58,8 @@ News: TypeAlias = "Progress | Trained | Broken | Mistaken"
 class EngineLostError(UserError):
     """The machines that an engine computes on cannot be reached any more. What had ended is kept."""
 
+    exit_code = 1
+
 
 def never(config: Config) -> bool:
     """Whether a run is not needed any more: it always is."""

@@ -150,8 +150,8 @@ class Elsewhere(Silent):
 
     def close(self, hurry: bool = False) -> None:
         """Wait for what is still to be handed over, as long as any of it comes through; tell what is missing then."""
-        self._events.put(_Closing())
         self._closing.set()
+        self._events.put(_Closing())
         while self._thread.is_alive():
             before = self._handled
             self._thread.join(HURRY_SECONDS if hurry else PATIENCE_SECONDS)

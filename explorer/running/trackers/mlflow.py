@@ -102,6 +102,7 @@ class MLflow:
     def ended(self, run: TrackedRun, record: Record, homes: Sequence[Home]) -> bool:
         live, wrote = self._open.pop(run.id, {}), False
         for home in homes:
+            point = self._point(run, home, began(record))
             if home in live:
                 self._end_seed(live[home], record, time.time(), tags=_tags(_ending(record)))
             else:
@@ -114,7 +115,7 @@ class MLflow:
                 new = self._create_seed(run, home, began(record), _ending(record))
                 self._end_seed(new, record, ended(record), _looks(looks_of(record)), _seed_params(run))
                 there[new] = True
-            self._behind.add(self._point(run, home, began(record)))
+            self._behind.add(point)
             wrote = True
         return wrote
 
@@ -164,6 +165,8 @@ class MLflow:
             )
             if found:
                 self._points[key] = found[0].info.run_id
+                if found[0].info.status != FINISHED:  # who wrote its seeds was stopped before it told the means
+                    self._behind.add(self._points[key])
             else:
                 tags = {"kind": POINT, "sweep": home.sweep, "point": home.label, "point_id": home.point}
                 made = self.client.create_run(experiment, _milliseconds(at), tags, home.label).info.run_id

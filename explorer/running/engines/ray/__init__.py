@@ -107,9 +107,11 @@ class RayCluster:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=liaison.serve, args=(theirs, cluster), daemon=True)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is ours, from its first moment on
-        self.process.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
         self.places = 0
         """How many runs the nodes have room for."""
         try:

@@ -189,18 +189,22 @@ class Liaison:
         self.learn(self.ray.nodes())
         for task in (self._listen, self._watch):
             threading.Thread(target=task, daemon=True).start()
-        heard = time.monotonic()
-        while time.monotonic() - heard < LOST_SECONDS:
+        silent = 0.0  # seconds of waiting alone: neither a process that was stopped nor a slow parent is a lost head
+        while silent < LOST_SECONDS:
+            began = time.monotonic()
             try:
                 event = self.inbox.get(timeout=WATCH_SECONDS)
             except Empty:
+                event = None
+            silent += min(time.monotonic() - began, 2 * WATCH_SECONDS)
+            if event is None:
                 continue
             if isinstance(event, _End):
                 return
             if isinstance(event, _Lost):
                 break
             if isinstance(event, list):
-                heard = time.monotonic()
+                silent = 0.0
             self.handle(event)
         self.connection.send(Lost("its head does not answer"))
 
