@@ -25,11 +25,14 @@ from explorer.judging.runs import Runs
 from explorer.record import ConfigFields, Seconds, Settings, stored
 from explorer.running import predictions, requests
 from explorer.running.engines import choice
+from explorer.running.engines.local import LocalProcesses
 from explorer.running.estimates import patience
 from explorer.running.ledger import Ledger
 from explorer.running.recorder import Recorder
 from explorer.running.requests import Request
+from explorer.running.runner import Trained
 from explorer.running.store import Store
+from explorer.seeds import is_fresh
 from explorer.telling import report, words
 from tests.conftest import PATIENCE, TALK
 from tests.records import LR, notebook, record, runs
@@ -493,6 +496,23 @@ class Broken(MLP):
     def build(self, images):
         raise RuntimeError("no such layer")
 """
+
+
+def test_failed_runs_on_fresh_seeds_are_no_success_either(tmp_path, undrawn, capsys, monkeypatch):
+    whole = LocalProcesses.run
+
+    def run(self, *words):
+        for trained in whole(self, *words):
+            config = trained.record.configuration
+            yield Trained(self.runner.failed(config, "no memory")) if is_fresh(config.seed) else trained
+
+    monkeypatch.setattr(LocalProcesses, "run", run)
+    (tmp_path / "two.toml").write_text("[grid]\nlr = [0.1, 0.2]\n[base]\nsteps = 2\n")
+    files = {"--results": "results", "--media": "media", "--report": "page.md"}
+    places = [word for flag, name in files.items() for word in (flag, str(tmp_path / name))]
+    words = ["mlp", "--sweep", str(tmp_path / "two.toml"), "--dataset", "digits", "--seeds", "1", "--fresh-seeds", "2"]
+    assert main([*words, *places, "--jobs", "1", "--quiet"]) == 1
+    assert "2 of 4 runs failed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -212,6 +212,18 @@ def test_what_was_not_tracked_is_written_afterwards_and_once(server, client, exp
     assert started == 1767225600000  # 2026-01-01, when its record says it began
 
 
+def test_an_export_that_was_stopped_before_it_told_the_means_tells_them_when_typed_again(server, client, experiment):
+    config, said = configs(1)[0], []
+    mine, (run,) = record(config, 0.8), runs(1)
+    open_at(server, Path()).ended(run, mine, [home(experiment, "lr", f"lr {config.lr:g}", config, "d")])
+    assert [one.info.status for one in there(client, experiment, "point")] == ["RUNNING"]
+    again = kept(server, experiment, said)
+    again.complete([mine])
+    again.close()
+    (point,) = there(client, experiment, "point")
+    assert (point.info.status, point.data.metrics["val_accuracy"], said) == ("FINISHED", 0.8, [])
+
+
 def test_what_was_interrupted_is_killed_and_begins_anew(server, client, experiment):
     said: list[str] = []
     (run,) = runs(1)

@@ -110,6 +110,18 @@ def test_the_command_trains_measures_and_shows_and_does_nothing_twice(tmp_path, 
     assert "4 px, test %" in asked and "media/digits/shifts.png" in asked
 
 
+def test_a_run_that_came_to_nothing_and_a_net_of_elsewhere_are_told(tmp_path, undrawn, capsys):
+    question, mine = tmp_path / "shifts.toml", tmp_path / "results"
+    question.write_text('role = "recipes"\nseeds = 1\nbase.steps = 20\nmlp.grid.lr = [0.001, 1e20]\n')
+    words = ["shift", *map(str, places(tmp_path)), "--quiet"]
+    assert main([*words, "--sweep", str(question), "--dataset", "digits"]) == 0
+    assert "1 of 2 runs came to nothing" in capsys.readouterr().err
+    assert len(recorded(mine)) == 2
+    other = run(model="mlp", dataset="digits", steps=20, units=[16], results=tmp_path / "other", keep=True)
+    assert main([*words, str(nets.path_of(tmp_path / "other", other.id))]) == 0
+    assert other.id in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("words", "line"), [
     (["0000abcd"], "no net is kept"),
     (["0000abcd", "--seeds", "2"], "--seeds"),

@@ -85,9 +85,9 @@ def shift(options: ShiftOptions) -> int:
         ids = _kept(options, store) if options.ids else _of_sweep(options, store)
     records, measured = store.records(), shifted.read(store.folders)
     found = moved(Runs(records), {id: one for id, one in measured.items() if id in ids})
-    without = len(ids - measured.keys())
+    without = [record for record in records if record.id in ids - measured.keys()]
     if without:
-        print(f"{without} of {len(ids)} runs came to nothing, so there is no net to ask", file=sys.stderr)
+        print(f"{len(without)} of {len(ids)} runs came to nothing, so there is no net to ask", file=sys.stderr)
     if strange := ids & measured.keys() - {record.id for record in records}:
         print(f"measured, but in no table, for it is not recorded here: {', '.join(sorted(strange))}", file=sys.stderr)
     files = rebuild(store, options.places, options.data_dir)
@@ -97,7 +97,7 @@ def shift(options: ShiftOptions) -> int:
         print("\n".join(sentence.replace("**", "") for sentence in shifts.sentences(one)))
     if not options.quiet:
         print(f"  {files[-1]}")
-    return int(bool(without))
+    return int(not ids & measured.keys() or any(record.status == "failed" for record in without))
 
 
 def _kept(options: ShiftOptions, store: "Store") -> set[str]:

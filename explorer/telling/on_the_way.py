@@ -12,9 +12,9 @@ LEGEND = (
     "*Steps to*: the first look at which so much of the validation slice was right, a dash where some run never came "
     "there; no finer than the looks that are recorded, 25 of a run at most. *Last looks*: the standard deviation of a "
     "run's validation accuracy over the last five of them, how much its end depends on the step it ended at. *Loss*: "
-    "of training batches and of all validation images, in brackets the second less the first. *Gap*: accuracy on the last "
-    "training batches, seen through dropout and augmentation where there are any, less that on all validation images. "
-    "All are means over seeds."
+    "of training batches and of all validation images, in brackets the second less the first. *Gap*: accuracy on the "
+    "last training batches, seen through dropout and augmentation where there are any, less that on all validation "
+    "images. All are means over seeds."
 )
 
 
