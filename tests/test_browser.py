@@ -267,7 +267,7 @@ def test_a_digit_drawn_by_mouse_is_recognised_by_both_nets_and_stays_in_the_addr
     said = "[...document.querySelectorAll('p.answer')].map((answer) => answer.dataset.answer)"
     until(page, f"({said}).join() === '0,0'")
     until(page, "location.hash.includes('picture=')")
-    assert page.locator("#inside canvas").count() > 8
+    until(page, "document.querySelectorAll('#inside canvas').length > 8")
     before = page.evaluate("document.querySelector('#seen').toDataURL()")
     page.fill("#change-rotate", "90")
     until(page, f"document.querySelector('#seen').toDataURL() !== {before!r}")
@@ -368,7 +368,8 @@ def test_a_sweep_started_elsewhere_is_followed_paused_and_stopped_and_another_to
     first.locator("button:text('5 more seeds')").click()
     page.wait_for_selector("[data-sweep][data-state=running] code:text('--seeds 7')")
     (more,) = following.sweeps(folder / "results")
-    page.wait_for_selector("[data-sweep] table.points td:text-is('7 of 7')")
+    cells = "[...document.querySelectorAll('[data-sweep] table.points td')]"
+    until(page, f"{cells}.filter((cell) => cell.textContent === '7 of 7').length === 2")
     os.kill(more.plan.pid, signal.SIGKILL)
     seeds = [one.seed for one in Store(folder / "results").records() if one.config.get("steps") == 41]
     assert sorted(seeds) == sorted([*range(7), *range(7)])
