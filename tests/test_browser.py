@@ -272,6 +272,7 @@ def test_a_digit_drawn_by_mouse_is_recognised_by_both_nets_and_stays_in_the_addr
     page.fill("#change-rotate", "90")
     until(page, f"document.querySelector('#seen').toDataURL() !== {before!r}")
     page.fill("#change-rotate", "0")
+    until(page, "!location.hash.includes('rotate=90')")
     page.reload()
     until(page, f"({said}).join() === '0,0'")
 
