@@ -117,6 +117,6 @@ def draw(facts: ImportanceFacts) -> "Figure":
         axes.plot([], [], "o", color=BLUE, mfc=FACES[Certainty(certainty)], label=label)
     picture.log_axis(axes, "x", (low, high))
     picture.row_labels(axes, [row.title for row in facts.rows])
-    axes.set_xlabel("spread of validation accuracy (points of a per cent, log scale)")
+    axes.set_xlabel("spread of validation accuracy (percentage points, log scale)")
     picture.legend(axes)
     return figure

@@ -496,7 +496,8 @@ def _against(page: Page) -> list[str]:
 
 def _errors(page: Page) -> list[str]:
     pictures = [line for dataset, model in page.shelf.study.pairs for line in _drawn(page, dataset, model, "confusion")]
-    return [*bullets(page.shelf.errors), "", *pictures] if pictures else []
+    lead = "Of each, one net of the best configuration, its seed 0, on the test images. The first table has means."
+    return [lead, "", *bullets(page.shelf.errors), "", *pictures] if pictures else []
 
 
 def _published(page: Page) -> list[str]:
