@@ -34,6 +34,8 @@ from explorer.models.model import Model
 from explorer.rules.optimizers import OPTIMIZERS
 from explorer.rules.schedules import SCHEDULES
 
+AUGMENTATIONS = ("angle", "scale", "shift")
+"""The fields that each move the training images, where they are over 0."""
 Json = dict[str, object]
 """A JSON object."""
 
@@ -184,7 +186,7 @@ class Config(BaseModel):
 
     @property
     def augments(self) -> bool:
-        return self.angle > 0 or self.scale > 0 or self.shift > 0
+        return any(getattr(self, field) > 0 for field in AUGMENTATIONS)
 
     @property
     def augmentation(self) -> tuple[str, str] | None:

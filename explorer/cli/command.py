@@ -1,6 +1,7 @@
 """What a command is."""
 
 import argparse
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,3 +20,8 @@ class Command:
     """The hyperparameters it has flags for."""
     epilog: str = ""
     """What its help says at the end."""
+
+
+def typed(*words: str) -> str:
+    """The line that a person types to have the program do these words."""
+    return shlex.join(["python", "mnist_explorer.py", *words])

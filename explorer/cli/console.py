@@ -1,11 +1,11 @@
 """What a run is announced with and what is said of it when it has ended."""
 
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from explorer.cli.command import typed
 from explorer.config import Config
 from explorer.datasets.dataset import Dataset
 from explorer.record import Environment, Record
@@ -90,7 +90,7 @@ def told_of_interruption(store: Store, what: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{what}; {_kept(store)}") from None
     except EngineLostError as error:
-        command = shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]])
+        command = typed(*sys.argv[1:])
         raise EngineLostError(f"{error}; {_kept(store)}; this goes on where it stopped: {command}") from None
 
 

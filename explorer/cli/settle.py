@@ -1,6 +1,5 @@
 """``--sweep NAME --settle``: seeds look by look, where the sweep's question is open, then what is settled of it."""
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -11,6 +10,7 @@ from explorer.asking import documents, questions, racing, studies
 from explorer.asking.search import Stage
 from explorer.asking.settle import Settle
 from explorer.cli import console, output, tracking
+from explorer.cli.command import typed
 from explorer.cli.options import SweepOptions
 from explorer.cli.report import rebuild
 from explorer.cli.sweep import watch
@@ -129,7 +129,7 @@ def followed(one: Asked, store: Store, total: int) -> Follower:
     return Follower(
         store.folder,
         title=f"{one.sweep.title}, settled ({one.sweep.model}, {one.sweep.dataset})",
-        command=shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]]),
+        command=typed(*sys.argv[1:]),
         requests=[],
         points=[point.config for point in one.sweep.points if point.same_as is None],
         label=lambda config: one.labels[config.point],

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from explorer.config import Config
     from explorer.datasets.dataset import Dataset
     from explorer.running.nets import Net
-    from explorer.running.recorder import Recorder
+    from explorer.running.recorder import HoldingNets
     from explorer.running.runner import Runner
     from explorer.running.store import Store
 
@@ -123,7 +123,7 @@ def _of_sweep(options: ShiftOptions, store: "Store") -> set[str]:
     from explorer.asking import documents, questions
     from explorer.running import shifted
     from explorer.running.prepare import check, prepared
-    from explorer.running.recorder import Recorder
+    from explorer.running.recorder import HoldingNets
     from explorer.running.requests import Request
     from explorer.running.runner import Runner
 
@@ -143,7 +143,7 @@ def _of_sweep(options: ShiftOptions, store: "Store") -> set[str]:
         data = datasets.load(str(own or sweep.dataset), options.data_dir)
         runner = Runner(data, keep=True)
         runner.check(runs)
-        recorder = Recorder(store, data.digest)
+        recorder = HoldingNets(store, data.digest)
         known = shifted.read(store.folders)
         waiting = [config for config in runs if runner.id_of(config) not in known]
         ids |= {runner.id_of(config) for config in runs}
@@ -159,11 +159,11 @@ def _of_sweep(options: ShiftOptions, store: "Store") -> set[str]:
     return ids
 
 
-def _trained(config: "Config", runner: "Runner", recorder: "Recorder") -> "Net | None":
+def _trained(config: "Config", runner: "Runner", recorder: "HoldingNets") -> "Net | None":
     """The net of a run: the kept one, else trained, and recorded where it was not. None where it came to nothing."""
     from explorer.asking.search import Listed
     from explorer.running import nets
-    from explorer.running.engines.here import HoldingNets
+    from explorer.running.engines.here import InProcess
     from explorer.running.recorder import answer
     from explorer.running.trackers import Silent
 
@@ -172,12 +172,13 @@ def _trained(config: "Config", runner: "Runner", recorder: "Recorder") -> "Net |
     record = recorder.recorded(config)
     if record is not None and record.status != "ok":
         return None
-    engine = HoldingNets(runner)
-    if record is None:  # the recorder's way: it leaves a run to the process that is training it already
+    engine = InProcess(runner)
+    if record is None:  # `answer` leaves a run to the process that is training it already
         list(answer(Listed([config]), engine, recorder, Silent()))
-    if (id := runner.id_of(config)) not in engine.nets:
-        list(engine.run([config], Silent()))
-    return engine.nets[id]
+    if (id := runner.id_of(config)) in recorder.nets:
+        return recorder.nets.pop(id)
+    (trained,) = engine.run([config], Silent())
+    return trained.net
 
 
 def _note(options: ShiftOptions, store: "Store", net: "Net", data: "Dataset") -> None:

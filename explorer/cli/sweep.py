@@ -1,7 +1,6 @@
 """``--sweep`` and ``--search``: train what is not recorded yet of sweeps, studies and searches, then their tables,
 pictures and the report."""
 
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -15,6 +14,7 @@ from explorer.asking.stopping import Stopping, policy
 from explorer.asking.studies import StudyQuestion
 from explorer.asking.tuning import StudySearch
 from explorer.cli import console, output, tracking
+from explorer.cli.command import typed
 from explorer.cli.options import Places, SweepOptions
 from explorer.cli.report import rebuild
 from explorer.config import Config
@@ -332,7 +332,7 @@ def followed(
     return Follower(
         store.folder,
         title=f"{titles} ({', '.join(about)})",
-        command=shlex.join(["python", "mnist_explorer.py", *sys.argv[1:]]),
+        command=typed(*sys.argv[1:]),
         requests=[one.request for one in sweeps] if len(sweeps) == len(planned) else [],
         points=points,
         label=labels_of(planned),

@@ -1,11 +1,11 @@
 """``--track`` and ``--to``: the tools that runs are kept in too, as a person names them."""
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from explorer.cli.command import typed
 from explorer.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def kept(
 
     def catch_up(place: "Place") -> str:
         results = ["--results", str(store.folder)] if store.alone else []
-        return shlex.join(["python", "mnist_explorer.py", "export", "--to", str(place), *results])
+        return typed("export", "--to", str(place), *results)
 
     def say(line: str) -> None:
         if not quiet:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from explorer.config import Config
+from explorer.config import AUGMENTATIONS, Config
 from explorer.fields import Value
 from explorer.judging import stats
 from explorer.judging.certainty import Certainty, of_all
@@ -20,7 +20,6 @@ from explorer.judging.sweeps import Hopeless, SweepResult
 
 Subject = str
 """What is asked about: a field, or one of the words of `subject_of`."""
-AUGMENTATIONS = ("angle", "scale", "shift")
 DEAR = 2.0
 """What trains over so many times as long as what it is compared with has a price that must be told."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from explorer import machine
-from explorer.config import Config
+from explorer.config import AUGMENTATIONS, Config
 from explorer.record import Record
 
 
@@ -15,7 +15,7 @@ def _has(field: str) -> Callable[[Mapping[str, object]], object]:
 
 def _augments(fields: Mapping[str, object]) -> bool:
     """As `Config.augments`, of a record's fields."""
-    return any(fields.get(field) for field in ("angle", "scale", "shift"))
+    return any(fields.get(field) for field in AUGMENTATIONS)
 
 
 # What a run's time depends on beside its model and batch size, the most telling first. Muon's steps take up to twenty

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from explorer.asking.search import Search
 from explorer.asking.stopping import Stopping
@@ -73,6 +73,18 @@ class Recorder:
             for best in (self.best, self.own_best):
                 best[kind] = max(accuracy, best.get(kind, 0.0))
         return record
+
+
+class HoldingNets(Recorder):
+    """Holds on to the nets of its runs, by the ids of their records: they are to be asked, and not kept."""
+
+    def __init__(self, store: Store, digest: str):
+        super().__init__(store, digest)
+        self.nets: dict[str, nets.Net | None] = {}
+
+    def keep(self, trained: Trained) -> Record:
+        self.nets[trained.record.id] = trained.net
+        return super().keep(replace(trained, net=None))
 
 
 def _states_another(record: Record, config: Config, digest: str) -> bool:

@@ -1,7 +1,6 @@
 """Runs one after the other in this process, each on all cores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from explorer.config import Config
@@ -12,7 +11,6 @@ from explorer.running.runner import Runner, Trained
 from explorer.running.trackers import TrackedRun, Tracker
 
 if TYPE_CHECKING:  # importing it for real imports tinygrad
-    from explorer.running.nets import Net
     from explorer.training.trainer import Progress
 
 
@@ -53,25 +51,6 @@ class InProcess:
 
     def close(self) -> None:
         self.runner.forget()
-
-
-class HoldingNets(InProcess):
-    """Holds on to the nets of its runs, by the ids of their records: they are to be asked, and not kept."""
-
-    def __init__(self, runner: Runner):
-        super().__init__(runner)
-        self.nets: dict[str, Net | None] = {}
-
-    def run(
-        self,
-        configs: Sequence[Config],
-        tracker: Tracker,
-        needless: Callable[[Config], bool] = never,
-        bars: Callable[[Config], Sequence[Bar]] = no_bars,
-    ) -> Iterator[Trained]:
-        for trained in super().run(configs, tracker, needless, bars):
-            self.nets[trained.record.id] = trained.net
-            yield replace(trained, net=None)
 
 
 class _TrackerError(Exception):
