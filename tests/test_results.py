@@ -86,7 +86,7 @@ def test_power_counts_the_points_that_can_be_compared_with_the_baseline(tmp_path
     assert (power.n, power.comparisons) == (5, 1)
     spread = np.std(np.subtract(other, base), ddof=1)
     assert power.detectable == pytest.approx(stats.detectable_difference(spread, 5))
-    assert power.needed == stats.seeds_needed(spread, 0.005, paired=True)
+    assert power.needed() == stats.seeds_needed(spread, 0.005, paired=True)
     power = judged(tmp_path, LR, records, seeds=4).power  # Welch's test: the seed's own spread
     spread = np.median([np.std(base[:4], ddof=1), np.std(other[:4], ddof=1)])
     assert power.detectable == pytest.approx(stats.detectable_difference(spread, 4, paired=False))

@@ -17,7 +17,8 @@ from explorer.asking.search import Stage
 from explorer.asking.studies import Contender, StudyQuestion
 from explorer.asking.tuning import StudySearch, Try, Tuning
 from explorer.config import Config
-from explorer.judging.certainty import Certainty
+from explorer.judging.certainty import MIN_RUNS, Certainty
+from explorer.judging.power import Power, power_of
 from explorer.judging.relations import Relation, Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs
 from explorer.judging.sweeps import Equal, Origin, bounds_of, equal_in, slug_of
@@ -100,7 +101,7 @@ class StudyResult:
         self.slug = slug or request.name
         search = replayed(question, runs)
         self.stages: Sequence[Stage] = search.stages()
-        self.runs_left = len(search.upcoming())
+        self._to_run = search.upcoming()
         self.contenders = tuple(_result(tuning, runs) for tuning in search.tunings)
         self.runs = search.runs
         self._trend = runs.validation_trend
@@ -143,6 +144,14 @@ class StudyResult:
         return sum(stage.done for stage in self.stages)
 
     @property
+    def runs_left(self) -> int:
+        return len(self._to_run)
+
+    def to_run(self) -> list[Config]:
+        """As many runs as it may still take; where a choice is open, another run stands for the one to be chosen."""
+        return self._to_run
+
+    @property
     def complete(self) -> bool:
         return not self.runs_left
 
@@ -172,6 +181,14 @@ class StudyResult:
     @property
     def winner(self) -> Winner | None:
         return self.relations.winner
+
+    @cached_property
+    def power(self) -> Power | None:
+        """What this many fresh seeds could have shown of two values; None where there are too few."""
+        n = min(map(len, self.fresh.values()), default=0)
+        if n < MIN_RUNS or len(self.fresh) < 2:
+            return None
+        return power_of(self.fresh, list(itertools.combinations(self.fresh, 2)), n)
 
     @property
     def pairs(self) -> int:

@@ -1,5 +1,6 @@
 """All there is to say something about: the runs, the sweeps over them, and the best of each model and data set."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,6 +139,24 @@ class Study:
             tuple(judged for judged in mine if judged not in enough),
             tuple(not_run),
         )
+
+    def not_run(self, dataset: str, model: str) -> list[SweepResult | StudyResult]:
+        """The shipped studies and sweeps that nobody asked for, with what few of their runs others have made."""
+        asked = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
+        asked |= {judged.request.name for judged in self.studies if (judged.dataset, judged.model) == (dataset, model)}
+        found: list[SweepResult | StudyResult] = []
+        for name in studies.available(model, dataset):
+            with contextlib.suppress(UserError):  # who runs it is told why it cannot be read
+                if name not in asked:
+                    question = studies.load(name, model, dataset, yes=True)
+                    found.append(StudyResult(Request(name, model, dataset, seeds=question.seeds), question, self.runs))
+        for name in documents.available(model, dataset):
+            with contextlib.suppress(UserError):
+                if name not in asked:
+                    sweep = questions.load(name, model, dataset, yes=True)
+                    request = Request(name, model, dataset, seeds=sweep.seeds_default)
+                    found.append(SweepResult(request, sweep, self.runs))
+        return found
 
     @cached_property
     def best(self) -> list[Best]:

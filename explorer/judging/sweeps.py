@@ -16,12 +16,11 @@ from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS, Certainty
 from explorer.judging.hypothesis import HypothesisVerdict, hypothesis_verdict
 from explorer.judging.moderation import Trend, log_odds
-from explorer.judging.pairs import PAIRED_FROM
+from explorer.judging.power import Power, power_of
 from explorer.judging.relations import ALPHA, Relation, Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs, Scores, mean, typical_deviation
 from explorer.running.requests import Request
 
-HALF_A_POINT = 0.005
 Origin = Literal["published", "own"]
 Equal = Literal["steps", "images"]
 
@@ -35,18 +34,6 @@ class PointResult(ConfigResult):
     @property
     def label(self) -> str:
         return self.point.label
-
-
-@dataclass(frozen=True)
-class Power:
-    """What a sweep could show of a difference from its baseline, with 80 % power, by the spread of its median point."""
-
-    n: int
-    comparisons: int
-    detectable: float
-    """The smallest true difference found, as a fraction."""
-    needed: int
-    """Seeds it would take to find half a point of a per cent."""
 
 
 @dataclass(frozen=True)
@@ -223,27 +210,21 @@ class SweepResult:
 
     @cached_property
     def power(self) -> Power | None:
-        """What this many seeds could have shown; None where no point can be compared with the baseline.
-
-        At the first step of Holm, by the test that so many seeds get (see `pairs`).
-        """
-        base = self.validation.get(self.baseline, {})
-        compared = {label: verdict for label, verdict in self.verdicts.items() if verdict.n >= MIN_RUNS}
+        """What this many seeds could have shown against the baseline; None where no point can be compared with it."""
+        compared = [verdict for verdict in self.verdicts.values() if verdict.n >= MIN_RUNS]
         if not compared:
             return None
-        n = round(float(np.median([verdict.n for verdict in compared.values()])))
-        paired, alpha = n >= PAIRED_FROM, ALPHA / len(compared)
-        spreads = {label: self.validation[label] for label in (*compared, self.baseline)}
-        if paired:
-            spreads = {
-                label: {
-                    seed: self.validation[label][seed] - base[seed] for seed in self.validation[label] if seed in base
-                }
-                for label in compared
-            }
-        spread = typical_deviation(spreads)
-        needed = stats.seeds_needed(spread, HALF_A_POINT, alpha=alpha, paired=paired)
-        return Power(n, len(compared), stats.detectable_difference(spread, n, alpha=alpha, paired=paired), needed)
+        n = round(float(np.median([verdict.n for verdict in compared])))
+        return power_of(self.validation, [(verdict.label, self.baseline) for verdict in compared], n)
+
+    def to_run(self) -> list[Config]:
+        """The runs it asked for that have no record."""
+        return [
+            outcome.config.model_copy(update={"seed": seed})
+            for outcome in self.distinct
+            for seed in range(self.request.seeds)
+            if seed not in outcome.records
+        ]
 
     def values(self, knob: str) -> list[Value | None]:
         """The distinct values of a knob in the sweep's order."""

@@ -15,6 +15,7 @@ from explorer.judging.relations import Relation, Winner
 from explorer.judging.runs import ConfigResult, LeftOut, Lost
 from explorer.judging.study import Unreadable
 from explorer.running.requests import Request
+from explorer.running.trackers.terminal import duration
 
 LISTED = 6  # of a longer list, so many are named
 CALLED = {"batch_size": "batch", "kernel_size": "kernel"}  # fields that a configuration's name says more shortly
@@ -60,6 +61,11 @@ def tested(run: ConfigResult) -> str:
 def seconds(value: float) -> str:
     """Seconds with the digits that matter."""
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def in_brackets(cost: float | None) -> str:
+    """`` (3 min)``, what something takes; nothing where that is not known."""
+    return "" if cost is None else f" ({duration(cost)})"
 
 
 def times(ratio: float) -> str:

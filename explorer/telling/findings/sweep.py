@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from explorer.fields import text_of
 from explorer.judging.certainty import MIN_RUNS
+from explorer.judging.power import HALF_A_POINT
 from explorer.judging.relations import Winner
 from explorer.judging.runs import mean
-from explorer.judging.sweeps import HALF_A_POINT, SweepResult
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Sentence
 from explorer.telling.findings.interactions import interaction_sentences
 from explorer.telling.words import (
@@ -98,7 +99,7 @@ def _power_sentences(judged: SweepResult) -> list[Sentence]:
             if power.detectable < 0.5
             else "next to no difference from the baseline is found with 80 % power"
         )
-        more = f"; half a point would take {power.needed:,} seeds" if power.detectable > HALF_A_POINT else ""
+        more = f"; half a point would take {power.needed():,} seeds" if power.detectable > HALF_A_POINT else ""
         sentences.append(
             f"**What it could have shown**: with n = {power.n} and {plural(power.comparisons, 'comparison')}, {found}"
             f"{more}. From worst to best the points lie {points(max(means) - min(means))} apart; the seed alone gives "

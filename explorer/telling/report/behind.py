@@ -94,29 +94,34 @@ def _statistics(shelf: Shelf) -> None:
         f"- Every run, a row each, with its sweeps and points: [runs.csv]({page.link(shelf.every_run)}).",
     )
     page.section("Left out, so as not to mix what does not compare", *bullets(map(words.left_out, shelf.runs.left_out)))
-    page.section("Not run yet", *bullets(_not_run(shelf)))
+    page.section("Not run yet", *_not_run(shelf))
     page.save()
 
 
 def _not_run(shelf: Shelf) -> list[str]:
-    """Shipped sweeps without a record, unfinished ones, and what else is left out."""
-    missing = list(shelf.missing)
+    """Shipped sweeps and studies without a record, unfinished ones, what each would take, and what else is left out."""
+    missing, costs = list(shelf.missing), shelf.costs
     for dataset in documents.about():
         for model in models.names():
-            run = {judged.request.name for judged in shelf.study.of(dataset, model) if not judged.request.path}
-            names = [name for name in documents.available(model, dataset) if name not in run]
-            if names:
-                command = words.asking_command(model, "all", dataset)
-                missing.append(f"{name_of(model, dataset)}: {', '.join(names)} (`{command}`)")
+            left = shelf.study.not_run(dataset, model)
+            if left:
+                told = ", ".join(f"{judged.request.name}{words.in_brackets(costs.left(judged))}" for judged in left)
+                command = words.asking_command(model, "NAME", dataset)
+                missing.append(f"{name_of(model, dataset)}: {told}. `{command}`")
     for done in shelf.study.studies:
         if not done.complete:
-            told = f"{plural(done.runs_left, 'run')} of {tables.link(done)}: `{words.study_command(done.request)}`"
+            takes = words.in_brackets(costs.left(done))
+            told = (
+                f"{plural(done.runs_left, 'run')} of {tables.link(done)}{takes}: `{words.study_command(done.request)}`"
+            )
             missing.append(told)
     for judged in shelf.study.sweeps:
         if not judged.complete:
-            left = judged.runs_planned - judged.runs_done
-            missing.append(f"{plural(left, 'run')} of {tables.link(judged)}: `{words.sweep_command(judged.request)}`")
-    return missing
+            missing.append(
+                f"{plural(len(judged.to_run()), 'run')} of {tables.link(judged)}"
+                f"{words.in_brackets(costs.left(judged))}: `{words.sweep_command(judged.request)}`"
+            )
+    return ["Times are of one core, going by the recorded runs most alike.", "", *bullets(missing)] if missing else []
 
 
 def _own(shelf: Shelf) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from explorer import escape
 from explorer.config import Config
 from explorer.files import write_atomically
+from explorer.judging.costs import Costs
 from explorer.judging.runs import Runs
 from explorer.judging.settled import SettledSweep
 from explorer.judging.shifts import Moved
@@ -50,6 +51,7 @@ class Shelf:
         self.study, self.own, self.predict = study, own, predict
         self.results, self.media, self.report = results, media, report
         self.folder = report.parent / report.stem.lower()
+        self.costs = Costs(study.runs)
         self.files: list[Path] = []
         self.missing: list[str] = []
         """What a reader might look for and not find, a sentence each."""

@@ -2,21 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from msgspec.structs import replace
 
-from explorer import models
-from explorer.asking import questions
 from explorer.config import Config, make_config
-from explorer.datasets import find
-from explorer.datasets.entry import Entry
 from explorer.errors import UserError
 from explorer.judging.certainty import Certainty
-from explorer.judging.runs import ConfigResult
+from explorer.judging.costs import Costs, of_a_run, of_a_seed
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
-from explorer.running.estimates import Estimator
 from explorer.running.trackers.terminal import duration
 from explorer.telling import words
 from explorer.telling.names import name_of
@@ -46,21 +40,16 @@ class Suggestion:
 Link = Callable[[SweepResult], str]
 
 
-def suggestions(study: Study, link: Link) -> list[Suggestion]:
+def suggestions(study: Study, costs: Costs, link: Link) -> list[Suggestion]:
     """Fresh seeds for every winner without them, then a few of each kind, the cheapest first within it. ``link`` makes
     a sweep's link."""
-    kinds = (_edges(study, link), _open(study, link), _not_run(study))
+    kinds = (_edges(study, link), _open(study, link), _not_run(study, costs))
     few = [one for kind in kinds for one in sorted(kind, key=_cost)[:EACH]]
     return [*fresh_seeds(study), *few]
 
 
 def _cost(suggestion: Suggestion) -> float:
     return float("inf") if suggestion.seconds is None else suggestion.seconds
-
-
-def _of_a_run(run: ConfigResult) -> float:
-    records = run.records.values()
-    return sum(record.seconds.total for record in records) / len(records) if records else 0.0
 
 
 def fresh_seeds(study: Study) -> list[Suggestion]:
@@ -73,7 +62,7 @@ def fresh_seeds(study: Study) -> list[Suggestion]:
             if judged.winner and judged.by_label[judged.winner.label].config == best.config:
                 command = f"{words.sweep_command(judged.request)} --fresh-seeds {FRESH_SEEDS}"
                 why = f"A fair test figure for the best {name_of(model, dataset)}: fresh seeds."
-                found.append(Suggestion(command, why, FRESH_SEEDS * _of_a_run(best), (dataset, model)))
+                found.append(Suggestion(command, why, FRESH_SEEDS * of_a_run(best), (dataset, model)))
                 break
     return found
 
@@ -94,7 +83,7 @@ def _edges(study: Study, link: Link) -> list[Suggestion]:
         where = name_of(judged.model, judged.dataset)
         longer = " It sees more images, too." if judged.equal == "steps" else ""
         why = f"{link(judged)}, {where}: the {side}est {knob_name(knob)} tried is among the best; go on.{longer}"
-        cost = _of_a_run(winner) * (BEYOND if knob in ("steps", "epochs") and side == "high" else 1.0)
+        cost = of_a_run(winner) * (BEYOND if knob in ("steps", "epochs") and side == "high" else 1.0)
         found.append(Suggestion(words.training_command(config), why, cost, (judged.dataset, judged.model)))
     return found
 
@@ -115,11 +104,11 @@ def _open(study: Study, link: Link) -> list[Suggestion]:
         power, won = judged.power, judged.winner
         if judged.role != "knob" or power is None or won is None or not won.ties or not judged.complete:
             continue
-        if not judged.request.seeds < power.needed <= MOST_SEEDS:
+        if not judged.request.seeds < (needed := power.needed()) <= MOST_SEEDS:
             continue
-        more = power.needed - judged.request.seeds
-        cost = more * sum(_of_a_run(outcome) for outcome in judged.distinct)
-        command = words.sweep_command(replace(judged.request, seeds=power.needed))
+        more = needed - judged.request.seeds
+        cost = more * of_a_seed(judged)
+        command = words.sweep_command(replace(judged.request, seeds=needed))
         tied = f"{plural(len(won.ties), 'value')} {'tie' if len(won.ties) > 1 else 'ties'} with the best"
         where = name_of(judged.model, judged.dataset)
         why = f"{link(judged)}, {where}: {tied}. With {plural(more, 'more seed')} half a point between them would show."
@@ -127,26 +116,14 @@ def _open(study: Study, link: Link) -> list[Suggestion]:
     return found
 
 
-def _training_images(entry: Entry, config: Config) -> int:
-    return entry.split(config.train_on)[0]
-
-
-def _not_run(study: Study) -> list[Suggestion]:
+def _not_run(study: Study, costs: Costs) -> list[Suggestion]:
     """Shipped sweeps about a knob that a model was never asked."""
-    found, records = [], study.runs.counted
+    found = []
     for dataset, model in study.pairs:
-        entry = find(dataset)
-        if entry is None or model not in models.names():
-            continue
-        estimator = Estimator(records, partial(_training_images, entry))
-        for sweep in study.knobs(dataset, model).not_run:
-            try:
-                runs = questions.configs(sweep, sweep.seeds_default, yes=True)
-            except UserError:
-                continue
-            command = words.asking_command(model, sweep.name, dataset)
-            costs = [estimator(run) for run in runs]
-            seconds = None if any(cost is None for cost in costs) else sum(cost or 0.0 for cost in costs)
-            why = f"{sweep.title}, {name_of(model, dataset)}: not run yet."
-            found.append(Suggestion(command, why, seconds, (dataset, model)))
+        wanted = {sweep.name for sweep in study.knobs(dataset, model).not_run}
+        for judged in study.not_run(dataset, model):
+            if isinstance(judged, SweepResult) and judged.sweep.name in wanted:
+                command = words.asking_command(model, judged.request.name, dataset)
+                why = f"{judged.title}, {name_of(model, dataset)}: not run yet."
+                found.append(Suggestion(command, why, costs.left(judged), (dataset, model)))
     return found
