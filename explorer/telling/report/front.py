@@ -11,7 +11,6 @@ from explorer.telling import tables, words
 from explorer.telling.findings import published_tables, recommendations
 from explorer.telling.findings.best import against_one_another
 from explorer.telling.names import model_title, name_of
-from explorer.telling.report.group import WHOSE_TEST
 from explorer.telling.report.main_answers import main_answers, value_in, values_named
 from explorer.telling.report.shelf import Page, Shelf, bullets
 from explorer.telling.report.try_next import fresh_seeds, suggestions
@@ -141,14 +140,15 @@ def _about_the_best(page: Page) -> list[str]:
     told = ["*Best of* counts the configurations that it was chosen from."]
     if few := [name_of(model, dataset) for dataset, model in study.leaders if _candidates(page, dataset, model) < FEW]:
         told.append(f"For {words.listed(few)} these are few: a better one may well be found.")
-    if any(run.test_figure.fresh for run in study.leaders.values()):
-        told.append(WHOSE_TEST)
-    else:
-        told.append(
-            "The seeds of these test figures also chose the configurations. A choice favours lucky seeds, so the "
-            "figures are a little too good."
-        )
     stale = [pair for pair, run in study.leaders.items() if not run.test_figure.fresh]
+    if len(stale) < len(study.leaders):
+        told.append("Test figures with a star are of fresh seeds, which chose nothing.")
+    if stale:
+        whose = words.listed([name_of(model, dataset) for dataset, model in stale])
+        told.append(
+            f"The test figure of {whose} is of the seeds that chose the configuration. A choice favours lucky seeds, "
+            "so it is a little too good."
+        )
     offered = [pair for pair in stale if any(one.pair == pair for one in fresh_seeds(study))]
     if offered:
         which = "" if offered == stale else f" of {words.listed([name_of(model, data) for data, model in offered])}"
