@@ -4,10 +4,10 @@ import pytest
 
 from explorer.config import make_config
 from explorer.record import Environment, Seconds
-from explorer.running.estimates import START_SECONDS, Estimator, Where, estimate, together
+from explorer.running.estimates import START_SECONDS, Estimator, Site, estimate, together
 from tests.records import record
 
-HERE = Where("CPU", True, "a processor", 1)
+HERE = Site("CPU", True, "a processor", 1)
 OURS = Environment(device="CPU", kernels=2, cpu="a processor", threads=1)
 
 
@@ -35,7 +35,7 @@ def test_runs_of_this_machine_and_these_kernels_are_gone_by_where_there_are_any(
     records = [timed(1.0, environment=elsewhere), timed(4.0, environment=whole), timed(9.0, environment=before)]
     assert estimate(config(), records, 1200, HERE) == pytest.approx(4.0)
     assert estimate(config(), [*records, timed(7.0)], 1200, HERE) == pytest.approx(7.0)
-    off = Where("CPU", False, "a processor", 1)
+    off = Site("CPU", False, "a processor", 1)
     none = Environment(device="CPU", kernels=0, cpu="a processor")
     assert estimate(config(), [*records, timed(50.0, environment=none)], 1200, off) == pytest.approx(50.0)
 

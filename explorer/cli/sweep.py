@@ -28,7 +28,7 @@ from explorer.running import nets, predictions
 from explorer.running.budget import Budget
 from explorer.running.engines import WorkerSetup
 from explorer.running.engines.choice import computers
-from explorer.running.estimates import Estimator, Where, patience, together
+from explorer.running.estimates import Estimator, Site, patience, together
 from explorer.running.following import Follower
 from explorer.running.leader import leader as leading
 from explorer.running.prepare import check, prepared
@@ -71,7 +71,7 @@ def run(options: SweepOptions) -> int:
     jobs = min(place.jobs, len(to_do)) if place else 1
     quiet = options.quiet or options.json_lines
     device = place.device if place else None
-    where = Where.here(device, options.machine.kernels_on(device), jobs) if device else None
+    where = Site.here(device, options.machine.kernels_on(device), jobs) if device else None
     expected = Estimator(store.records(), lambda run: runners[run.dataset].data.split(run.train_on)[0], where)
     if not quiet:
         print(plan_table(planned, expected, jobs), flush=True)

@@ -29,7 +29,7 @@ START_SECONDS = 3.0  # until workers train: Python, tinygrad, the data set
 
 
 @dataclass(frozen=True)
-class Where:
+class Site:
     """Where runs are to run, as records name it: the device, whether with our own kernels, the processor, and the
     threads that each run has of it."""
 
@@ -39,12 +39,12 @@ class Where:
     threads: int
 
     @classmethod
-    def here(cls, device: str, kernels: bool, jobs: int) -> "Where":
+    def here(cls, device: str, kernels: bool, jobs: int) -> "Site":
         """This machine, whose cores so many runs at once share."""
         return cls(device, kernels, machine.cpu_model(), max(1, machine.cores() // jobs))
 
 
-def estimate(run: Config, records: Sequence[Record], training_images: int, where: Where | None = None) -> float | None:
+def estimate(run: Config, records: Sequence[Record], training_images: int, where: Site | None = None) -> float | None:
     """Seconds of compiling, training and looking, by the recorded runs most like it; None without any of its model and
     batch size.
 
@@ -68,7 +68,7 @@ def estimate(run: Config, records: Sequence[Record], training_images: int, where
     return compiling + steps * _median([_step_seconds(record) for record in alike]) + looking
 
 
-def _wanted(run: Config, where: Where | None) -> Iterator[Callable[[Record], bool]]:
+def _wanted(run: Config, where: Site | None) -> Iterator[Callable[[Record], bool]]:
     """What a record should have, the most telling first."""
     fields = run.to_json()
     for of in ALIKE:
@@ -101,7 +101,7 @@ def together(seconds: Sequence[float], jobs: int) -> float:
 class Estimator:
     """Estimates for many runs: those of one cost are looked up among the records once."""
 
-    def __init__(self, records: Iterable[Record], training_images: Callable[[Config], int], where: Where | None = None):
+    def __init__(self, records: Iterable[Record], training_images: Callable[[Config], int], where: Site | None = None):
         self.records: list[Record] = []
         self.training_images, self.where = training_images, where
         self.known: dict[object, float | None] = {}
