@@ -375,9 +375,10 @@ def compare(first: "str | Config", second: "str | Config", results: Folder | Non
 
     store = _store(results)
     runs = Runs(store.records())
-    named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
+    judged = study.of_requests(runs, store.requests())
+    named = comparing.by_name(judged.sweeps)
     a, b = (comparing.recorded_as(which, runs, named) for which in (first, second))
-    return comparing.compare(a, b, runs.validation_trend)
+    return comparing.compare(a, b, judged)
 
 
 def predict(

@@ -204,8 +204,9 @@ def test_two_pinned_configurations_have_what_differs_and_the_judges_sentence(ser
     rows.nth(0).locator("button.pin").nth(0).click()
     rows.nth(3).locator("button.pin").nth(1).click()
     page.wait_for_selector(".verdict .sentence")
-    measured = Runs(Store(folder / "results", read_only=True).records())
-    by_id = {record.id: one for one in measured.configurations for record in one.records.values()}
+    store = Store(folder / "results", read_only=True)
+    measured = study.of_requests(Runs(store.records()), store.requests())
+    by_id = {record.id: one for one in measured.runs.configurations for record in one.records.values()}
     expected = compared(by_id[ids[0]], by_id[ids[1]], measured)
     assert page.inner_text(".verdict .sentence") == expected.sentence
     assert page.locator(".differs tbody tr").count() == len(expected.differs) > 0

@@ -1,5 +1,6 @@
 """Sentences that were found unfair and must not be possible: each test takes one, with hand-made records."""
 
+import itertools
 import re
 
 import numpy as np
@@ -13,7 +14,7 @@ from explorer.judging.answers import answer_of
 from explorer.judging.certainty import Certainty
 from explorer.judging.comparing import compare
 from explorer.judging.runs import Runs, TestFigure
-from explorer.judging.study import Study
+from explorer.judging.study import Study, of_requests
 from explorer.judging.sweeps import judge
 from explorer.running.leader import leader
 from explorer.running.requests import Request
@@ -63,6 +64,26 @@ def test_two_configurations_have_one_word_in_all_sweeps_of_a_study(tmp_path):
     assert (one.home, two.home, two.n) == ("", "one", 5)
     assert "better (as in one, n=5)" in tables.sweep_table(together[1])
     assert together[1].relations.of("lr 0.001", "lr 0.003").word == "worse"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_who_compares_two_configurations_alone_hears_the_word_of_their_sweep(tmp_path, seed):
+    random = np.random.default_rng(seed)
+    rates, seeds = [0.0003, 0.001, 0.003, 0.01], int(random.integers(3, 7))
+    levels = 0.9 + random.normal(0, 0.02, len(rates)) * random.integers(0, 2, len(rates))
+    records = [
+        item
+        for lr, level in zip(rates, levels, strict=True)
+        for item in runs({"lr": lr}, list(np.round(level + random.normal(0, 0.008, seeds), 4)))
+    ]
+    (tmp_path / "mine.toml").write_text(LR)
+    asked = Request("mine", "mlp", "digits", {}, seeds, str(tmp_path / "mine.toml"))
+    found = of_requests(Runs(records), [asked])
+    (sweep,) = found.sweeps
+    for one, other in itertools.permutations(sweep.distinct, 2):
+        alone = compare(one, other, found)
+        assert repr(alone.validation) == repr(sweep.relations.of(other.label, one.label))  # nan is not nan
+        assert alone.judge is sweep
 
 
 @pytest.mark.parametrize("baseline", ["0.0003", "0.001", "0.003", "0.01"])
@@ -143,7 +164,7 @@ def test_models_are_held_against_one_another_on_validation():
     assert "p =" not in told
     mine = Runs([*four_rates(), *cnn, *fresh_runs({"lr": 0.003}, [0.96, 0.961, 0.962]),
                  *fresh_runs({"model": "cnn"}, [0.98, 0.981, 0.982])])  # fmt: skip
-    found = compare(mine.ranked("mlp", "digits")[0], mine.ranked("cnn", "digits")[0])
+    found = compare(mine.ranked("mlp", "digits")[0], mine.ranked("cnn", "digits")[0], Study(mine, ()))
     assert (found.fresh, found.validation.word) == (True, "better")
     assert found.validation.difference == pytest.approx(0.02)
 

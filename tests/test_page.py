@@ -57,11 +57,11 @@ def test_the_page_is_told_every_configuration_run_and_point_with_the_figures_of_
 
 def test_two_configurations_are_compared_in_the_judges_words_and_only_what_differs_is_listed(judged):
     first, second = judged.runs.configurations
-    found = compared(first, second, judged.runs)
+    found = compared(first, second, judged)
     assert [(line.label, line.first, line.second) for line in found.differs] == [("lr", "0.001", "0.01")]
     ids = [configuration.id for configuration in study_facts(judged).configurations]
     assert found.command == f"python mnist_explorer.py compare {ids[0]} {ids[1]}"
-    relation = comparing.compare(first, second, judged.runs.validation_trend).validation
+    relation = comparing.compare(first, second, judged).validation
     assert words.estimate(relation) in found.sentence and relation.n == 2
 
 

@@ -33,15 +33,17 @@ def compare(options: CompareOptions) -> int:
 
     store = Store(options.results, read_only=True)
     runs = Runs(store.records())
-    named = comparing.by_name(study.of_requests(runs, store.requests()).sweeps)
+    judged = study.of_requests(runs, store.requests())
+    named = comparing.by_name(judged.sweeps)
     first, second = (comparing.recorded_as(word, runs, named) for word in (options.first, options.second))
-    both = comparing.compare(first, second, runs.validation_trend)
+    both = comparing.compare(first, second, judged)
     print(f"validation (decides{', by fresh seeds' if both.fresh else ''})")
-    for letter, run in (("A", first), ("B", second)):
-        scores = run.fresh_validation if both.fresh else run.validation
+    for letter, run, scores in zip("AB", (first, second), both.scores, strict=True):
         print(f"  {letter} {words.short_name(run.config)}: {words.with_n(scores)}")
     told = f"{words.estimate(both.validation)}, in points" if both.validation else "no verdict: one has no run"
     print(f"  B against A: {told}")
+    if both.judge and both.validation:
+        print(f"  the word is that of {both.judge.slug}, corrected for all that it compares")
     print("test (only reported)")
     for letter, run in (("A", first), ("B", second)):
         print(f"  {letter} {words.with_n(run.test_figure.scores)}{', fresh seeds' * run.test_figure.fresh}")

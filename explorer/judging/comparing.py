@@ -7,9 +7,10 @@ from explorer.config import Config
 from explorer.errors import UserError
 from explorer.fields import nearest
 from explorer.judging.certainty import MIN_RUNS
-from explorer.judging.moderation import Trend
 from explorer.judging.relations import Relation, Relations
-from explorer.judging.runs import ConfigResult, Runs
+from explorer.judging.runs import ConfigResult, Runs, Scores
+from explorer.judging.studies import StudyResult
+from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 
 
@@ -17,22 +18,29 @@ from explorer.judging.sweeps import SweepResult
 class Comparison:
     """Two configurations; ``validation`` is the second against the first and decides. None where either has no run.
 
-    ``fresh``: whether it rests on fresh seeds, which both have.
+    ``scores``: what it rests on, of each. ``fresh``: whether these are of fresh seeds. ``judge``: the sweep or study
+    whose word it is; None where none has both, and the test is of these two alone.
     """
 
     first: ConfigResult
     second: ConfigResult
     validation: Relation | None
+    scores: tuple[Scores, Scores]
     fresh: bool
+    judge: SweepResult | StudyResult | None = None
 
 
-def compare(first: ConfigResult, second: ConfigResult, trend: Trend | None = None) -> Comparison:
-    """As one comparison, by fresh seeds where both have `MIN_RUNS`, else by those that choose; ``trend`` as for
-    `Relations`."""
+def compare(first: ConfigResult, second: ConfigResult, study: Study) -> Comparison:
+    """In the words of a sweep or study that has both, so that two configurations are the same to each other wherever
+    one reads of them; else as one comparison, by fresh seeds where both have `MIN_RUNS`, or by those that choose."""
+    if (found := study.judge_of(second.config, first.config)) is not None:
+        judge, b, a = found
+        scores = judge.validation[a], judge.validation[b]
+        return Comparison(first, second, judge.relations.of(b, a), scores, judge.fresh_alone, judge)
     fresh = min(len(first.fresh_validation), len(second.fresh_validation)) >= MIN_RUNS
-    a, b = (run.fresh_validation if fresh else run.validation for run in (first, second))
-    relation = Relations({"first": a, "second": b}, "first", trend=trend).of("second", "first") if a and b else None
-    return Comparison(first, second, relation, fresh)
+    one, other = (run.fresh_validation if fresh else run.validation for run in (first, second))
+    relations = Relations({"first": one, "second": other}, "first", trend=study.runs.validation_trend)
+    return Comparison(first, second, relations.of("second", "first") if one and other else None, (one, other), fresh)
 
 
 def by_name(sweeps: Iterable[SweepResult]) -> dict[str, ConfigResult]:

@@ -23,7 +23,7 @@ from explorer.judging.settled import SettledSweep, settled
 from explorer.judging.shifts import Moved, moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.studies import judge as judge_studies
-from explorer.judging.sweeps import Origin, SweepResult, judge, share_words
+from explorer.judging.sweeps import Origin, SweepResult, judge, share_words, whose_word
 from explorer.running import requests, shifted
 from explorer.running.requests import Request
 
@@ -139,6 +139,27 @@ class Study:
             tuple(judged for judged in mine if judged not in enough),
             tuple(not_run),
         )
+
+    @cached_property
+    def _places(self) -> dict[Config, list[tuple[SweepResult | StudyResult, str]]]:
+        """Configuration -> the sweeps and studies that have it with a result, and what they call it."""
+        found: dict[Config, list[tuple[SweepResult | StudyResult, str]]] = {}
+        judges: list[SweepResult | StudyResult] = [*self.sweeps, *self.studies]
+        for judged in judges:
+            for label, config in judged.configs.items():
+                found.setdefault(config, []).append((judged, label))
+        return found
+
+    def judge_of(self, one: Config, against: Config) -> tuple[SweepResult | StudyResult, str, str] | None:
+        """The sweep or study whose word on two configurations holds, and what it calls them; None where none has
+        both."""
+        others = {id(judged): label for judged, label in self._places.get(against, [])}
+        both = [
+            (judged, label, others[id(judged)])
+            for judged, label in self._places.get(one, [])
+            if id(judged) in others and one != against
+        ]
+        return whose_word(both) if both else None
 
     def not_run(self, dataset: str, model: str) -> list[SweepResult | StudyResult]:
         """The shipped studies and sweeps that nobody asked for, with what few of their runs others have made."""

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -333,6 +333,9 @@ class Words(Protocol):
     def relations(self) -> Relations: ...
 
 
+Judge = TypeVar("Judge", bound=Words)
+
+
 def share_words(judges: Sequence[Words]) -> None:
     """Gives two configurations that stand in several sweeps and studies one word in all of them.
 
@@ -348,18 +351,24 @@ def share_words(judges: Sequence[Words]) -> None:
         for (a, first), (b, second) in itertools.combinations(sorted(points), 2):
             found.setdefault((a, b), []).append((judged, first, second))
 
-    def runs_of(place: tuple[Words, str, str]) -> tuple[bool, int, int]:
-        judged, first, second = place
-        n = min(len(judged.validation[first]), len(judged.validation[second]))
-        return judged.fresh_alone, n, -len(judged.validation)
-
     for places in found.values():
         if len(places) > 1:
-            home, *_ = sorted(places, key=runs_of, reverse=True)
+            home = whose_word(places)
             for judged, first, second in places:
                 if judged is not home[0]:
                     judged.elsewhere[first, second] = partial(_word_of, home[0], home[1], home[2], first, second)
                     judged.elsewhere[second, first] = partial(_word_of, home[0], home[2], home[1], second, first)
+
+
+def whose_word(places: Sequence[tuple[Judge, str, str]]) -> tuple[Judge, str, str]:
+    """Of what has two configurations, by these labels: whose word on them holds, see `share_words`."""
+
+    def runs_of(place: tuple[Judge, str, str]) -> tuple[bool, int, int]:
+        judged, first, second = place
+        n = min(len(judged.validation[first]), len(judged.validation[second]))
+        return judged.fresh_alone, n, -len(judged.validation)
+
+    return max(places, key=runs_of)
 
 
 def _word_of(home: Words, label: str, against: str, here: str, here_against: str) -> Relation:

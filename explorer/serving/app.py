@@ -200,7 +200,7 @@ class Server:
 
     async def compare(self, request: Request) -> Response:
         first, second = request.path_params["first"], request.path_params["second"]
-        return await _json(lambda: compared(self.read.result(first), self.read.result(second), self.read.get().runs))
+        return await _json(lambda: compared(self.read.result(first), self.read.result(second), self.read.get()))
 
     async def nets(self, request: Request) -> Response:
         return await _json(lambda: nets.known(self.read.store.folders, print_to_stderr))

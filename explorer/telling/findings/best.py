@@ -66,7 +66,7 @@ def against_one_another(study: Study, dataset: str) -> list[Sentence]:
 def _against(study: Study, one: ConfigResult, other: ConfigResult) -> Sentence:
     """The best of one model against the best of another, on validation."""
     first, second = model_title(one.config.model), model_title(other.config.model)
-    found = compare(one, other, study.runs.validation_trend)
+    found = compare(one, other, study)
     cost = other.mean_seconds / one.mean_seconds if one.mean_seconds > 0 else math.nan
     relation = found.validation
     assert relation is not None  # leaders have validation accuracies

@@ -139,6 +139,6 @@ def _within_sweeps(study: Study, configurations: Sequence[facts.Configuration]) 
             for second in group:
                 ids = [told[result.config] for result in (first, second)]
                 if ids[0] != ids[1] and " ".join(ids) not in found:
-                    both = compared(first, second, study.runs)
+                    both = compared(first, second, study)
                     found[" ".join(ids)] = both.sentence, both.test
     return found

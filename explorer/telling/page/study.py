@@ -7,7 +7,7 @@ from explorer import datasets, models
 from explorer.config import Config, fields_for, meaning
 from explorer.fields import text_of
 from explorer.judging import comparing, stats
-from explorer.judging.runs import ConfigResult, Runs, Scores
+from explorer.judging.runs import ConfigResult, Scores
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Record
@@ -150,15 +150,16 @@ def curves(result: ConfigResult) -> list[facts.Curve]:
     return found
 
 
-def compared(first: ConfigResult, second: ConfigResult, runs: Runs) -> facts.Compared:
-    """Two configurations of ``runs`` set against each other: what differs, and what may be said of it."""
-    both = comparing.compare(first, second, runs.validation_trend)
+def compared(first: ConfigResult, second: ConfigResult, study: Study) -> facts.Compared:
+    """Two configurations of a study set against each other: what differs, and what may be said of it."""
+    both = comparing.compare(first, second, study)
     ids = [next(iter(_every(result).values())).id for result in (first, second)]
     seeds = ", by fresh seeds" * both.fresh
     told = f"{words.estimate(both.validation)}, in points" if both.validation else "no verdict, for one has no run"
+    whose = f", as in {both.judge.slug}" if both.judge else ""
     tests = [words.with_n(result.test_figure.scores) for result in (first, second)]
     return facts.Compared(
-        sentence=f"B against A on validation{seeds}: {told}.",
+        sentence=f"B against A on validation{seeds}: {told}{whose}.",
         test=f"A {tests[0]}, B {tests[1]}",
         differs=differences(first.config, second.config),
         command=f"python mnist_explorer.py compare {ids[0]} {ids[1]}",
