@@ -58,7 +58,12 @@ def test_the_interval_of_one_more_run_is_the_hand_computed_one():
     # 0.1..0.5: s = 0.1581139; 2.776445 * s * sqrt(1.2) = 0.4808944, cut at 0
     interval = stats.one_more([0.1, 0.2, 0.3, 0.4, 0.5])
     assert (interval.low, interval.high) == (0.0, pytest.approx(0.7808944))
-    assert [stats.placed(figure, interval) for figure in (0.7808, 0.7809, 0.0)] == ["inside", "above", "inside"]
+    assert [stats.placed(figure, interval) for figure in (0.7808, 0.7809, 0.7810, 0.0)] == [
+        "inside",
+        "inside",
+        "above",
+        "inside",
+    ]
     assert stats.placed(0.9, stats.one_more([0.9, 0.91])) == "too few runs"
 
 

@@ -35,6 +35,7 @@ from explorer.telling import report, tuned, words
 from tests.conftest import PROJECT
 from tests.records import notebook, record
 from tests.search_suite import SearchSuite, answered
+from tests.test_answers import told
 from tests.test_cli import explorer
 from tests.test_commands import places
 
@@ -351,6 +352,18 @@ def test_a_study_that_is_not_done_says_how_far_it_is(written):
     assert not result.complete and (result.runs_done, result.runs_left) == (12, 12)
     assert [stage.done for stage in result.stages] == [10, 2, 0]
     assert all(one.fresh is None and one.setting is None for one in result.contenders)
+
+
+def test_a_studys_hypothesis_is_judged_by_fresh_seeds_once_it_is_done(written):
+    text = ACTIVATIONS.replace("[study]", 'expect_best.activation = ["{}"]\n[study]', 1)
+    for expected, verdict in (("relu", "confirmed"), ("tanh", "rejected")):
+        question = written(text.replace("{}", expected))
+        records = told(question, lambda config: (0.9 if config.activation == "tanh" else 0.95) + config.seed % 7 / 1e4)
+        result = StudyResult(request(), question, Runs(records))
+        assert result.hypothesis.verdict == verdict
+        begun = StudyResult(request(), question, Runs(records[:12]))
+        assert (begun.hypothesis.verdict, begun.hypothesis.reason) == ("undecided", "unfinished")
+    assert StudyResult(request(), written(ACTIVATIONS), Runs([])).hypothesis is None
 
 
 def test_the_best_of_k_tries_is_expected_as_by_hand():

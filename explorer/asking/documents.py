@@ -240,7 +240,7 @@ def _check_document(document: Mapping[str, Any]) -> None:
     if len(ways) > 1:
         raise UserError(f"{' and '.join(ways)} in one file; a file asks one thing, so keep one of them")
     if (
-        foreign := asked - {*TEXTS, *models.names(), "dataset", "base", "study", "search"}
+        foreign := asked - {*TEXTS, *models.names(), "dataset", "base", "study", "search", "expect_best"}
         if kind_of(document) != "sweep"
         else ()
     ):

@@ -34,10 +34,10 @@ hidden layers' widths as axes of their own.
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from explorer import models
 from explorer.asking import documents
@@ -175,7 +175,7 @@ def load(
         called = {field: f"{model}.base.{field}" if field in own else f"base.{field}" for field in base} | named
         made = _grid_points if kind == "grid" else _listed_points
         points = _settled(made(rows, where, knobs, fixed, called), bool(both.get("repeats")))
-        expect_best = _expect_best(both.get("expect_best", {}), knobs, points)
+        expect_best = expectation(both.get("expect_best", {}), knobs, points)
         baseline = _baseline(both.get("baseline"), knobs, points, fixed)
         gain_over = _point_named("gain_over", both["gain_over"], knobs, points) if "gain_over" in both else None
         claims = _claims(both.get("claims", []), points)
@@ -231,7 +231,7 @@ def expected_labels(sweep: Sweep) -> set[str]:
 
     Of equal points (``repeats``) the first one's label, whichever was named.
     """
-    expected = [point for point in sweep.points if sweep.expect_best and _is_expected(point, sweep.expect_best)]
+    expected = [point for point in sweep.points if sweep.expect_best and is_expected(point, sweep.expect_best)]
     return {point.same_as or point.label for point in expected}
 
 
@@ -314,9 +314,17 @@ def _settled(points: Iterator[Point], repeats: bool) -> tuple[Point, ...]:
     return tuple(settled)
 
 
-def _expect_best(
-    said: Mapping[str, list[Any]], knobs: tuple[str, ...], points: tuple[Point, ...]
-) -> dict[str, list[Any]]:
+class Named(Protocol):
+    """What a file asks about: a point, or a value of a study."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+
+def expectation(said: Mapping[str, list[Any]], knobs: tuple[str, ...], points: Sequence[Named]) -> dict[str, list[Any]]:
+    """What a file's ``expect_best`` says. UserError for what no point has."""
     expected = {key: [_plain(value) for value in values] for key, values in said.items()}
     for key, values in expected.items():
         if key not in (*knobs, "label"):
@@ -326,16 +334,17 @@ def _expect_best(
             if value not in there:
                 offered = ", ".join(dict.fromkeys(map(text_of, there)))
                 raise UserError(f"expect_best.{key}: no point has {text_of(value)}; one of: {offered}")
-    if expected and not any(_is_expected(point, expected) for point in points):
+    if expected and not any(is_expected(point, expected) for point in points):
         raise UserError(f"expect_best: no point has all of {', '.join(expected)} as expected")
     return expected
 
 
-def _is_expected(point: Point, expected: Mapping[str, list[Any]]) -> bool:
+def is_expected(point: Named, expected: Mapping[str, list[Any]]) -> bool:
+    """Whether a point's values are all among those of ``expect_best``."""
     return all(_named_value(point, key) in values for key, values in expected.items())
 
 
-def _named_value(point: Point, key: str) -> Any:
+def _named_value(point: Named, key: str) -> Any:
     return point.label if key == "label" else point.values[key]
 
 

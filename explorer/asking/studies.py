@@ -1,7 +1,7 @@
 """A study and a search: TOML files -> what is tuned, and how.
 
     title = "Activation, each at its own best learning rate"
-    question = "..."    # and hypothesis, note, dataset, as in a sweep
+    question = "..."    # and hypothesis, expect_best, note, dataset, as in a sweep
     [study]
     scientific.activation = ["relu", "silu"]  # asked about: every combination of the lists; or a list of tables, each
                                               # with a label and fields: [[study.scientific]]
@@ -35,7 +35,15 @@ from typing import Any, Literal
 from explorer import models
 from explorer.asking import documents
 from explorer.asking.documents import check_fields, clash, told_of
-from explorer.asking.questions import MOST_POINTS, config_of, grid_label, sweep_name, texts_of
+from explorer.asking.questions import (
+    MOST_POINTS,
+    config_of,
+    expectation,
+    grid_label,
+    is_expected,
+    sweep_name,
+    texts_of,
+)
 from explorer.asking.ranges import Range, Setting
 from explorer.config import Config, field_info, make_config, merge
 from explorer.errors import UserError
@@ -95,9 +103,16 @@ class StudyQuestion:
     finalists: int
     seeds: int
     fresh_seeds: int
+    expect_best: dict[str, list[Any]]
+    """What the hypothesis says the best values are, as of a `Sweep`."""
     method: Method | None = None
     seed: int = 0
     """Of its proposals."""
+
+    @property
+    def expected(self) -> list[str]:
+        """The labels of what is expected to be best; none where nothing is."""
+        return [one.label for one in self.contenders if self.expect_best and is_expected(one, self.expect_best)]
 
 
 def available(model: str | None = None, dataset: str | None = None) -> list[str]:
@@ -181,6 +196,7 @@ def load(
             for label, names, values, fields in labelled
         )
         _check_contenders(contenders, nuisances, where)
+        expect_best = expectation({**document, **own}.get("expect_best", {}), scientific, contenders)
     most = len(contenders) * most_runs(counts["tries"], counts["finalists"], counts["seeds"], counts["fresh_seeds"])
     if most > MOST_POINTS and not yes:
         raise UserError(f"{path.stem!r} would be {most:,} runs; pass --yes to do so many")
@@ -198,6 +214,7 @@ def load(
         nuisances=nuisances,
         fixed=merge(base, overrides),
         contenders=contenders,
+        expect_best=expect_best,
         method=method,
         **counts,
     )

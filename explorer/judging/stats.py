@@ -19,6 +19,7 @@ from explorer.judging.moderation import Prior, moderated
 from explorer.judging.pairs import ROUNDING
 from explorer.running.leader import covered
 
+ROUNDED = 1e-4  # of published accuracies
 Scores = Mapping[int, float]
 Placed = Literal["inside", "below", "above", "too few runs"]
 """Where a published figure lies."""
@@ -119,11 +120,12 @@ def one_more(values: ArrayLike, prior: Prior | None = None) -> Interval:
 
 
 def placed(figure: float, interval: Interval) -> Placed:
-    """Where one figure lies against the interval of one more run."""
+    """Where one published figure lies against the interval of one more run. Published accuracies have two digits of a
+    per cent: one stands for all that are rounded to it."""
     if not interval.known:
         return "too few runs"
-    rounding = ROUNDING * abs(figure)
-    return "below" if figure < interval.low - rounding else "above" if figure > interval.high + rounding else "inside"
+    low, high = interval.low - ROUNDED / 2, interval.high + ROUNDED / 2
+    return "below" if figure < low else "above" if figure > high else "inside"
 
 
 def knob_spread(points: Mapping[str, Scores]) -> Spread:

@@ -2,7 +2,17 @@
 
 from explorer.fields import text_of
 from explorer.judging.studies import StudyResult, expected_best
-from explorer.telling.words import difference, knob_name, listed, points, setting, standing, with_n
+from explorer.telling.words import (
+    difference,
+    hypothesis,
+    knob_name,
+    listed,
+    points,
+    reason,
+    setting,
+    standing,
+    with_n,
+)
 
 ENOUGH = 0.9  # of what tuning gains: as many tries as give this much are enough
 
@@ -13,7 +23,10 @@ def study_sentences(judged: StudyResult) -> list[str]:
     if not judged.complete:
         parts = ", ".join(f"{stage.done} of {stage.planned} {stage.name}" for stage in judged.stages)
         told.append(f"**Unfinished**: {parts}.")
-    told += [*_best(judged), *_edges(judged), *_moves(judged), *_worth(judged)]
+    told += _best(judged)
+    if judged.hypothesis:
+        told.append(f"**Hypothesis {hypothesis(judged.hypothesis)}**: {reason(judged.hypothesis)}.")
+    told += [*_edges(judged), *_moves(judged), *_worth(judged)]
     lost = [f"{one.label}: {one.lost} of {len(one.tries)}" for one in judged.contenders if one.lost]
     told += [f"**Tries that diverged or failed**, counted as the worst: {listed(lost)}."] if lost else []
     fixed = ", ".join(f"{knob_name(field)} {text_of(value)}" for field, value in judged.question.fixed.items())

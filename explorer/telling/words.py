@@ -130,15 +130,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
-def listed(labels: Sequence[str], last: str = "and") -> str:
-    """``a, b and c``, or the first few and how many more. What has commas of its own is said without (see `item`), or,
-    where these are no words, between semicolons: ``8,8,16,16; 16,16,32,32 and 32,32,64,64``."""
+def listed(labels: Sequence[str], last: str = "and", most: int = LISTED) -> str:
+    """``a, b and c``, or the first ``most`` and how many more. What has commas of its own is said without (see `item`),
+    or, where these are no words, between semicolons: ``8,8,16,16; 16,16,32,32 and 32,32,64,64``."""
     if len(labels) == 1:
         return labels[0]
     items = [item(label) for label in labels]
     between = "; " if any("," in one for one in items) else ", "
-    if len(items) > LISTED:
-        return f"{between.join(items[:LISTED])} and {len(items) - LISTED} more"
+    if len(items) > most:
+        return f"{between.join(items[:most])} and {len(items) - most} more"
     return f" {last} ".join([between.join(items[:-1]), items[-1]] if items else [])
 
 

@@ -9,6 +9,7 @@ from explorer.judging.settled import margins
 from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
+from explorer.telling.names import name_of
 from explorer.telling.words import estimate, listed, nested, plural, points, with_n
 
 
@@ -24,6 +25,7 @@ def summary(study: Study) -> list[Sentence]:
             "borne out",
             "likely borne out",
             "not shown against every rival",
+            "true of some pairs and false of others",
             "likely contradicted",
             "contradicted",
         )
@@ -32,7 +34,8 @@ def summary(study: Study) -> list[Sentence]:
             if word := _ended(judged, claim):
                 ended[word].append(claim.says)
         parts = [f"{len(claims)} {how} ({'; '.join(claims)})" for how, claims in ended.items() if claims]
-        whose = f"Published {judged.sweep.published.table} winners" if judged.sweep.published else judged.sweep.title
+        published = judged.sweep.published
+        whose = f"Published {published.table} winners" if published else f"{judged.sweep.title}, {_where(judged)}"
         count = sum(map(len, ended.values()))
         if parts:
             sentences.append(f"**{whose}**: of {plural(count, 'claim')}, {'; '.join(parts)} at n = {judged.seeds}.")
@@ -41,13 +44,15 @@ def summary(study: Study) -> list[Sentence]:
 
 def _ended(judged: SweepResult, claim: Claim) -> str:
     """What became of a claim; empty where no pair can be compared. It is as sure as the least sure of its pairs; a
-    rival that is better contradicts it."""
+    rival that is better contradicts it, unless it is right of another pair."""
     against = [relation for relation in _leads(judged, claim).values() if relation.n >= MIN_RUNS]
     if not against:
         return ""
     if claim.suffices:
         return _enough(judged, claim, against)
     if contradicted := [relation.certainty for relation in against if relation.is_worse]:
+        if any(relation.is_better for relation in against):
+            return "true of some pairs and false of others"
         return "contradicted" if max(contradicted) is Certainty.SURE else "likely contradicted"
     shown = of_all(r.certainty if r.is_better else Certainty.UNKNOWN for r in against)
     if len(against) < len(claim.pairs) or shown is Certainty.UNKNOWN:
@@ -76,6 +81,10 @@ def _with_claims(study: Study) -> list[SweepResult]:
     return study.where(lambda judged: judged.sweep.claims and not judged.request.overrides)
 
 
+def _where(judged: SweepResult) -> str:
+    return name_of(judged.model, judged.dataset)
+
+
 def _leads(judged: SweepResult, claim: Claim) -> dict[tuple[str, str], Relation]:
     """Pair -> its first against its second, of those with results."""
     there = judged.relations.points
@@ -101,7 +110,8 @@ def _told(judged: SweepResult, claim: Claim) -> Sentence:
     ]
     ended = f" {_ended(judged, claim).capitalize()}." if not judged.sweep.published else ""
     margin = f" (to {points(margins(judged.dataset).delta)})" if claim.suffices else ""
-    head = f"**{claim.says}**{margin}: {measured} on validation.{ended}"
+    where = "" if judged.sweep.published else f" {_where(judged)}:"
+    head = f"**{claim.says}**{margin}:{where} {measured} on validation.{ended}"
     return nested(f"{head} {'Its lead' if len(firsts) == 1 else 'Their leads'} in points:", told)
 
 

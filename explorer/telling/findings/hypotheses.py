@@ -1,6 +1,8 @@
 """How many hypotheses ended how."""
 
+from explorer.judging.studies import StudyResult
 from explorer.judging.study import Study
+from explorer.judging.sweeps import SweepResult
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.words import hypothesis
 
@@ -8,7 +10,8 @@ from explorer.telling.words import hypothesis
 def top(study: Study) -> list[Sentence]:
     words = ("confirmed", "likely confirmed", "rejected", "likely rejected", "undecided")
     ended: dict[str, list[str]] = {word: [] for word in words}
-    for judged in study.sweeps:
+    asked: list[SweepResult | StudyResult] = [*study.sweeps, *study.studies]
+    for judged in asked:
         if judged.hypothesis:
             ended[hypothesis(judged.hypothesis)].append(f"{judged.dataset} {judged.model} {judged.slug}")
     parts = [

@@ -1,6 +1,7 @@
 """How the best tenth of all configurations spreads over the main knobs, beside how all of them do. A description:
 sweeps vary one thing around the defaults, so what was tried most is found most."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from explorer.fields import text_of
@@ -10,8 +11,9 @@ from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
 from explorer.telling.words import knob_name
 
-KNOBS = ("lr", "batch_size", "depth", "width")
+KNOBS = ("lr", "batch_size", "depth", "width", "filters", "kernel_size")
 FEWEST = 20  # configurations of which a tenth says something
+NAMED = 3  # values of a knob
 
 
 def find(study: Study) -> list[Sentence]:
@@ -27,19 +29,15 @@ def find(study: Study) -> list[Sentence]:
 
 
 def _spread(knob: str, best: Sequence[ConfigResult], every: Sequence[ConfigResult]) -> str:
-    """``lr 0.001 to 0.003, mostly 0.003 (tried: 1e-05 to 10)``"""
-
-    def values(runs: Sequence[ConfigResult]) -> list[float]:
-        there = (run.config.axis(knob) for run in runs)
-        return sorted(value for value in there if isinstance(value, int | float))
-
-    there, tried = values(best), values(every)
-    if not there or tried[0] == tried[-1]:
+    """``lr 0.003 in 60 % (in 12 % of all), 0.001 in 40 % (in 55 %)``, the values that most of the best have."""
+    there, tried = (Counter(run.config.axis(knob) for run in runs) for runs in (best, every))
+    if len(tried) < 2:
         return ""
-    usual = max(dict.fromkeys(there), key=there.count)
-    span = text_of(there[0]) if there[0] == there[-1] else f"{text_of(there[0])} to {text_of(there[-1])}"
-    mostly = f", mostly {text_of(usual)}" if there[0] != there[-1] else ""
-    return f"{knob_name(knob)} {span}{mostly} (tried: {text_of(tried[0])} to {text_of(tried[-1])})"
+    told = [
+        f"{text_of(value)} in {100 * count / len(best):.0f} % (in {100 * tried[value] / len(every):.0f} %{of})"
+        for (value, count), of in zip(there.most_common(NAMED), (" of all", "", ""), strict=False)
+    ]
+    return f"{knob_name(knob)} {', '.join(told)}"
 
 
 FINDING = Finding("top-tenth", "What do the best tenth of all configurations have in common?", find)

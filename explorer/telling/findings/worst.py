@@ -1,4 +1,4 @@
-"""The configuration with the lowest mean of each model and data set, and how many came to nothing."""
+"""The lowest mean of each model and data set, and the configurations that came to nothing, which are worse."""
 
 from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.runs import mean
@@ -6,6 +6,8 @@ from explorer.judging.study import Study
 from explorer.telling.findings.finding import Finding, Sentence
 from explorer.telling.names import name_of
 from explorer.telling.words import plural, short_name, with_n
+
+NAMED = 3  # that diverged, those that did most often
 
 
 def find(study: Study) -> list[Sentence]:
@@ -16,9 +18,15 @@ def find(study: Study) -> list[Sentence]:
         if not repeated:
             continue
         low = min(repeated, key=lambda run: mean(run.validation))
-        lost = sum(run.lost.diverged > 0 for run in mine)
-        told = f"; of {plural(len(mine), 'configuration')} {lost} diverged in some run" if lost else ""
-        found.append(f"{name_of(model, dataset)}: {short_name(low.config)}, {with_n(low.validation)}{told}.")
+        lost = [run for run in mine if run.lost.diverged]
+        told = f"{name_of(model, dataset)}: {short_name(low.config)}, {with_n(low.validation)}."
+        if lost:
+            lost.sort(key=lambda run: -run.lost.diverged)
+            named = [f"{short_name(run.config)} ({run.lost.diverged} of {run.lost.of} runs)" for run in lost[:NAMED]]
+            more = f"; and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
+            told += f" Worse still, of {plural(len(mine), 'configuration')} {len(lost)} diverged: "
+            told += f"{'; '.join(named)}{more}."
+        found.append(told)
     return found
 
 

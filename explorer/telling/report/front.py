@@ -9,7 +9,8 @@ from explorer.judging.study import Study
 from explorer.judging.sweeps import SweepResult
 from explorer.telling import tables, words
 from explorer.telling.findings import published_tables, recommendations
-from explorer.telling.findings.best import against_one_another
+from explorer.telling.findings.best import against_one_another, aim_on
+from explorer.telling.findings.knobs import FEW_KNOBS
 from explorer.telling.names import model_title, name_of
 from explorer.telling.report.main_answers import main_answers, value_in, values_named
 from explorer.telling.report.shelf import Page, Shelf, bullets
@@ -124,6 +125,7 @@ def _best(page: Page) -> list[str]:
                 "seeds": len(run.validation),
                 "validation %": words.figure(run.validation),
                 "test %": tables.marked(run),
+                "aim %": f"{100 * aim.target:.1f}: {aim.word}" if (aim := aim_on(run)) else "-",
                 "seconds": words.seconds(run.mean_seconds),
             }
         )
@@ -183,14 +185,17 @@ def _knobs(page: Page) -> list[str]:
         if not found.ranked:
             continue
         first += found.ranked[:MOST_RANKED]
+        few = len(found.ranked) <= FEW_KNOBS
         named = [
             f"{page.to(judged, judged.sweep.title)} ({judged.relations.effect.word})"
-            for judged in found.ranked[:MOST_RANKED]
+            for judged in found.ranked[: len(found.ranked) if few else MOST_RANKED]
         ]
-        lines.append(f"- **{name_of(model, dataset)}**: {', then '.join(named)}.")
-        if found.not_ranked:
-            without = words.listed([sweep.title for sweep in found.not_ranked])
-            lines[-1] += f" Not ranked, for want of runs: {without}."
+        lines.append(f"- **{name_of(model, dataset)}**: {words.listed(named) if few else ', then '.join(named)}.")
+        without = [sweep.title for sweep in found.not_ranked]
+        if few and without:
+            lines[-1] += f" These are {len(found.ranked)} of {len(found.ranked) + len(without)} knobs: no ranking."
+        if without:
+            lines[-1] += f" Not run often enough to say: {words.listed(without, most=len(without))}."
     if not lines:
         return []
     told = (

@@ -149,7 +149,8 @@ def _importance(page: Page, dataset: str, model: str) -> list[str]:
     ]
     found = page.shelf.study.knobs(dataset, model)
     if found.not_ranked:
-        lines += [f"Not ranked, for want of runs: {words.listed([sweep.title for sweep in found.not_ranked])}.", ""]
+        without = [sweep.title for sweep in found.not_ranked]
+        lines += [f"Not ranked, for want of runs: {words.listed(without, most=len(without))}.", ""]
     return [*lines, *page.pair_picture(dataset, model, "importance")]
 
 
