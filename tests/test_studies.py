@@ -358,7 +358,9 @@ def test_a_studys_hypothesis_is_judged_by_fresh_seeds_once_it_is_done(written):
     text = ACTIVATIONS.replace("[study]", 'expect_best.activation = ["{}"]\n[study]', 1)
     for expected, verdict in (("relu", "confirmed"), ("tanh", "rejected")):
         question = written(text.replace("{}", expected))
-        records = told(question, lambda config: (0.9 if config.activation == "tanh" else 0.95) + config.seed % 7 / 1e4)
+        records = told(
+            question, lambda config: (0.9 if config.get("activation") == "tanh" else 0.95) + config.seed % 7 / 1e4
+        )
         result = StudyResult(request(), question, Runs(records))
         assert result.hypothesis.verdict == verdict
         begun = StudyResult(request(), question, Runs(records[:12]))
