@@ -7,7 +7,7 @@ from explorer.fields import Value, text_of
 from explorer.judging.runs import mean
 from explorer.judging.sweeps import PointResult, SweepResult
 from explorer.running.leader import covered
-from explorer.telling import tables
+from explorer.telling import on_the_way, tables
 from explorer.telling.words import figure, knob_name, listed, seconds
 
 MOST = 8
@@ -29,6 +29,7 @@ def told(judged: SweepResult) -> list[str]:
     found = best(judged)
     if not found or judged.winner is None:
         return []
+    ways = on_the_way.columns([one.finished.values() for one in found])
     rows = [
         {
             "rank": rank,
@@ -38,8 +39,9 @@ def told(judged: SweepResult) -> list[str]:
             "test %": tables.marked(one),
             "to the best": judged.winner.standing(one.label),
             "seconds": seconds(one.mean_seconds),
+            **way,
         }
-        for rank, one in enumerate(found, 1)
+        for rank, (one, way) in enumerate(zip(found, ways, strict=True), 1)
     ]
     return [f"**The best {len(found)} of {len(judged.validation)} points**: {in_common(judged, found)}.", "",
             tables.text_table(rows), ""]  # fmt: skip
