@@ -620,6 +620,28 @@ def test_activations_stay_finite_and_right_far_out(processor):
             near(active, FUNCTIONS[kind](z.astype(np.float64)), 1e-6, np.abs(z) + 1)
 
 
+TINY = np.float32(1e-40)  # below 1.2e-38 a float32 keeps fewer digits, and processors take very long over it
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_numbers_too_near_to_zero_are_zero_in_a_kernel_and_stay_what_they_are_outside(threads):
+    loaded, (m, n, k) = kernels("native", threads), (60, 70, 3)
+    a, b, found = np.full((m, k), TINY), np.full((k, n), 1e10, np.float32), np.ones((m, n), np.float32)
+    scratch = np.empty(floats_of(loaded, "gemm_scratch", m, n, k), np.float32)
+    run(loaded, "gemm", found, None, a, b, None, scratch, m, n, k, 0, 0, 0)
+    assert not found.any()
+    assert (a * b[0, 0] > 0).all()
+
+
+def test_numbers_too_near_to_zero_are_zero_in_a_replayed_step_and_stay_what_they_are_outside():
+    x = Tensor(np.full(100, TINY)).realize()
+    step = replay.Replay(TinyJit(lambda: (x * 1e10).realize()))
+    found = [step().numpy() for _ in range(3)][-1]
+    assert step.rows is not None
+    assert not found.any()
+    assert (np.full(100, TINY) * np.float32(1e10) > 0).all()
+
+
 # ----------------------------------------------------------------------------------------------------------------------
 # No access outside an array.
 
