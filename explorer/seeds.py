@@ -1,5 +1,8 @@
 """Which seeds choose, and which only judge. A seed is a run's: initial weights, order of the data, dropout."""
 
+MIN_RUNS = 3
+"""Below it the runs themselves are shown: no interval, no verdict."""
+
 FIRST_FRESH_SEED = 1000
 """Seeds from here on are fresh: they never choose. What leads by its choosing seeds was lucky in them, on validation
 and test alike, so its figures are told from seeds that had no part in the choice."""

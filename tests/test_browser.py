@@ -364,6 +364,7 @@ def test_a_sweep_started_elsewhere_is_followed_paused_and_stopped_and_another_to
     assert "4 of 4 runs" in first.inner_text()
     assert first.locator("table.points tbody tr").count() == 2
     assert first.locator("svg.spark").count() == 2
+    assert first.locator("tr.leader th").all_inner_texts() == ["lr 0.02"]
     short.kill()  # its tables and pictures are for others to test
     short.wait()
 

@@ -151,7 +151,7 @@ def test_fresh_seeds_never_choose(tmp_path):
     assert a.importance == b.importance
     assert len(with_them.find(lucky[0].point.model_copy(update={"seed": 1000})).config) > 0
     points = {"a": {0: 0.9, 1: 0.9}, "b": {0: 0.8, 1: 0.8, 1000: 1.0, 1001: 1.0, 1002: 1.0}}
-    assert leader(points).label == "a"
+    assert leader(points).point == "a"
 
 
 # 4. p values of CNN against MLP on test accuracies.
@@ -229,8 +229,12 @@ def test_two_runs_are_shown_themselves_without_interval_or_verdict(tmp_path):
 def test_the_leader_is_the_best_mean_and_not_the_luckiest_run():
     points = {"steady": {0: 0.95, 1: 0.96, 2: 0.95}, "lucky": {0: 0.99, 1: 0.80, 2: 0.85}, "begun": {0: 0.999}}
     found = leader(points)
-    assert (found.label, found.n) == ("steady", 3)
+    assert (found.point, found.n) == ("steady", 3)
     assert found.mean == pytest.approx(0.9533, abs=1e-4)
+    tries = {f"try {number}": {0: 0.96 + number / 1000} for number in range(9)}
+    assert (leader(tries).point, leader(tries).n) == ("try 8", 1)
+    assert leader({**tries, "finalist": {0: 0.97, 1: 0.93, 2: 0.93}}).point == "finalist"
+    assert leader({"a round ahead": {0: 0.9, 1: 0.9, 2: 0.9}, "better": {0: 0.95, 1: 0.94}}).point == "better"
     assert leader({"begun": {0: 0.9}, "other": {}}).n == 1
     assert leader({}) is None
 

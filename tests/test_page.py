@@ -23,6 +23,7 @@ from explorer.running import following
 from explorer.running.requests import Request
 from explorer.running.store import Store
 from explorer.running.trackers import TrackedRun
+from explorer.serving.sweeps import Sweeps
 from explorer.telling import words
 from explorer.telling.page import html, knobs
 from explorer.telling.page.study import compared, curves, study_facts
@@ -200,6 +201,18 @@ def test_a_loss_that_is_no_number_is_told_as_none(live):
         live.follower.looked(live.run, Progress(3, 30, float("nan"), None, 0.0))
         (sweep,) = following.sweeps(live.results)
         assert sweep.now.workers[0].loss is None and sweep.now.workers[0].step == 3
+
+
+def test_the_page_is_told_that_the_best_mean_leads_and_not_the_luckiest_run(tmp_path):
+    rates = {0.1: [0.99], 0.2: [0.97, 0.93, 0.94], 0.3: [0.98, 0.80, 0.80]}
+    notebook(tmp_path, LR, [one for rate, scores in rates.items() for one in runs({"lr": rate}, scores)])
+    told = {"title": "T", "command": "", "requests": [], "seeds": 0, "total": 1}
+    points = [runs({"lr": rate}, [None])[0].point for rate in rates]
+    with following.Follower(tmp_path / "results", points=points, label=lambda config: f"lr {config.lr:g}", **told):
+        (shown,) = Sweeps(tmp_path / "results", {}).look()
+    assert [(point.label, point.n, point.leads) for point in shown.points] == [
+        ("lr 0.1", 1, False), ("lr 0.2", 3, True), ("lr 0.3", 3, False),
+    ]  # fmt: skip
 
 
 # The server, without a browser

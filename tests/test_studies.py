@@ -462,6 +462,7 @@ def test_killed_it_goes_on_without_training_anything_twice_and_shows_its_table(k
     assert told.returncode == 0, told.stderr
     assert f"24 runs at most, {len(before)} done, {24 - len(before)} to do" in told.stdout
     assert "activation relu" in told.stdout
+    assert "on validation (n=3)" in told.stdout  # whoever leads does so with the seeds from before, too
     after = [one.id for one in Ledger(folder / "results").records()]
     assert after[: len(before)] == before and len(after) == len(set(after)) == 24
     assert "24 done, 0 to do" in explorer(*words, "--dry-run").stdout

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import pytest
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.live import Live
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
+from explorer.record import Cut
 from explorer.running.trackers import Silent, TrackedRun
 from explorer.running.trackers.json_lines import JsonLines
 from explorer.running.trackers.live import BLOCKS, SweepTable, many_runs, sparkline
@@ -90,6 +92,16 @@ class TestRunLines(TrackerSuite):
         assert len(written().splitlines()) == 20
 
 
+def told_of_a_study(tracker) -> None:
+    """Four tries, two finalists, the winner's fresh seeds: the best try is not the best finalist, and the tries that
+    are no finalists stay ahead of both."""
+    seeds = {0.1: (0.99, 0.80, 0.80), 0.2: (0.97, 0.93, 0.94), 0.3: (0.96,), 0.4: (0.95,)}
+    told = [(rate, seed, scores[seed]) for seed in range(3) for rate, scores in seeds.items() if seed < len(scores)]
+    for rate, seed, score in (*told, *((0.2, 1000 + fresh, 0.5) for fresh in range(5))):
+        config = configs(1)[0].model_copy(update={"lr": rate, "seed": seed})
+        tracker.finished(TrackedRun(f"{rate} {seed}", config), record(config, score))
+
+
 class TestSweepLines(TrackerSuite):
     @pytest.fixture
     def tracker(self):
@@ -105,6 +117,19 @@ class TestSweepLines(TrackerSuite):
         first, second = written().splitlines()
         assert first.startswith("[1/4] validation 90.00 %  lr 0.001, seed 0  test 89.00 %")
         assert second.startswith("[2/4] validation 90.00 %  lr 0.001, seed 1")
+
+    def test_a_try_leads_with_its_one_seed_until_finalists_have_more_and_fresh_seeds_change_nothing(self, written):
+        told_of_a_study(SweepLines(13, lambda config: f"lr {config.lr:g}"))
+        leads = re.findall(r"leads: (lr \S+), (\S+) % on validation \(n=(\d)", written())
+        assert leads[:4] == [("lr 0.1", "99.00", "1")] * 4
+        assert leads[7:] == [("lr 0.2", "94.67", "3")] * 6
+
+    def test_runs_that_are_done_already_lead_too(self, written):
+        done = [record(config, 0.95) for config in configs(3)]
+        tracker = SweepLines(1, lambda config: f"lr {config.lr:g}", done)
+        other = configs(1)[0].model_copy(update={"lr": 0.5})
+        tracker.finished(TrackedRun("other", other), record(other, 0.99))
+        assert f"leads: lr {done[0].point.lr:g}, 95.00 % on validation (n=3)" in written()
 
     def test_the_time_left_counts_what_is_done_of_runs_that_go_on(self, tracker):
         first, second, _ = runs(3)
@@ -193,6 +218,21 @@ class TestSweepTable(TrackerSuite):
         assert "80.00 % on validation (n=3)" in told
         assert any(block in told for block in BLOCKS)
 
+    def test_the_leader_of_a_study_is_the_best_finalist_whatever_single_tries_and_fresh_seeds_say(self, screen):
+        with Live(console=screen, auto_refresh=False) as live:
+            tracker = SweepTable([], lambda config: f"lr {config.lr:g}", live)
+            told_of_a_study(tracker)
+            told = self.seen(tracker, 200)
+            assert "leads: lr 0.2, 94.67 % on validation (n=3)" in told
+            assert re.search(r"lr 0\.2 .* 8/8 +94\.67 %", told)
+            live.console.print(tracker.picture())
+        assert re.search(r"\x1b\[1;32mlr 0\.2", screen.file.getvalue())  # the row that stands out
+
+    def test_a_run_that_was_cut_has_no_figure_to_lead_by(self, tracker):
+        (run,) = runs(1)
+        tracker.finished(run, record(run.config, 0.9, error=Cut(3, 0.9, 0.95)))
+        assert "leads" not in self.seen(tracker)
+
     def test_labels_are_text_whatever_they_hold(self, tracker):
         told = self.seen(tracker)
         assert "lr [bold]0.001[/] \\x1b[31m" in told
@@ -203,6 +243,7 @@ class TestSweepTable(TrackerSuite):
         with Live(console=screen, auto_refresh=False) as live:
             tracker = SweepTable(configs(4)[2:], label, live, done)
             assert "2/4" in self.seen(tracker)
+            assert "2/4" in self.seen(SweepTable(configs(4)[1:], label, live, done))  # one stands for one to come
             assert "(n=2, too few to tell)" in self.seen(tracker)
 
     def test_the_points_of_a_large_sweep_fit_the_screen_the_leader_among_them(self, screen):
@@ -226,7 +267,7 @@ def test_a_sparkline_is_as_long_as_the_looks_until_it_is_full():
 
 def test_time_left_is_known_from_the_first_second_and_learns_from_the_runs():
     short, long = (configs(1)[0].model_copy(update={"lr": lr}) for lr in (0.1, 0.2))
-    tracker = SweepLines(2, label, {short: 10.0, long: 30.0}, jobs=1)
+    tracker = SweepLines(2, label, (), {short: 10.0, long: 30.0}, jobs=1)
     assert tracker.seconds_left == pytest.approx(40, abs=1)
     tracker.began -= 20  # the short one took twice as long as thought
     tracker.finished(TrackedRun("short", short), record(short, 0.9))

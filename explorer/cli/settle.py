@@ -187,9 +187,10 @@ def settle(
 ) -> int:
     """Take look after look until nothing is open, or the time is over; how many runs failed."""
     failed, quiet = 0, options.quiet or options.json_lines
+    known: list[Record] = []  # of the looks before too: who leads does so over all its seeds
     while not (budget and budget.spent) and (runs := one.search.ask()):
         records = {config: recorder.recorded(config) for config in runs}
-        known = [record for record in records.values() if record is not None]
+        known += [record for record in records.values() if record is not None]
         waiting = [config for config, record in records.items() if record is None]
         points = len({config.point for config in runs})
         if not quiet:
@@ -201,6 +202,7 @@ def settle(
         with watch(options, waiting, lambda config: one.labels[config.point], known, expected, jobs) as tracker:
             both = Several(tracker, others)
             for record in answer(OneLook(one.search, runs), engine, recorder, both, budget=budget):
+                known.append(record)
                 failed += record.status == "failed"
     return failed
 

@@ -100,8 +100,9 @@ def run(options: SweepOptions) -> int:
                 setup = WorkerSetup(options.asked.data or name, options.data_dir)
                 recorder = Recorder(store, runner.data.digest, keeps_best=True)
                 with closing(place.engine(runner, setup, patience(store.records()))) as engine:
-                    for search, waiting, label in searches(mine):
-                        known = recorded_of(mine, recorder, waiting)
+                    for search, of, label in searches(mine):
+                        waiting = [run for one in of for run in one.waiting]
+                        known = [] if options.force else recorded_of(of, recorder, waiting, options.stop != "off")
                         if isinstance(search, StudySearch):
                             shelves.add(request_of(mine, search), search.label)
                         with watch(options, waiting, label, known, expected, jobs, search) as tracker:
@@ -209,23 +210,21 @@ def search_for(question: questions.Sweep | StudyQuestion, options: SweepOptions)
 
 def leader(points: Mapping[Config, Mapping[int, float]]) -> Config | None:
     """The point that a sweep's winner is, as it will be judged."""
-    by_name = {str(place): (point, scores) for place, (point, scores) in enumerate(points.items())}
-    first = leading({name: scores for name, (_, scores) in by_name.items()})
-    return by_name[first.label][0] if first else None
+    first = leading(points)
+    return first.point if first else None
 
 
-def searches(planned: Sequence[Planned]) -> list[tuple[Search, list[Config], Callable[[Config], str]]]:
-    """What to run one after the other: (search, the runs it may still train, what its points are called). Lists of runs
-    are one, so that runs of one shape come together whichever sweep they are for."""
+def searches(planned: Sequence[Planned]) -> list[tuple[Search, list[Planned], Callable[[Config], str]]]:
+    """What to run one after the other: (search, what it answers, what its points are called). Lists of runs are one, so
+    that runs of one shape come together whichever sweep they are for."""
     listed = [one for one in planned if isinstance(one.make(), Listed)]
-    found: list[tuple[Search, list[Config], Callable[[Config], str]]] = []
+    found: list[tuple[Search, list[Planned], Callable[[Config], str]]] = []
     if listed:
-        runs = [run for one in listed for run in one.waiting]
-        found.append((Listed(runs), runs, labels_of(listed)))
+        found.append((Listed(run for one in listed for run in one.waiting), listed, labels_of(listed)))
     for one in planned:
         if one not in listed:
             search, label = one.make(), labels_of([one])
-            found.append((search, one.waiting, called_by(search, label) if isinstance(search, StudySearch) else label))
+            found.append((search, [one], called_by(search, label) if isinstance(search, StudySearch) else label))
     return found
 
 
@@ -234,10 +233,18 @@ def called_by(search: StudySearch, usual: Callable[[Config], str]) -> Callable[[
     return lambda config: search.label(config.point) or usual(config)
 
 
-def recorded_of(planned: Sequence[Planned], recorder: Recorder, waiting: Sequence[Config]) -> list[Record]:
-    """The records of the sweeps' runs that are done already."""
-    to_come = set(waiting)
-    done = dict.fromkeys(run for one in planned for run in one.runs if run not in to_come)
+def recorded_of(
+    planned: Sequence[Planned], recorder: Recorder, waiting: Sequence[Config], or_cut: bool
+) -> list[Record]:
+    """The records of these runs that are done already."""
+    to_come, done = set(waiting), dict[Config, None]()
+    for one in planned:
+        again = one.make()
+        if isinstance(again, StudySearch):  # which runs are a study's comes of what is recorded
+            foresee(again, recorder, or_cut=or_cut)
+            done |= dict.fromkeys(again.runs)
+        else:
+            done |= dict.fromkeys(run for run in one.runs if run not in to_come)
     return [record for run in done if (record := recorder.recorded(run)) is not None]
 
 

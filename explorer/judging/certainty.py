@@ -12,8 +12,7 @@ What rests on several comparisons is as sure as the least sure of them.
 from collections.abc import Iterable
 from enum import IntEnum
 
-MIN_RUNS = 3
-"""Below it the runs themselves are shown: no interval, no verdict."""
+from explorer.seeds import MIN_RUNS as MIN_RUNS
 
 
 class Certainty(IntEnum):

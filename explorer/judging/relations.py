@@ -163,7 +163,7 @@ class Relations:
         first = leader(self.points)
         if first is None:
             return None
-        best = first.label
+        best = first.point
         means = dict(zip(self.labels, self._means, strict=True))
         placed: dict[Standing, list[str]] = {"tied": [], "unknown": [], "likely worse": [], "worse": []}
         passed = False  # a point that is worse came before

@@ -172,11 +172,10 @@ def _best_first(measured: Iterable["ConfigResult"]) -> list["ConfigResult"]:
     measured = [run for run in measured if run.validation]
     enough = min(MIN_RUNS, max((len(run.validation) for run in measured), default=0))
     measured = [run for run in measured if len(run.validation) >= enough]
-    by_name = {str(index): run for index, run in enumerate(measured)}
-    first = leader({name: run.validation for name, run in by_name.items()})
+    first = leader({place: run.validation for place, run in enumerate(measured)})
     if first is None:
         return []
-    best = by_name[first.label]
+    best = measured[first.point]
     others = sorted((run for run in measured if run is not best), key=lambda run: -mean(run.validation))
     return [best, *others]
 

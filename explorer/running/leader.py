@@ -1,41 +1,48 @@
 """Who leads while runs go on: by the mean over seeds, never by the luckiest single run. For trackers: no numpy."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from explorer.seeds import is_fresh
+from explorer.seeds import MIN_RUNS, is_fresh
+
+P = TypeVar("P", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Leader:
+class Leader(Generic[P]):
     """The point with the best mean, a fraction, over ``n`` seeds."""
 
-    label: str
+    point: P
     mean: float
     n: int
 
 
-def covered(counts: Mapping[str, int]) -> list[str]:
+def covered(counts: Mapping[P, int]) -> list[P]:
     """The points that may lead: those with at least half the seeds of the median point. The mean of the few seeds that
     are done, or that survived, flatters a point."""
-    there = {label: count for label, count in counts.items() if count}
+    there = {point: count for point, count in counts.items() if count}
     if not there:
         return []
     enough = statistics.median(there.values()) / 2
-    return [label for label, count in there.items() if count >= enough]
+    return [point for point, count in there.items() if count >= enough]
 
 
-def leader(points: Mapping[str, Mapping[int, float]]) -> Leader | None:
-    """Of label -> seed -> validation accuracy, the best mean among the points covered; of equal ones the first.
+def leader(points: Mapping[P, Mapping[int, float]]) -> Leader[P] | None:
+    """Of point -> seed -> validation accuracy, the best mean among the points covered; of equal ones the first.
 
-    Fresh seeds do not choose, so they do not count. None without any score.
+    Once a point has `MIN_RUNS` seeds, single runs do not lead: the best of many, the tries of a study or a search, is
+    mostly the luckiest. One seed less than another has is no hindrance, for a sweep's seeds come in rounds. Fresh seeds
+    do not choose, so they do not count. None without any score.
     """
     choosing = {
-        label: [score for seed, score in scores.items() if not is_fresh(seed)] for label, scores in points.items()
+        point: [score for seed, score in scores.items() if not is_fresh(seed)] for point, scores in points.items()
     }
-    may_lead = covered({label: len(scores) for label, scores in choosing.items()})
+    counts = {point: len(scores) for point, scores in choosing.items()}
+    least = min(MIN_RUNS, max(counts.values(), default=0)) / 2
+    may_lead = covered({point: count for point, count in counts.items() if count >= least})
     if not may_lead:
         return None
-    best = max(may_lead, key=lambda label: statistics.fmean(choosing[label]))
+    best = max(may_lead, key=lambda point: statistics.fmean(choosing[point]))
     return Leader(best, statistics.fmean(choosing[best]), len(choosing[best]))

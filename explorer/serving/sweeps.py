@@ -17,11 +17,12 @@ from explorer import models
 from explorer.asking import documents, questions
 from explorer.config import Config, make_config
 from explorer.errors import UserError
-from explorer.judging.runs import ConfigResult, Runs, mean
+from explorer.judging.runs import ConfigResult, Runs
 from explorer.judging.sweeps import SweepResult
 from explorer.places import CHECKOUT
 from explorer.record import Record
 from explorer.running import following
+from explorer.running.leader import leader
 from explorer.running.requests import Request
 from explorer.running.store import Store
 from explorer.telling import tables, words
@@ -32,16 +33,16 @@ LOOK_SECONDS = 0.7
 
 
 class PointShown(Struct, frozen=True):
-    """A point: seeds done of those planned, the mean on validation with half its interval, the last run's curve."""
+    """A point: seeds done of those planned, its validation accuracy, the last run's curve."""
 
     label: str
     n: int
     planned: int
-    mean: float | None
     told: str
-    """The mean with its interval, in words."""
+    """The mean on validation with its interval, in words."""
     curve: Sequence[float]
     verdict: str
+    leads: bool
 
 
 class SweepShown(Struct, frozen=True):
@@ -210,21 +211,23 @@ class Sweeps:
 
     def _points(self, plan: following.Plan, runs: Runs) -> list[PointShown]:
         verdicts = self._verdicts(plan, runs)
-        found = []
-        for point in plan.points:
-            config = _config(point)
-            records = runs.of(config, plan.seeds or None) if config is not None else {}
-            result = ConfigResult(config, records) if config is not None else None
-            scores = result.validation if result else {}
-            average = mean(scores) if scores else None
-            found.append(
-                PointShown(
-                    point.label, len(records), plan.seeds or len(records), average,
-                    words.figure(scores),
-                    _curve(list(records.values())), verdicts.get(point.label, ""),
-                )
-            )  # fmt: skip
-        return found
+        configs = [_config(point) for point in plan.points]
+        records = [runs.of(config, plan.seeds or None) if config is not None else {} for config in configs]
+        scores = [ConfigResult(config, there).validation if config is not None else {}
+                  for config, there in zip(configs, records, strict=True)]  # fmt: skip
+        first = leader(dict(enumerate(scores)))
+        return [
+            PointShown(
+                point.label,
+                len(there),
+                plan.seeds or len(there),
+                words.figure(scores[place]),
+                _curve(list(there.values())),
+                verdicts.get(point.label, ""),
+                first is not None and first.point == place,
+            )
+            for place, (point, there) in enumerate(zip(plan.points, records, strict=True))
+        ]
 
     def _verdicts(self, plan: following.Plan, runs: Runs) -> dict[str, str]:
         if len(plan.requests) != 1:

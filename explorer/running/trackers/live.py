@@ -4,6 +4,7 @@ Drawn at most twice a second, for a hundredth of the time at most, and by whoeve
 takes time from the training.
 """
 
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from explorer.escape import printable
 from explorer.record import Record
 from explorer.running.trackers import TrackedRun, Tracker
 from explorer.running.trackers.terminal import SweepLines, percent, terminal
+from explorer.seeds import MIN_RUNS
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 DRAWN_EVERY = 0.5  # seconds
 LEAST_PAUSE = 100  # times as long as the drawing took: 10 to 20 ms for 20 points
-TOO_FEW = 3  # seeds: with fewer there is no interval and no verdict
 BLOCKS = "▁▂▃▄▅▆▇█"
 SPARKS = 12  # columns of a sparkline
 ROOM = 9  # lines of the screen that are not points or workers
@@ -49,7 +50,7 @@ def many_runs(
     ``spent``: where the runs went so far, in words, where they have several stages.
     """
     if not sys.stdout.isatty():
-        yield SweepLines(len(waiting), label, expected, jobs, spent)
+        yield SweepLines(len(waiting), label, known, expected, jobs, spent)
         return
     from rich.live import Live
 
@@ -63,11 +64,11 @@ def many_runs(
 class Point:
     """A point of the sweep, as far as it has come."""
 
-    label: str
+    config: Config
     runs: int = 0
     """How many seeds it will have."""
-    scores: list[float] = field(default_factory=list)
-    """Validation accuracies of its finished runs."""
+    scores: Mapping[int, float] = field(default_factory=dict)
+    """Choosing seed -> validation accuracy, of its runs that ended well."""
     done: int = 0
     """Its finished runs, those without a figure included."""
     curve: Sequence[float] = ()
@@ -75,7 +76,7 @@ class Point:
 
     @property
     def mean(self) -> float | None:
-        return sum(self.scores) / len(self.scores) if self.scores else None
+        return statistics.fmean(self.scores.values()) if self.scores else None
 
 
 @dataclass
@@ -108,14 +109,12 @@ class SweepTable(SweepLines):
         jobs: int = 1,
         spent: Callable[[], str] = str,
     ):
-        super().__init__(len(waiting), label, expected, jobs, spent)
         self.live = live
         self.points: dict[Config, Point] = {}
         self.at_work: dict[str, Work] = {}
         self.next_drawing = 0.0
-        for record in known:
-            self._count(record.configuration.point, record)
-        self.foreseen: set[Config] = set()
+        super().__init__(len(waiting), label, known, expected, jobs, spent)
+        self.foreseen = {record.configuration for record in known}
         for run in waiting:
             self._foresee(run)
 
@@ -131,14 +130,14 @@ class SweepTable(SweepLines):
         return self.at_work.setdefault(run.id, Work(run.config, free))
 
     def _point(self, config: Config) -> Point:
-        return self.points.setdefault(config, Point(self.label(config)))
+        return self.points.setdefault(config, Point(config))
 
-    def _count(self, config: Config, record: Record) -> None:
-        point = self._point(config)
+    def count(self, run: Config, record: Record) -> None:
+        super().count(run, record)
+        point = self._point(run.point)
         point.runs += 1
         point.done += 1
-        if record.val_accuracy is not None:
-            point.scores.append(record.val_accuracy)
+        point.scores = self.scores.get(run.point, {})
         point.curve = [look.val_accuracy for look in record.history if look.val_accuracy is not None]
 
     def tried_again(self, run: TrackedRun, reason: str) -> None:
@@ -163,7 +162,6 @@ class SweepTable(SweepLines):
         self.at_work.pop(run.id, None)
         self._foresee(run.config)
         self._point(run.config.point).runs -= 1  # counted as waiting until now
-        self._count(run.config.point, record)
         super().finished(run, record)
 
     def tell(self, line: str, record: Record) -> None:
@@ -179,12 +177,6 @@ class SweepTable(SweepLines):
             done = time.perf_counter()
             self.next_drawing = done + max(DRAWN_EVERY, LEAST_PAUSE * (done - now))
 
-    @property
-    def leading(self) -> Point | None:
-        """The point with the highest mean."""
-        return max((point for point in self.points.values() if point.scores), key=lambda point: point.mean or 0.0,
-                   default=None)  # fmt: skip
-
     def picture(self) -> "RenderableType":
         from rich import box
         from rich.console import Group
@@ -193,7 +185,8 @@ class SweepTable(SweepLines):
         from rich.text import Text
 
         narrow = self.live.console.width < NARROW
-        leading = self.leading
+        first = self.leading
+        leading = self.points[first.point] if first else None
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, expand=True, padding=(0, 2, 0, 0))
         table.add_column("point", ratio=1, overflow="ellipsis", no_wrap=True)
         table.add_column("seeds", justify="right", no_wrap=True)
@@ -202,10 +195,10 @@ class SweepTable(SweepLines):
         shown = self._shown(leading)
         for point in shown:
             n = len(point.scores)
-            few = f" (n={n})" if 0 < n < TOO_FEW else ""
+            few = f" (n={n})" if 0 < n < MIN_RUNS else ""
             mean = "" if point.mean is None else f"{percent(point.mean)}{few}"
             table.add_row(
-                Text(printable(point.label), style="bold green" if point is leading else ""),
+                Text(printable(self.label(point.config)), style="bold green" if point is leading else ""),
                 f"{point.done}/{point.runs}", mean, sparkline(point.curve, SPARKS),
             )  # fmt: skip
         lines: list[RenderableType] = [table]
@@ -225,11 +218,8 @@ class SweepTable(SweepLines):
         lines.append(bar)
         if spent := self.spent():
             lines.append(Text(f"spent: {spent}", no_wrap=True, overflow="ellipsis"))
-        if leading is not None and leading.mean is not None:
-            n = len(leading.scores)
-            few = ", too few to tell" if n < TOO_FEW else ""
-            lines.append(Text(printable(f"leads: {leading.label}, {percent(leading.mean)} on validation (n={n}{few})"),
-                              no_wrap=True, overflow="ellipsis"))  # fmt: skip
+        if leads := self.leads(first):
+            lines.append(Text(printable(leads), no_wrap=True, overflow="ellipsis"))
         return Group(*lines)
 
     def _shown(self, leading: Point | None) -> list[Point]:

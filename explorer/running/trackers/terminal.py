@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from explorer.config import Config
 from explorer.record import Record
+from explorer.running.leader import Leader, leader
 from explorer.running.trackers import Silent, TrackedRun, Tracker
+from explorer.seeds import MIN_RUNS, is_fresh
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,16 +87,18 @@ class RunBar(Silent):
 
 
 class SweepLines(Silent):
-    """A plain line for each run of a sweep as it ends: its figures, its point, the time left for all.
+    """A plain line for each run of a sweep as it ends: its figures, its point, who leads, the time left for all.
 
-    ``expected``: seconds that runs should take, of those where that is known; ``jobs`` run at once. ``spent``: where
-    the runs went so far, in words, where they have several stages.
+    ``known`` are the records of its runs that are done already. ``expected``: seconds that runs should take, of those
+    where that is known; ``jobs`` run at once. ``spent``: where the runs went so far, in words, where they have several
+    stages.
     """
 
     def __init__(
         self,
         total: int,
         label: Callable[[Config], str],
+        known: Sequence[Record] = (),
         expected: Mapping[Config, float] = MappingProxyType({}),
         jobs: int = 1,
         spent: Callable[[], str] = str,
@@ -109,6 +113,15 @@ class SweepLines(Silent):
         self.shares: dict[str, float] = {}  # id -> how far a run that has not ended is, 0 to 1
         self.shares_of_work: dict[str, float] = {}
         self.began = time.perf_counter()
+        self.scores: dict[Config, dict[int, float]] = {}
+        """Point -> choosing seed -> validation accuracy, of the runs that ended well."""
+        for record in known:
+            self.count(record.configuration, record)
+
+    def count(self, run: Config, record: Record) -> None:
+        """Fresh seeds do not choose, so they are no part of a mean here."""
+        if record.status == "ok" and record.val_accuracy is not None and not is_fresh(run.seed):
+            self.scores.setdefault(run.point, {})[run.seed] = record.val_accuracy
 
     def awaited(self, runs: Sequence[TrackedRun]) -> None:
         which = ", ".join(map(self.named, runs[:3])) + (f" and {len(runs) - 3} more" if len(runs) > 3 else "")
@@ -131,6 +144,7 @@ class SweepLines(Silent):
         self.worked += self._seconds(run.config)
         self.shares.pop(run.id, None)
         self.shares_of_work.pop(run.id, None)
+        self.count(run.config, record)
         accuracy = record.val_accuracy
         figures = f"validation {percent(accuracy)}  " if accuracy is not None else ""
         seconds = record.seconds
@@ -155,8 +169,20 @@ class SweepLines(Silent):
     def _seconds(self, config: Config) -> float:
         return self.expected.get(config, self.typical or 1.0)
 
+    @property
+    def leading(self) -> Leader[Config] | None:
+        return leader(self.scores)
+
+    def leads(self, first: Leader[Config] | None) -> str:
+        """Who leads, in words; nothing as long as nobody does."""
+        if first is None:
+            return ""
+        few = ", too few to tell" if first.n < MIN_RUNS else ""
+        return f"leads: {self.label(first.point)}, {percent(first.mean)} on validation (n={first.n}{few})"
+
     def tell(self, line: str, record: Record) -> None:
-        print("  ".join(filter(None, (line, self.spent(), f"{self.left} left"))), flush=True)
+        told = (line, self.leads(self.leading), self.spent(), f"{self.left} left")
+        print("  ".join(filter(None, told)), flush=True)
 
     def announce(self, line: str) -> None:
         """Tell what is no run's end."""

@@ -68,7 +68,6 @@ const sweep = (() => {
       const bar = make("i");
       bar.style.width = `${(100 * share).toFixed(1)}%`;
       const most = Math.max(1, ...one.points.map((point) => point.planned));
-      const leader = one.points.reduce((best, point) => (point.mean !== null && (!best || point.mean > best.mean) ? point : best), null);
       return make("section", { class: "card", "data-sweep": one.title, "data-state": one.state },
         make("div", { class: "head" }, make("h2", {}, one.title), make("span", { class: `state ${one.state}` }, STATES[one.state] || one.state),
           make("span", { class: "hint" }, `${count(one.done)} of ${count(one.total)} runs${live && one.left !== null ? `, ${seconds(one.left)} left` : ""}`),
@@ -86,7 +85,7 @@ const sweep = (() => {
           make("tbody", {}, one.points.map((point) => {
             const spent = make("i");
             spent.style.width = `${(100 * point.n) / most}%`;
-            return make("tr", { class: leader === point ? "leader" : "" }, make("th", { scope: "row" }, point.label), make("td", { class: "figure" }, `${point.n} of ${point.planned}`),
+            return make("tr", { class: point.leads ? "leader" : "" }, make("th", { scope: "row" }, point.label), make("td", { class: "figure" }, `${point.n} of ${point.planned}`),
               make("td", {}, make("div", { class: "way small", title: "seeds spent here" }, spent)),
               make("td", { class: "figure" }, point.told),
               make("td", {}, point.curve.length > 1 ? charts.sparkline(point.curve) : ""), make("td", {}, point.verdict));
