@@ -1,5 +1,6 @@
 """A study tunes each value of what it asks about, and only fresh seeds judge; it resumes from its records."""
 
+import csv
 import itertools
 import math
 import os
@@ -405,6 +406,12 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     assert {f"mlp_mine_{plot}.png" for plot in ("isolation", "moves", "tries", "spent")} <= pictures
     rows = (results / "digits_mlp_mine.csv").read_text().splitlines()
     assert rows[0].startswith("value,stage,lr,n,val_accuracy") and len(rows) == 1 + 10 + 4 + 2
+    table = list(csv.DictReader(rows))
+    for row in table:  # as `record` makes every run here
+        assert float(row["test_accuracy"]) == pytest.approx(float(row["val_accuracy"]) - 0.01, abs=2e-5)
+        assert [float(row[name]) for name in ("train_loss", "val_loss", "loss_gap", "gap")] == [0.1, 0.2, 0.1, 0.005]
+        assert float(row["unsteadiness"]) == pytest.approx(0.1, rel=1e-3)
+    assert len([row for row in table if row["stage"] == "try" and row["n"] == "1"]) == 10
     again = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
     assert again == files and page.read_text() == text
 

@@ -33,11 +33,9 @@ class TryResult:
     """A setting and its run at seed 0."""
 
     setting: Setting
-    config: Config
+    run: ConfigResult
     accuracy: float
-    """On validation, a fraction; 0 where the run diverged or failed."""
-    seconds: float
-    """Of training."""
+    """On validation, a fraction; 0 where the run diverged or failed, of one that was cut that of its last look."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class ContenderResult:
         """Of each stage, the seconds of training of its runs: tries, finalists at their further seeds, fresh seeds."""
         more = [run for one in self.finalists for run in one.records.values() if run.seed]
         return (
-            tuple(one.seconds for one in self.tries),
+            tuple(run.seconds.train for one in self.tries for run in one.run.records.values()),
             tuple(run.seconds.train for run in more),
             tuple(run.seconds.train for run in self.fresh.fresh.values()) if self.fresh else (),
         )
@@ -252,7 +250,8 @@ def _result(tuning: Tuning, runs: Runs) -> ContenderResult:
     tries = []
     for one in tuning.tries:
         if one.config in tuning.told and (record := _record(runs, one.config)):
-            tries.append(TryResult(one.setting, one.config, tuning.told[one.config], record.seconds.train))
+            run = ConfigResult(one.config, {one.config.seed: record})
+            tries.append(TryResult(one.setting, run, tuning.told[one.config]))
     return ContenderResult(
         tuning.contender,
         tuple(tries),

@@ -253,7 +253,10 @@ def study_csv(judged: StudyResult) -> str:
     rows = []
     for one in judged.contenders:
         stages: list[tuple[str, Config, Scores, Scores, Iterable[Record]]] = []
-        stages += [("try", tried.config, {0: tried.accuracy}, {}, ()) for tried in one.tries]
+        stages += [
+            ("try", tried.run.config, {0: tried.accuracy}, tried.run.test, tried.run.finished.values())
+            for tried in one.tries
+        ]
         stages += [("finalist", run.config, run.validation, run.test, run.finished.values()) for run in one.finalists]
         stages += [
             ("winner", run.config, run.fresh_validation, run.fresh_test, run.fresh_finished.values())
