@@ -15,13 +15,14 @@ from PIL import Image
 
 from explorer.config import make_config
 from explorer.judging import study
-from explorer.judging.runs import Lost, Runs
+from explorer.judging.runs import ConfigResult, Lost, Runs
+from explorer.judging.settled import SettledSweep
 from explorer.judging.shifts import Moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.record import Seconds
 from explorer.running.ledger import Ledger
-from explorer.telling import plots
+from explorer.telling import plots, words
 from explorer.telling.plots import (
     PLOTS,
     accuracy,
@@ -34,12 +35,14 @@ from explorer.telling.plots import (
     png,
     ranking,
     size,
+    spent,
 )
 from explorer.telling.plots.facts import Bar, Names, Pair, Predictions, bar_of, names_of_configs, names_of_points
 from tests.records import LR, PAIR, POINTS, runs
 from tests.test_results import four_rates, judged
+from tests.test_settle import a_settled_sweep
 from tests.test_shifts import made_up
-from tests.test_studies import a_study
+from tests.test_studies import a_search, a_study
 
 
 def pair_records():
@@ -262,6 +265,33 @@ def test_importance_takes_sweeps_about_one_thing_and_sorts_them(tmp_path):
     assert importance.facts(Pair("mlp", "digits", (), [pair])) is None
 
 
+def test_a_searchs_finalists_are_a_row_each_and_its_other_tries_one():
+    judged = a_search()
+    facts, (best,) = spent.facts(judged), judged.contenders
+    *finalists, other = zip(facts.labels, facts.runs, facts.lengths, strict=True)
+    assert other == ("all other tries", (12 - len(best.finalists), 0, 0), (2.0 * (12 - len(best.finalists)), 0, 0))
+    seeds, fresh = judged.question.seeds, judged.question.fresh_seeds
+    won = [best.fresh.config == run.config for run in best.finalists]
+    assert [runs for _, runs, _ in finalists] == [(1, seeds - 1, fresh if winner else 0) for winner in won]
+    assert sum(won) == 1
+    assert words.setting(best.setting) == finalists[won.index(True)][0]
+
+
+def test_of_a_settled_sweep_each_points_seeds_are_shown_look_by_look():
+    judged = a_settled_sweep()
+    facts = spent.facts(judged)
+    rows = dict(zip(facts.labels, facts.runs, strict=True))
+    assert rows["0.01"] == (3, *(0,) * (len(facts.stages) - 1))  # settled at once
+    assert rows["0.003"][:2] == (3, 2)
+    assert facts.stages[:2] == ("3", "5")
+    assert [sum(row) for row in facts.runs] == list(judged.settlement.seeds)
+    assert len(facts.stages) == judged.settlement.looks
+    nothing = dataclasses.replace(
+        judged, points={label: ConfigResult(one.config, {}) for label, one in judged.points.items()}
+    )
+    assert spent.facts(nothing) is None
+
+
 def test_ranking_lists_configurations_by_their_means():
     records = [
         *runs({"lr": 0.1}, [0.95, 0.951, 0.952, 0.953]),
@@ -306,7 +336,8 @@ def shipped(digits):
     flat = digits.test_images.reshape(len(digits.test_images), -1)
     logits = -np.linalg.norm(flat[:, None] - middles, axis=2)
     return {
-        StudyResult: [a_study("fashion")],
+        StudyResult: [a_study("fashion"), a_search("fashion")],
+        SettledSweep: [a_settled_sweep("fashion")],
         SweepResult: [
             by_name[name] for name in ("lr", "opt", "lr-bs", "width", "width-depth")
         ],  # a line, dots, heat maps

@@ -25,10 +25,12 @@ from explorer.config import make_config
 from explorer.errors import UserError
 from explorer.judging import pairs
 from explorer.judging.runs import Runs
-from explorer.judging.settled import search, settled
+from explorer.judging.settled import SettledSweep, search, settled
 from explorer.running.requests import Request
+from explorer.running.store import Store
+from explorer.telling import report
 from explorer.telling import settled as telling
-from tests.records import LR, record
+from tests.records import LR, notebook, record
 from tests.search_suite import SearchSuite
 
 MARGINS = Margins(epsilon=0.001, delta=0.002)
@@ -41,7 +43,7 @@ LEVELS = {0.0003: 0.90, 0.001: 0.95, 0.003: 0.9500, 0.01: 0.93}  # and +- 0.0004
 def score(config, spread=0.0004) -> float:
     """A made-up accuracy: the rate's level, and luck that seed and rate decide."""
     luck = np.random.default_rng([config.seed, round(1e6 * config.lr), 1]).standard_normal()
-    return LEVELS[config.lr] + spread * float(luck)
+    return LEVELS.get(config.lr, 0.9) + spread * float(luck)
 
 
 def run_to_the_end(asking, told=None, spread=0.0004):
@@ -52,6 +54,13 @@ def run_to_the_end(asking, told=None, spread=0.0004):
             told[config] = record(config, score(config, spread))
             asking.tell(config, told[config])
     return told
+
+
+def a_settled_sweep(dataset: str = "digits") -> SettledSweep:
+    """The shipped sweep of learning rates, settled in the made-up world."""
+    sweep = questions.load("lr", "mlp", dataset)
+    told = run_to_the_end(search(sweep, 20), spread=0.0008)
+    return settled(Request("lr", "mlp", dataset, seeds=20, settle=True), sweep, Runs(told.values()))
 
 
 class TestSettleIsASearch(SearchSuite):
@@ -201,6 +210,18 @@ def test_the_report_finds_in_the_ledger_what_the_search_found(tmp_path):
     half = settled(request, sweep, Runs(list(told.values())[:6]))  # stopped in the first look
     assert half.settlement.ended == "running"
     assert half.settlement.looks == 0
+
+
+def test_a_settled_sweep_stands_in_the_report_with_where_its_seeds_went(tmp_path, undrawn):
+    path = tmp_path / "mine.toml"
+    path.write_text(LR)
+    told = run_to_the_end(search(questions.load(str(path), "mlp", "digits"), 20))
+    notebook(tmp_path, LR, list(told.values()), seeds=20, settle=True)
+    runs = Runs(Store(tmp_path / "results").records())
+    files = report.rebuild(runs, tmp_path / "results", tmp_path / "media", tmp_path / "REPORT.md")
+    assert tmp_path / "media" / "digits" / "mlp_mine_spent.png" in files
+    page = (tmp_path / "report" / "digits-mlp.md").read_text()
+    assert "(../media/digits/mlp_mine_spent.png)" in page.split("## Settled sweeps")[1]
 
 
 def test_a_settled_sweep_is_another_request_than_the_same_with_fixed_seeds():

@@ -54,6 +54,19 @@ steps = 20
 units = [16]
 """
 
+SEARCH = """
+title = "A good rate"
+[search]
+tries = 6
+finalists = 2
+seeds = 2
+fresh_seeds = 3
+ranges.lr = { low = 1e-3, high = 0.1, log = true }
+[base]
+steps = 20
+units = [16]
+"""
+
 
 @pytest.fixture
 def written(tmp_path):
@@ -92,6 +105,13 @@ def a_study(dataset: str = "digits") -> StudyResult:
     question = studies.load("optimizer-tuned", "mlp", dataset)
     records = run_in_the_made_up_world(StudySearch(question), lost=lambda config: config.optimizer == "muon")
     return StudyResult(request(name="optimizer-tuned", dataset=dataset), question, Runs(records))
+
+
+def a_search(dataset: str = "digits") -> StudyResult:
+    """The shipped search with twelve tries, judged, in the made-up world."""
+    question = studies.load("search", "mlp", dataset, method="qmc", tries=12)
+    records = run_in_the_made_up_world(StudySearch(question))
+    return StudyResult(request(name="search-qmc", dataset=dataset, search="qmc", tries=12), question, Runs(records))
 
 
 class TestAStudy(SearchSuite):
@@ -414,6 +434,14 @@ def test_a_study_and_its_tables_pictures_and_command_stand_in_the_report(tmp_pat
     assert len([row for row in table if row["stage"] == "try" and row["n"] == "1"]) == 10
     again = report.rebuild(Runs(Store(results).records()), results, tmp_path / "media", tmp_path / "REPORT.md")
     assert again == files and page.read_text() == text
+
+
+def test_a_search_stands_in_the_report_with_where_its_seeds_went(tmp_path, undrawn, written):
+    records = run_in_the_made_up_world(StudySearch(written(SEARCH, method="qmc")))
+    notebook(tmp_path, SEARCH, records, name="mine-qmc", search="qmc")
+    runs = Runs(Store(tmp_path / "results").records())
+    files = report.rebuild(runs, tmp_path / "results", tmp_path / "media", tmp_path / "REPORT.md")
+    assert {f"mlp_mine-qmc_{plot}.png" for plot in ("moves", "tries", "spent")} <= {path.name for path in files}
 
 
 @pytest.mark.parametrize(("changes", "command"), [

@@ -2,8 +2,10 @@
 say."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
-from explorer import datasets
+from explorer import datasets, seeds
+from explorer.asking import racing
 from explorer.asking.questions import Sweep
 from explorer.asking.racing import Margins
 from explorer.asking.settle import Against, Settle, Settlement
@@ -21,6 +23,8 @@ class SettledSweep:
     settlement: Settlement
     points: dict[str, ConfigResult]
     """Label -> records, of distinct configurations, in the sweep's order."""
+    slug: str
+    """What its files are called by, see `sweeps.slug_of`."""
     own: bool = False
 
     @property
@@ -33,6 +37,17 @@ class SettledSweep:
     @property
     def runs(self) -> int:
         return sum(self.settlement.seeds)
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """How many seeds a point has at each look, as far as the cap."""
+        return tuple(n for n, _ in racing.looks(self.settlement.cap))
+
+    @property
+    def spent(self) -> dict[str, tuple[int, ...]]:
+        """Label -> of each look the runs that it added."""
+        steps = [set(seeds.settling(n)) - set(seeds.settling(before)) for before, n in pairwise((0, *self.looks))]
+        return {label: tuple(len(step & one.records.keys()) for step in steps) for label, one in self.points.items()}
 
     @property
     def leader(self) -> str | None:
@@ -59,7 +74,7 @@ def search(sweep: Sweep, cap: int) -> Settle:
     return Settle([point.config for point in points], baseline, margins(sweep.dataset), cap)
 
 
-def settled(request: Request, sweep: Sweep, runs: Runs) -> SettledSweep:
+def settled(request: Request, sweep: Sweep, runs: Runs, slug: str | None = None) -> SettledSweep:
     """How far the sweep is settled by these records."""
     asking = search(sweep, request.seeds)
     kept: dict[str, ConfigResult] = {
@@ -76,4 +91,4 @@ def settled(request: Request, sweep: Sweep, runs: Runs) -> SettledSweep:
         for config, record in found.items():
             assert record is not None
             asking.tell(config, record)
-    return SettledSweep(request, sweep, asking.settlement, kept, request.own)
+    return SettledSweep(request, sweep, asking.settlement, kept, slug or request.name, request.own)

@@ -23,7 +23,7 @@ from explorer.judging.settled import SettledSweep, settled
 from explorer.judging.shifts import Moved, moved
 from explorer.judging.studies import StudyResult
 from explorer.judging.studies import judge as judge_studies
-from explorer.judging.sweeps import Origin, SweepResult, judge, share_words, whose_word
+from explorer.judging.sweeps import Origin, SweepResult, judge, share_words, slug_of, whose_word
 from explorer.running import requests, shifted
 from explorer.running.requests import Request
 
@@ -252,7 +252,7 @@ def of_requests(runs: Runs, known: Sequence[Request], origin: Origin = "publishe
     share_words([*judged, *judged_studies])
     judged = sorted((found for found in judged if found.runs_done), key=_order)
     judged_studies = sorted((found for found in judged_studies if found.runs_done), key=_order)
-    looked = [settled(request, sweep, runs) for request, sweep in asked if request.settle]
+    looked = [settled(request, sweep, runs, slug_of(request, known)) for request, sweep in asked if request.settle]
     return Study(
         runs,
         tuple(judged),

@@ -1,13 +1,11 @@
 """How a settled sweep is told: its table, and what is settled of its questions, in the report and in the terminal."""
 
 import math
-from collections.abc import Sequence
 
 from explorer.asking.settle import Against
 from explorer.judging.settled import SettledSweep
 from explorer.telling import on_the_way, tables
-from explorer.telling.names import name_of
-from explorer.telling.words import figure, listed, plural, points, sweep_command
+from explorer.telling.words import figure, listed, plural, points
 
 MANY = 1000  # seeds: more than this is not told apart
 
@@ -81,22 +79,3 @@ def sentences(one: SettledSweep) -> list[str]:
         found.append(f"Best: {settlement.best.ended}. {one.leader} leads, {listed(one.rivals)} may be better{needs}.")
     found.append(f"{settlement.ended.capitalize()} after {spent}.")
     return found
-
-
-def section(settled: Sequence[SettledSweep]) -> list[str]:
-    """The report's section: every settled sweep, how it is to be read, and the command that goes on with it."""
-    if not settled:
-        return []
-    lines = [
-        "Seeds came in looks, only where a question was open (`--settle`): verdicts are corrected for all comparisons "
-        "and all looks of a sweep (5 % in all, for each of its two questions), and rest on seeds of their own, from "
-        "500 on. Intervals hold for all comparisons and looks at once. *Equivalent*: the difference surely lies within "
-        "the margin, which was set beforehand.",
-        "",
-    ]
-    for one in settled:
-        whose = " (yours)" if one.own else ""
-        lines += [f"### {one.sweep.title}: {name_of(one.sweep.model, one.sweep.dataset)}{whose}", ""]
-        lines += [f"- {sentence}" for sentence in sentences(one)]
-        lines += ["", table(one), "", f"Its command: `{sweep_command(one.request)}`.", ""]
-    return lines

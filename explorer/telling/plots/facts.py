@@ -15,6 +15,7 @@ from explorer.fields import text_of
 from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS
 from explorer.judging.runs import ConfigResult
+from explorer.judging.settled import SettledSweep
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.telling.names import name_of
@@ -156,7 +157,7 @@ def intervals_of(counts: Sequence[int]) -> bool:
     return max(counts, default=0) >= MIN_RUNS
 
 
-def heading(judged: SweepResult) -> str:
+def heading(judged: SweepResult | SettledSweep) -> str:
     return f"{judged.sweep.title}: {name_of(judged.request.model, judged.request.dataset)}"
 
 

@@ -13,12 +13,12 @@ from explorer.judging.frame import runs_csv
 from explorer.judging.runs import mean
 from explorer.judging.shifts import Moved
 from explorer.record import Environment
-from explorer.telling import findings, on_the_way, settled, shifts, tables, words
+from explorer.telling import findings, on_the_way, shifts, tables, words
 from explorer.telling.findings.published_tables import side_by_side
 from explorer.telling.findings.published_tables import tables as published_tables
 from explorer.telling.names import name_of
 from explorer.telling.plots.facts import Predictions
-from explorer.telling.report.group import studies, sweep
+from explorer.telling.report.group import settled_sweeps, studies, sweep
 from explorer.telling.report.shelf import Page, Shelf, bullets, page_behind
 from explorer.telling.statistics import statistics_lines
 from explorer.telling.words import plural
@@ -139,7 +139,7 @@ def _own(shelf: Shelf) -> None:
         page.say(on_the_way.LEGEND, "", *(line for judged in own.sweeps for line in sweep(page, judged)))
     page.section("Where your best err", *_own_errors(page))
     page.section("Each value at its best", *studies(page, own.studies))
-    page.section("Settled sweeps", *settled.section(own.settled))
+    page.section("Settled sweeps", *settled_sweeps(page, own.settled))
     if own.moved:
         told = bullets(sentence for moved in own.moved for sentence in shifts.sentences(moved))
         page.section("Test images that move", *told, "", *_moved(page, own.moved, shelf.media / "own"))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from explorer import datasets
 from explorer.files import write_atomically
+from explorer.judging.settled import SettledSweep
 from explorer.judging.studies import StudyResult
 from explorer.judging.sweeps import SweepResult
 from explorer.telling import best_points, on_the_way, settled, tables, tuned, words
@@ -24,7 +25,7 @@ from explorer.telling.report.shelf import Page, Shelf, bullets, files_of, page_b
 from explorer.telling.words import short_name
 
 STUDY_PLOTS = ("isolation", "moves", "tries", "spent", "size")
-SEARCH_PLOTS = ("moves", "tries")
+SEARCH_PLOTS = ("moves", "tries", "spent")
 BY = {"accuracy": "accuracy", "time": "time, within 0.5 points of it", "accuracy per second": "accuracy per second"}
 TOGETHER = "grids, recipes and published tables"
 WHOSE_TEST = (
@@ -45,7 +46,7 @@ def write(shelf: Shelf, dataset: str, model: str) -> None:
     tuned_here = [one for one in shelf.study.studies if (one.dataset, one.model) == (dataset, model)]
     page.section("Each value at its best", *studies(page, tuned_here))
     mine = [one for one in shelf.study.settled if (one.sweep.dataset, one.sweep.model) == (dataset, model)]
-    page.section("Settled sweeps", *settled.section(mine))
+    page.section("Settled sweeps", *settled_sweeps(page, mine))
     single = [judged for judged in sweeps if judged.role == "knob"]
     page.section("Sweep by sweep", *_folds(page, single))
     if together := [judged for judged in sweeps if judged.role != "knob"]:
@@ -268,6 +269,27 @@ def _study(page: Page, judged: StudyResult) -> list[str]:
         lines += page.picture(picture.with_stem(f"{picture.stem}_{plot}"), plot, judged)
     command, where = words.study_command(judged.request), page.link(path)
     return [*lines, f"Its command: `{command}`. Figures: [{path.name}]({where}).", "", "</details>", ""]
+
+
+def settled_sweeps(page: Page, judged: Sequence[SettledSweep]) -> list[str]:
+    """Every settled sweep, how it is to be read, where its seeds went, and the command that goes on with it."""
+    if not judged:
+        return []
+    lines = [
+        "Seeds came in looks, only where a question was open (`--settle`): verdicts are corrected for all comparisons "
+        "and all looks of a sweep (5 % in all, for each of its two questions), and rest on seeds of their own, from "
+        "500 on. Intervals hold for all comparisons and looks at once. *Equivalent*: the difference surely lies within "
+        "the margin, which was set beforehand.",
+        "",
+    ]
+    for one in judged:
+        asked, whose = one.sweep, " (yours)" if one.own else ""
+        lines += [f"### {asked.title}: {name_of(asked.model, asked.dataset)}{whose}", ""]
+        lines += [*bullets(settled.sentences(one)), "", settled.table(one), ""]
+        media = page.shelf.media / "own" if one.own else page.shelf.media
+        lines += page.picture(media / asked.dataset / f"{asked.model}_{one.slug}_spent.png", "spent", one)
+        lines += [f"Its command: `{words.sweep_command(one.request)}`.", ""]
+    return lines
 
 
 def sweep(page: Page, judged: SweepResult) -> list[str]:
