@@ -165,6 +165,8 @@ def test_a_sweep_of_a_persons_own_images_goes_by_their_path(tmp_path, digits):
     [
         (["mlp", "--sweep", "lrr"], "'lr'"),
         (["cnn", "--sweep", "units"], "sweep 'units' has no grid for cnn"),
+        (["cnn", "--sweep", "depth-tuned"], "study 'depth-tuned' asks nothing of cnn, only of mlp"),
+        (["cnn", "--sweep", "depth-tuned", "--settle"], "study 'depth-tuned' asks nothing of cnn, only of mlp"),
         (["mlp", "--sweep", "lr", "--lr", "0.1"], "varies lr; leave out --lr"),
         (["mlp", "--sweep", "lr", "--seeds", "0"], "argument --seeds: must be a whole number >= 1, got 0"),
         (["compare", "nothing", "such"], "'nothing' names nothing: no run is recorded yet"),

@@ -142,6 +142,9 @@ def load(
         raise UserError(f"sweep {path.stem!r} is about {fixed_dataset}, not {dataset}; use --dataset {fixed_dataset}")
     dataset = dataset or fixed_dataset or "mnist"
     if not documents.has_points(document, model):
+        if whose := [name for name in models.names() if documents.kind_of(document, name) == "study"]:
+            only = f"asks nothing of {model}, only of {', '.join(whose)}"
+            raise UserError(f"study {path.stem!r} {'is no sweep' if model in whose else only}")
         what = "has no grid" if document else "is an empty file: it needs a [grid], e.g. lr = [0.001, 0.01],"
         raise UserError(f"sweep {path.stem!r} {what} for {model}")
     if "seed" in overrides:
