@@ -3,12 +3,7 @@
 import csv
 import itertools
 import math
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -37,7 +32,6 @@ from tests.conftest import PROJECT
 from tests.records import notebook, record
 from tests.search_suite import SearchSuite, answered
 from tests.test_answers import told
-from tests.test_cli import explorer
 from tests.test_commands import places
 
 ACTIVATIONS = """
@@ -472,35 +466,6 @@ def study_file(folder) -> str:
     path = folder / "my.toml"
     path.write_text(ACTIVATIONS)
     return str(path)
-
-
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """(folder, words of the command, ids recorded when it was killed) of a study killed half-way."""
-    folder = tmp_path_factory.mktemp("studies")
-    words = ["mlp", "--dataset", "digits", "--sweep", study_file(folder), "--jobs", "1", *map(str, places(folder))]
-    child = subprocess.Popen(
-        [sys.executable, str(PROJECT / "mnist_explorer.py"), *words], stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    path = folder / "results" / "runs.jsonl"
-    while child.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 12):
-        time.sleep(0.01)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    return folder, words, [one.id for one in Ledger(folder / "results").records()]
-
-
-def test_killed_it_goes_on_without_training_anything_twice_and_shows_its_table(killed):
-    folder, words, before = killed
-    assert 12 <= len(before) < 24
-    told = explorer(*words)
-    assert told.returncode == 0, told.stderr
-    assert f"24 runs at most, {len(before)} done, {24 - len(before)} to do" in told.stdout
-    assert "activation relu" in told.stdout
-    assert "on validation (n=3)" in told.stdout  # whoever leads does so with the seeds from before, too
-    after = [one.id for one in Ledger(folder / "results").records()]
-    assert after[: len(before)] == before and len(after) == len(set(after)) == 24
-    assert "24 done, 0 to do" in explorer(*words, "--dry-run").stdout
 
 
 class Clock(Silent):
