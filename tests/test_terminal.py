@@ -24,7 +24,7 @@ seeds = 2
 [mlp.base]
 units = [24]
 batch_size = 32
-steps = 20
+steps = 3000  # long enough that both workers are at work when the table is drawn
 [mlp.grid]
 lr = [0.001, 0.01]
 """
