@@ -35,6 +35,17 @@ class HypothesisVerdict:
     planned: int = 0
 
 
+def verdict_so_far(found: Relations, expected: Collection[str], done: int, planned: int) -> HypothesisVerdict | None:
+    """`hypothesis_verdict` of what was asked for, once all its runs are done; None where nothing is expected."""
+    if not expected:
+        return None
+    if done < planned:
+        return HypothesisVerdict("undecided", "unfinished", done=done, planned=planned)
+    if not found.points:
+        return HypothesisVerdict("undecided", "no result")
+    return hypothesis_verdict(found, expected)
+
+
 def hypothesis_verdict(found: Relations, expected: Collection[str]) -> HypothesisVerdict:
     """Of "the best point is among ``expected``": *confirmed*, *rejected* (sure or likely) or *undecided*.
 

@@ -18,7 +18,7 @@ from explorer.asking.studies import Contender, StudyQuestion
 from explorer.asking.tuning import StudySearch, Try, Tuning
 from explorer.config import Config
 from explorer.judging.certainty import MIN_RUNS, Certainty
-from explorer.judging.hypothesis import HypothesisVerdict, hypothesis_verdict
+from explorer.judging.hypothesis import HypothesisVerdict, verdict_so_far
 from explorer.judging.power import Power, power_of
 from explorer.judging.relations import Relation, Relations, Winner
 from explorer.judging.runs import ConfigResult, Runs
@@ -184,14 +184,7 @@ class StudyResult:
     @cached_property
     def hypothesis(self) -> HypothesisVerdict | None:
         """Judged by fresh seeds; None where the file states nothing to check."""
-        if not self.question.expected:
-            return None
-        if not self.complete:
-            planned = self.runs_done + self.runs_left
-            return HypothesisVerdict("undecided", "unfinished", done=self.runs_done, planned=planned)
-        if not self.fresh:
-            return HypothesisVerdict("undecided", "no result")
-        return hypothesis_verdict(self.relations, self.question.expected)
+        return verdict_so_far(self.relations, self.question.expected, self.runs_done, self.runs_done + self.runs_left)
 
     @cached_property
     def power(self) -> Power | None:

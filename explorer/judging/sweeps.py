@@ -14,7 +14,7 @@ from explorer.config import Config, field_info
 from explorer.fields import Value, limits, text_of
 from explorer.judging import stats
 from explorer.judging.certainty import MIN_RUNS, Certainty
-from explorer.judging.hypothesis import HypothesisVerdict, hypothesis_verdict
+from explorer.judging.hypothesis import HypothesisVerdict, verdict_so_far
 from explorer.judging.moderation import Trend, log_odds
 from explorer.judging.power import Power, power_of
 from explorer.judging.relations import ALPHA, Relation, Relations, Winner
@@ -200,13 +200,7 @@ class SweepResult:
     @cached_property
     def hypothesis(self) -> HypothesisVerdict | None:
         """None where the sweep states nothing to check."""
-        if not self.expected:
-            return None
-        if not self.complete:
-            return HypothesisVerdict("undecided", "unfinished", done=self.runs_done, planned=self.runs_planned)
-        if not self.validation:
-            return HypothesisVerdict("undecided", "no result")
-        return hypothesis_verdict(self.relations, self.expected)
+        return verdict_so_far(self.relations, self.expected, self.runs_done, self.runs_planned)
 
     @cached_property
     def power(self) -> Power | None:
