@@ -163,6 +163,15 @@ class Study:
 
     def not_run(self, dataset: str, model: str) -> list[SweepResult | StudyResult]:
         """The shipped studies and sweeps that nobody asked for, with what few of their runs others have made."""
+        if (dataset, model) not in self._not_run:  # several pages ask, and each study is replayed
+            self._not_run[dataset, model] = self._find_not_run(dataset, model)
+        return self._not_run[dataset, model]
+
+    @cached_property
+    def _not_run(self) -> dict[tuple[str, str], list[SweepResult | StudyResult]]:
+        return {}
+
+    def _find_not_run(self, dataset: str, model: str) -> list[SweepResult | StudyResult]:
         asked = {judged.request.name for judged in self.of(dataset, model) if not judged.request.path}
         asked |= {judged.request.name for judged in self.studies if (judged.dataset, judged.model) == (dataset, model)}
         found: list[SweepResult | StudyResult] = []
